@@ -1,0 +1,68 @@
+# `make help` lists the targets.
+
+PLAN     ?= default
+KEEP_LAB ?=
+ARGS     ?=
+IMAGE    ?= localhost/headless-job-dns-probe:dev
+
+GO      ?= go
+GOBUILD := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w"
+KEEP    := $(if $(filter-out 0,$(KEEP_LAB)),--keep)
+
+.DEFAULT_GOAL := help
+.PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e lint bench clean FORCE
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  variables:  PLAN=quick|default|extras  KEEP_LAB=1  ARGS="--pods 8 ..."'
+
+repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
+	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(ARGS)
+
+image: bin/probe bin/lab ## build the probe's image as bin/probe.tar, without a container engine
+	bin/lab image --binary bin/probe --name $(IMAGE) -o bin/probe.tar
+
+lab-up: bin/lab image ## bring up the throw-away cluster (root, Linux), probe image loaded
+	bin/lab up
+	bin/lab load bin/probe.tar
+
+lab-down: bin/lab ## remove it, whatever state it is in
+	bin/lab down
+
+lab-status: bin/lab ## say what runs
+	bin/lab status
+
+test: lint test-unit test-lab e2e ## everything: unit tests with -race, then end to end on the lab
+
+test-unit: ## unit tests of both modules, with -race
+	$(GO) test -race $$($(GO) list ./... | grep -v /internal/e2e)
+	$(GO) -C lab test -race ./internal/...
+
+test-lab: bin/lab ## the lab's own end to end test: up, down, crashes, leftovers
+	$(GO) -C lab test -count=1 -timeout 20m -v .
+
+e2e: bin/lab bin/repro image ## end to end tests of the reproducer on the lab
+	CI=$(CI) .ci/e2e
+
+bench: bin/lab bin/repro image ## measure what the README promises about speed
+	bin/lab run --load bin/probe.tar -- $(GO) test -count=1 -timeout 60m -v -run '^TestBench' ./internal/e2e
+
+lint: ## gofmt and vet
+	@out=$$(gofmt -l . ); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) -C lab vet ./...
+
+clean: ## remove what was built
+	rm -rf bin
+
+# Go's own cache decides what has to be rebuilt.
+bin/lab: FORCE
+	$(GO) -C lab build -o ../bin/lab .
+
+bin/repro: FORCE
+	$(GO) build -o bin/repro ./repro
+
+bin/probe: FORCE
+	$(GOBUILD) -o bin/probe ./probe
+
+FORCE:

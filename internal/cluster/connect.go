@@ -1,0 +1,120 @@
+// Package cluster is the runner's side of the Kubernetes API: it connects,
+// creates and deletes what carries the run's label, watches it with receipt
+// times on one clock, and follows the pods' logs. It never touches an object
+// that it did not create.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const (
+	// Requests come in bursts of a few per pod (a log stream each, deletion);
+	// client-go's default of 5 a second would delay what is being timed.
+	clientQPS   = 50
+	clientBurst = 100
+	// connectTimeout is how long the first request may take. A cluster that
+	// answers at all does so within seconds; kubectl's silence of minutes on a
+	// wrong address helps nobody.
+	connectTimeout = 10 * time.Second
+)
+
+// Client talks to one cluster.
+type Client struct {
+	Kube    kubernetes.Interface
+	Host    string // API server, for messages
+	Context string // kubeconfig context, for messages
+}
+
+// Connect reads the kubeconfig as kubectl does and asks the server for its
+// version. Errors are one sentence that ends with what to do next.
+func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *version.Info, error) {
+	cfg, err := loader.ClientConfig()
+	if err != nil {
+		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
+			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or run `make repro`, which brings a cluster up itself")
+		}
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", err)
+	}
+	cfg.QPS, cfg.Burst = clientQPS, clientBurst
+	cfg.UserAgent = "headless-job-dns"
+	kube, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", err)
+	}
+	c := &Client{Kube: kube, Host: cfg.Host}
+	if raw, err := loader.RawConfig(); err == nil {
+		c.Context = raw.CurrentContext
+	}
+	v, err := c.version(ctx)
+	if err != nil {
+		return nil, nil, c.explain(err)
+	}
+	return c, v, nil
+}
+
+// version asks once, with a deadline of its own; discovery's interface takes
+// no context.
+func (c *Client) version(ctx context.Context) (*version.Info, error) {
+	type answer struct {
+		v   *version.Info
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		v, err := c.Kube.Discovery().ServerVersion()
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(connectTimeout):
+		return nil, context.DeadlineExceeded
+	}
+}
+
+// explain turns a failed first request into a sentence with a next step.
+func (c *Client) explain(err error) error {
+	var ne net.Error
+	var ue *url.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("the API server at %s refused the credentials of context %q (expired or revoked?): log in again, then check with `kubectl auth whoami`", c.Host, c.Context)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("the API server at %s does not let this user read its version: %w; ask for the rights that `kubectl auth can-i --list` shows missing", c.Host, err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nothing listens at the API server's address %s (connection refused): start the cluster or choose another with --context", c.Host)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
+		return fmt.Errorf("the API server at %s did not answer within %s: check the network or VPN, or choose another with --context", c.Host, connectTimeout)
+	case strings.Contains(err.Error(), "x509"), strings.Contains(err.Error(), "tls:"):
+		return fmt.Errorf("the API server at %s and the kubeconfig disagree about certificates: %w; fetch the kubeconfig anew (is a client certificate expired?)", c.Host, rootCause(err))
+	case errors.As(err, &ue):
+		return fmt.Errorf("the API server at %s cannot be reached: %w; check the address with `kubectl cluster-info`", c.Host, ue.Err)
+	}
+	return fmt.Errorf("the API server at %s cannot be used: %w; check with `kubectl version`", c.Host, err)
+}
+
+func rootCause(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}

@@ -1,0 +1,297 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// Watcher watches the run's Jobs, pods, Services and EndpointSlices in one
+// namespace, one watch per kind for the whole run, and sorts what it sees by
+// trial.
+type Watcher struct {
+	mu     sync.Mutex
+	trials map[string]*Observation
+}
+
+// Watch starts the watches and returns when their caches are filled.
+func (c *Client) Watch(ctx context.Context, namespace, run string) (*Watcher, error) {
+	w := &Watcher{trials: map[string]*Observation{}}
+	f := informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithNamespace(namespace),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = Selector(run, "") }))
+	for _, inf := range []cache.SharedIndexInformer{
+		f.Batch().V1().Jobs().Informer(), f.Core().V1().Pods().Informer(),
+		f.Core().V1().Services().Informer(), f.Discovery().V1().EndpointSlices().Informer(),
+	} {
+		if _, err := inf.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(o any) { w.note(o, false) },
+			UpdateFunc: func(_, o any) { w.note(o, false) },
+			DeleteFunc: func(o any) { w.note(o, true) },
+		}); err != nil {
+			return nil, fmt.Errorf("cannot watch namespace %s: %w", namespace, err)
+		}
+	}
+	f.Start(ctx.Done())
+	for kind, ok := range f.WaitForCacheSync(ctx.Done()) {
+		if !ok {
+			return nil, fmt.Errorf("cannot watch %s in namespace %s: %w", kind, namespace, context.Cause(ctx))
+		}
+	}
+	return w, nil
+}
+
+// Observe begins to keep what happens to the objects with the trial's label.
+func (w *Watcher) Observe(trial string) *Observation {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	o := &Observation{pods: map[string]*podState{}, seen: map[string]bool{}, changed: make(chan struct{}, 1)}
+	w.trials[trial] = o
+	return o
+}
+
+// Forget stops keeping what happens to a trial.
+func (w *Watcher) Forget(trial string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.trials, trial)
+}
+
+func (w *Watcher) note(obj any, deleted bool) {
+	at := time.Now() // before anything else: this is the time of receipt
+	if t, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		obj = t.Obj
+	}
+	m, ok := obj.(metav1.Object)
+	if !ok {
+		return
+	}
+	w.mu.Lock()
+	o := w.trials[m.GetLabels()[manifests.LabelTrial]]
+	w.mu.Unlock()
+	if o != nil {
+		o.note(m, deleted, at)
+	}
+}
+
+// Observation is what the watches saw of one trial.
+type Observation struct {
+	mu      sync.Mutex
+	events  []stamped
+	pods    map[string]*podState // by UID
+	seen    map[string]bool      // facts already reported, by UID and What
+	changed chan struct{}
+}
+
+type stamped struct {
+	at time.Time
+	result.Event
+}
+
+type podState struct {
+	pod     *corev1.Pod
+	deleted time.Time
+}
+
+// Changed is signalled after something was noted.
+func (o *Observation) Changed() <-chan struct{} { return o.changed }
+
+func (o *Observation) note(m metav1.Object, deleted bool, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := result.Event{Name: m.GetName(), UID: string(m.GetUID())}
+	once := func(what result.What) {
+		if key := e.UID + string(what); !o.seen[key] {
+			o.seen[key] = true
+			e.What = what
+			o.events = append(o.events, stamped{at, e})
+		}
+	}
+	switch v := m.(type) {
+	case *batchv1.Job:
+		e.Object = "job"
+		once(result.Created)
+	case *corev1.Service:
+		e.Object = "service"
+		once(result.Created)
+	case *corev1.Pod:
+		o.notePod(v, &e, once)
+		if s := o.pods[e.UID]; deleted && s.deleted.IsZero() {
+			s.deleted = at
+		}
+	case *discoveryv1.EndpointSlice:
+		e.Object = "endpointslice"
+		e.Trigger = v.Annotations[corev1.EndpointsLastChangeTriggerTime]
+		e.Endpoints = endpoints(v)
+		if !deleted {
+			e.What = result.Changed
+			o.events = append(o.events, stamped{at, e})
+		}
+	}
+	if deleted {
+		once(result.Deleted)
+	}
+	select {
+	case o.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (o *Observation) notePod(p *corev1.Pod, e *result.Event, once func(result.What)) {
+	e.Object, e.Node = "pod", p.Spec.NodeName
+	e.Index = jobIndex(p)
+	for _, ip := range p.Status.PodIPs {
+		e.IPs = append(e.IPs, ip.IP)
+	}
+	if s := o.pods[e.UID]; s != nil {
+		s.pod = p
+	} else {
+		o.pods[e.UID] = &podState{pod: p}
+	}
+	once(result.Created)
+	if p.Spec.NodeName != "" {
+		once(result.Scheduled)
+	}
+	if len(p.Status.PodIPs) > 0 {
+		once(result.Addressed)
+	}
+	for _, cs := range p.Status.ContainerStatuses {
+		if cs.State.Running != nil {
+			once(result.Started)
+		}
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			once(result.Ready)
+		}
+	}
+	if p.Status.Phase == corev1.PodFailed {
+		once(result.Failed)
+	}
+}
+
+func jobIndex(p *corev1.Pod) *int {
+	i, err := strconv.Atoi(p.Annotations["batch.kubernetes.io/job-completion-index"])
+	if err != nil {
+		return nil
+	}
+	return &i
+}
+
+func endpoints(s *discoveryv1.EndpointSlice) []result.Endpoint {
+	var out []result.Endpoint
+	for _, ep := range s.Endpoints {
+		r := result.Endpoint{Addrs: ep.Addresses, Ready: ep.Conditions.Ready == nil || *ep.Conditions.Ready}
+		if ep.Hostname != nil {
+			r.Hostname = *ep.Hostname
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// Events returns what was seen so far with times counted from zero, in order
+// of receipt.
+func (o *Observation) Events(zero time.Time) []result.Event {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := make([]result.Event, len(o.events))
+	for i, s := range o.events {
+		out[i] = s.Event
+		out[i].T = int64(s.at.Sub(zero))
+	}
+	slices.SortStableFunc(out, func(a, b result.Event) int { return int(a.T - b.T) })
+	return out
+}
+
+// Pods returns the latest state of every pod seen, deleted ones included,
+// oldest first.
+func (o *Observation) Pods() []*corev1.Pod {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var out []*corev1.Pod
+	for _, s := range o.pods {
+		out = append(out, s.pod)
+	}
+	slices.SortFunc(out, func(a, b *corev1.Pod) int {
+		if c := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return out
+}
+
+// JobIndex returns the completion index of a Job's pod, or -1.
+func JobIndex(p *corev1.Pod) int {
+	if i := jobIndex(p); i != nil {
+		return *i
+	}
+	return -1
+}
+
+// Gone returns when the last pod was seen deleted, and whether all are.
+func (o *Observation) Gone() (time.Time, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var last time.Time
+	for s := range maps.Values(o.pods) {
+		if s.deleted.IsZero() {
+			return last, false
+		}
+		if s.deleted.After(last) {
+			last = s.deleted
+		}
+	}
+	return last, true
+}
+
+// Stuck returns a sentence about a pod that cannot start, and what to do;
+// empty while there is none.
+func (o *Observation) Stuck() string {
+	for _, p := range o.Pods() {
+		name := p.Namespace + "/" + p.Name
+		for _, cs := range append(slices.Clone(p.Status.InitContainerStatuses), p.Status.ContainerStatuses...) {
+			w := cs.State.Waiting
+			if w == nil {
+				continue
+			}
+			switch w.Reason {
+			case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
+				return fmt.Sprintf("pod %s cannot get its image %s (%s): load it onto the nodes (`make image` builds it) or name one they can pull with --image", name, cs.Image, w.Reason)
+			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff":
+				return fmt.Sprintf("pod %s cannot start its container: %s: %s; `kubectl describe pod %s -n %s` says more", name, w.Reason, w.Message, p.Name, p.Namespace)
+			}
+		}
+	}
+	return ""
+}
+
+// Waiting says, for a pod that is not running, what it waits for.
+func Waiting(p *corev1.Pod) string {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return "not scheduled: " + c.Message
+		}
+	}
+	for _, cs := range p.Status.ContainerStatuses {
+		if w := cs.State.Waiting; w != nil {
+			return "waiting: " + w.Reason
+		}
+	}
+	return "phase " + string(p.Status.Phase)
+}

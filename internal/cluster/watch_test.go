@@ -1,0 +1,167 @@
+package cluster
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/cache"
+
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+func jobPod(change ...func(*corev1.Pod)) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Name: "lag-0-x", Namespace: "ns", UID: "u",
+		Labels:      manifests.Owner{Run: "r", Trial: "t001"}.Labels(),
+		Annotations: map[string]string{"batch.kubernetes.io/job-completion-index": "0"},
+	}}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func scheduled(p *corev1.Pod) { p.Spec.NodeName = "n1" }
+func addressed(p *corev1.Pod) { p.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.1"}} }
+func started(p *corev1.Pod) {
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+}
+func ready(p *corev1.Pod) {
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+}
+
+func whats(events []result.Event) (out []result.What) {
+	for _, e := range events {
+		out = append(out, e.What)
+	}
+	return out
+}
+
+func TestEachStageIsReportedOnce(t *testing.T) {
+	w := &Watcher{trials: map[string]*Observation{}}
+	o := w.Observe("t001")
+	zero := time.Now()
+	w.note(jobPod(), false)
+	w.note(jobPod(scheduled), false)
+	w.note(jobPod(scheduled), false)
+	// Two stages that one event reports are two facts with one time.
+	w.note(jobPod(scheduled, addressed, started, ready), false)
+	_, gone := o.Gone()
+	require.False(t, gone)
+	w.note(cache.DeletedFinalStateUnknown{Obj: jobPod(scheduled, addressed, started, ready)}, true)
+	w.note(jobPod(), true) // of the same pod once more
+	e := o.Events(zero)
+	require.Equal(t, []result.What{result.Created, result.Scheduled, result.Addressed, result.Started, result.Ready, result.Deleted}, whats(e))
+	require.Equal(t, 0, *e[0].Index)
+	require.Equal(t, []string{"10.0.0.1"}, e[2].IPs)
+	for i := 1; i < len(e); i++ {
+		require.GreaterOrEqual(t, e[i].T, e[i-1].T)
+	}
+	at, gone := o.Gone()
+	require.True(t, gone)
+	require.WithinRange(t, at, zero, time.Now())
+}
+
+func TestTrialsAreKeptApart(t *testing.T) {
+	w := &Watcher{trials: map[string]*Observation{}}
+	one, two := w.Observe("t001"), w.Observe("t002")
+	w.note(jobPod(), false)
+	require.Len(t, one.Pods(), 1)
+	require.Empty(t, two.Pods())
+	w.Forget("t001")
+	w.note(jobPod(scheduled), false)
+	require.Len(t, one.Events(time.Now()), 1)
+}
+
+func TestEndpointSlicesKeepEveryChange(t *testing.T) {
+	w := &Watcher{trials: map[string]*Observation{}}
+	o := w.Observe("t001")
+	host, no := "lag-0", false
+	s := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Name: "s", UID: "s", Labels: manifests.Owner{Run: "r", Trial: "t001"}.Labels(),
+			Annotations: map[string]string{corev1.EndpointsLastChangeTriggerTime: "2026-01-01T00:00:00Z"}},
+	}
+	w.note(s.DeepCopy(), false)
+	s.Endpoints = []discoveryv1.Endpoint{{Hostname: &host, Addresses: []string{"10.0.0.1"}}, {Addresses: []string{"10.0.0.2"}, Conditions: discoveryv1.EndpointConditions{Ready: &no}}}
+	w.note(s.DeepCopy(), false)
+	e := o.Events(time.Now())
+	require.Equal(t, []result.What{result.Changed, result.Changed}, whats(e))
+	require.Equal(t, []result.Endpoint{{Hostname: "lag-0", Addrs: []string{"10.0.0.1"}, Ready: true}, {Addrs: []string{"10.0.0.2"}}}, e[1].Endpoints)
+	require.Equal(t, "2026-01-01T00:00:00Z", e[1].Trigger)
+}
+
+func TestStuckSaysWhatToDo(t *testing.T) {
+	waiting := func(reason string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Image: "img:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}
+		}
+	}
+	for reason, want := range map[string]string{
+		"ErrImagePull":               "cannot get its image img:1 (ErrImagePull): load it onto the nodes",
+		"CreateContainerConfigError": "`kubectl describe pod lag-0-x -n ns`",
+		"ContainerCreating":          "",
+	} {
+		w := &Watcher{trials: map[string]*Observation{}}
+		o := w.Observe("t001")
+		w.note(jobPod(waiting(reason)), false)
+		if want == "" {
+			require.Empty(t, o.Stuck())
+		} else {
+			require.Contains(t, o.Stuck(), want)
+		}
+	}
+}
+
+func TestWatchSeesWhatIsCreated(t *testing.T) {
+	kube := fake.NewClientset()
+	c := &Client{Kube: kube}
+	w, err := c.Watch(t.Context(), "ns", "r")
+	require.NoError(t, err)
+	o := w.Observe("t001")
+	require.NoError(t, c.Create(t.Context(), jobPod()))
+	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "lag", Namespace: "ns", UID: "j", Labels: manifests.Owner{Run: "r", Trial: "t001"}.Labels()}}
+	require.NoError(t, c.Create(t.Context(), job))
+	require.Eventually(t, func() bool { return len(o.Events(time.Now())) == 2 }, 5*time.Second, 10*time.Millisecond)
+	require.ErrorIs(t, c.Create(t.Context(), job), ErrTaken)
+	require.ErrorIs(t, c.Free(t.Context(), job), ErrTaken)
+	job.Name = "other"
+	require.NoError(t, c.Free(t.Context(), job))
+}
+
+func TestCreateAnewWaitsForTheName(t *testing.T) {
+	c := &Client{Kube: fake.NewClientset(jobPod())}
+	require.ErrorIs(t, c.CreateAnew(t.Context(), jobPod(), 120*time.Millisecond), ErrTaken)
+	time.AfterFunc(100*time.Millisecond, func() {
+		c.Kube.CoreV1().Pods("ns").Delete(t.Context(), "lag-0-x", metav1.DeleteOptions{})
+	})
+	require.NoError(t, c.CreateAnew(t.Context(), jobPod(), 10*time.Second))
+}
+
+func TestFreePods(t *testing.T) {
+	node := func(name string, pods string, change func(*corev1.Node)) *corev1.Node {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		n.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+		change(n)
+		return n
+	}
+	as := func(*corev1.Node) {}
+	c := &Client{Kube: fake.NewClientset(
+		node("n1", "10", as), node("n2", "5", as),
+		node("cordoned", "50", func(n *corev1.Node) { n.Spec.Unschedulable = true }),
+		node("control-plane", "50", func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Effect: corev1.TaintEffectNoSchedule}} }),
+		node("down", "50", func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }),
+		jobPod(scheduled),
+	)}
+	free, err := c.FreePods(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 14, free)
+}

@@ -1,0 +1,166 @@
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+)
+
+// CachingFacts is how a DNS configuration caches, as a pod that uses it saw.
+type CachingFacts struct {
+	Positive    bool   `json:"positive"`     // addresses are cached
+	PositiveTTL uint32 `json:"positive_ttl"` // highest TTL seen, in seconds: the lifetime of a fresh answer
+	Negative    bool   `json:"negative"`     // denials are cached
+	NegativeTTL uint32 `json:"negative_ttl"`
+	// Uncached tells that every server that was checked answers questions of
+	// unserved types as CoreDNS does, so that the uncached view is meaningful.
+	Uncached bool `json:"uncached_view"`
+	// Servers holds the findings one by one: the resolver's own address and,
+	// where the probe was told them, each replica.
+	Servers  []ServerCaching `json:"servers"`
+	Warnings []string        `json:"warnings,omitempty"`
+}
+
+// ServerCaching is how one server caches.
+type ServerCaching struct {
+	Server string `json:"server"`
+	// Resolver marks the address from the pod's resolv.conf. Behind a
+	// Service's address replicas take turns, each with a cache of its own.
+	Resolver bool     `json:"resolver"`
+	Positive []uint32 `json:"positive_ttls"` // of equal questions, in order
+	Negative []uint32 `json:"negative_ttls"`
+}
+
+// String says in one line what was found, for progress output and reports.
+func (f CachingFacts) String() string {
+	class := func(what string, cached bool, ttl uint32) string {
+		if cached {
+			return fmt.Sprintf("%s cached for up to %d s", what, ttl)
+		}
+		return fmt.Sprintf("%s not cached (TTL %d s)", what, ttl)
+	}
+	uncached := "the uncached view works"
+	if !f.Uncached {
+		uncached = "no uncached view"
+	}
+	return strings.Join([]string{class("addresses", f.Positive, f.PositiveTTL), class("denials", f.Negative, f.NegativeTTL), uncached}, ", ")
+}
+
+// counts tells whether TTLs of equal questions, asked more than a second
+// apart, show a cache: a cache counts down or, after expiry, starts anew; a
+// server without one gives every answer the same, full TTL.
+func counts(ttls []uint32) bool { return slices.Min(ttls) != slices.Max(ttls) }
+
+// leastTTLs is how many answers a verdict needs: with one there is nothing to
+// compare.
+const leastTTLs = 2
+
+// ProveCaching concludes from the log of a pod with the observer
+// record.CachingCheck how its DNS caches. It is an error when the log does not
+// allow a conclusion.
+func ProveCaching(lines []record.Line) (CachingFacts, error) {
+	var f CachingFacts
+	var resolvers []string
+	checks, checksOK := 0, 0
+	for _, l := range lines {
+		switch {
+		case l.Start != nil:
+			resolvers = l.Start.Resolv.Servers
+		case l.Check != nil:
+			checks++
+			if l.Check.OK {
+				checksOK++
+			}
+		case l.Done != nil && l.Done.Err != "":
+			return f, fmt.Errorf("the probe failed: %s", l.Done.Err)
+		case l.Caching != nil:
+			c := l.Caching
+			if c.Err != "" {
+				return f, fmt.Errorf("server %s: %s", c.Server, c.Err)
+			}
+			if len(c.Positive) < leastTTLs || len(c.Negative) < leastTTLs {
+				return f, fmt.Errorf("server %s answered %d questions for a name that exists and %d for one that does not; each takes %d to tell", c.Server, len(c.Positive), len(c.Negative), leastTTLs)
+			}
+			f.Servers = append(f.Servers, ServerCaching{Server: c.Server, Positive: c.Positive, Negative: c.Negative})
+		}
+	}
+	if len(f.Servers) == 0 {
+		return f, errors.New("no server was examined")
+	}
+	f.Uncached = checks > 0 && checks == checksOK
+	for i := range f.Servers {
+		f.Servers[i].Resolver = slices.Contains(resolvers, f.Servers[i].Server)
+	}
+	var err error
+	if f.Positive, f.PositiveTTL, err = f.verdict("addresses", func(s ServerCaching) []uint32 { return s.Positive }); err != nil {
+		return f, err
+	}
+	f.Negative, f.NegativeTTL, err = f.verdict("denials", func(s ServerCaching) []uint32 { return s.Negative })
+	return f, err
+}
+
+// verdict tells from the TTLs of one class whether it is cached, and the
+// highest TTL. Replicas that were asked directly have to agree, or what a
+// client sees depends on chance. A resolver address that counts down shows a
+// cache even where the replicas behind it have none (NodeLocal DNSCache); one
+// that does not is no proof when replicas take turns behind it.
+func (f *CachingFacts) verdict(what string, ttls func(ServerCaching) []uint32) (cached bool, ttl uint32, err error) {
+	var with, without []string
+	front, fewest := false, 0
+	for _, s := range f.Servers {
+		t := ttls(s)
+		ttl = max(ttl, slices.Max(t))
+		switch {
+		case s.Resolver && counts(t):
+			front = true
+		case s.Resolver:
+			if fewest == 0 || len(t) < fewest {
+				fewest = len(t)
+			}
+		case counts(t):
+			with = append(with, s.Server)
+		default:
+			without = append(without, s.Server)
+		}
+	}
+	if len(with) > 0 && len(without) > 0 {
+		return false, ttl, fmt.Errorf("the replicas do not agree: %s are cached by %s and not by %s", what, strings.Join(with, ", "), strings.Join(without, ", "))
+	}
+	cached = front || len(with) > 0
+	if !cached && len(without) == 0 {
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: only the resolver's address was asked, %d times; that nothing is cached is proven for fewer replicas than that", what, fewest))
+	}
+	return cached, ttl, nil
+}
+
+// kubeadmTTL is the `ttl 30` and the `cache 30` in kubeadm's Corefiles.
+const kubeadmTTL = 30
+
+// Check compares what was seen of a DNS configuration with what its name
+// promises. The cluster's own promises nothing.
+func Check(dns experiment.DNS, f CachingFacts) error {
+	var want bool
+	switch dns {
+	case experiment.Kubeadm131:
+		want = true
+	case experiment.Kubeadm132:
+	default:
+		return nil
+	}
+	expected := map[bool]string{true: "addresses and denials cached", false: "neither addresses nor denials cached"}[want]
+	if f.Positive != want || f.Negative != want {
+		return fmt.Errorf("dns %s: expected %s, saw %s", dns, expected, f)
+	}
+	for _, ttl := range []uint32{f.PositiveTTL, f.NegativeTTL} {
+		// What is not cached has the full TTL each time; what is may have been
+		// asked for before.
+		if ttl > kubeadmTTL || !want && ttl != kubeadmTTL {
+			return fmt.Errorf("dns %s: expected %s with a TTL of %d s, saw %s", dns, expected, kubeadmTTL, f)
+		}
+	}
+	return nil
+}

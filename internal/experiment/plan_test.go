@@ -1,0 +1,172 @@
+package experiment
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/record"
+)
+
+func options(name string) Options {
+	return Options{Name: name, Run: "r", Seed: 1, Blocks: 1, Settings: Defaults()}
+}
+
+func TestBlocksHoldEveryArmOnce(t *testing.T) {
+	o := options("default")
+	o.Blocks = 3
+	p, err := Build(o)
+	require.NoError(t, err)
+	require.Len(t, p.Trials, 3*len(p.Arms))
+	names := map[string]bool{}
+	for b := 1; b <= 3; b++ {
+		seen := map[Arm]bool{}
+		for _, tr := range p.Trials {
+			if tr.Block == b {
+				require.False(t, seen[tr.Arm], "arm %s twice in block %d", tr.Arm, b)
+				seen[tr.Arm] = true
+				require.False(t, names[tr.Job], "job name %s twice", tr.Job)
+				names[tr.Job] = true
+			}
+		}
+		require.Len(t, seen, len(p.Arms))
+	}
+}
+
+func TestOrderFollowsFromTheSeed(t *testing.T) {
+	a, err := Build(options("default"))
+	require.NoError(t, err)
+	b, err := Build(options("default"))
+	require.NoError(t, err)
+	require.Equal(t, a, b)
+	o := options("default")
+	o.Seed = 2
+	c, err := Build(o)
+	require.NoError(t, err)
+	require.NotEqual(t, order(a), order(c))
+}
+
+func order(p Plan) (arms []Arm) {
+	for _, t := range p.Trials {
+		arms = append(arms, t.Arm)
+	}
+	return arms
+}
+
+func TestNamedPlans(t *testing.T) {
+	for _, s := range Summaries {
+		p, err := Build(options(s.Name))
+		require.NoError(t, err)
+		require.NotEmpty(t, p.Trials)
+	}
+	quick, err := Build(options("quick"))
+	require.NoError(t, err)
+	require.Less(t, quick.Expected(), 3*time.Minute)
+	def, err := Build(options("default"))
+	require.NoError(t, err)
+	require.Less(t, def.Expected(), 12*time.Minute)
+	require.Equal(t, []DNS{Kubeadm131, Kubeadm132}, def.PrivateDNS())
+}
+
+func TestExactlyOneTrialIsFollowed(t *testing.T) {
+	o := options("default")
+	o.Blocks = 2
+	p, err := Build(o)
+	require.NoError(t, err)
+	var followed []Trial
+	for _, tr := range p.Trials {
+		if tr.Deadline == p.Settings.Follow {
+			followed = append(followed, tr)
+		}
+	}
+	require.Len(t, followed, 1)
+	require.Equal(t, Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: record.Solo}, followed[0].Arm)
+}
+
+func TestNothingIsFollowedWithoutTheWorker(t *testing.T) {
+	o := options("default")
+	o.Settings.ConnectTimeouts = []Duration{Duration(time.Second)}
+	p, err := Build(o)
+	require.NoError(t, err)
+	for _, tr := range p.Trials {
+		require.Equal(t, p.Settings.Deadline, tr.Deadline)
+	}
+}
+
+func TestIntervalKeepsTheBudget(t *testing.T) {
+	for _, tc := range []struct {
+		pods, qps int
+		want      time.Duration
+	}{
+		{2, 1000, minInterval},
+		{8, 1000, 80 * time.Millisecond},
+		{100, 1000, 10200 * time.Millisecond},
+		{8, 1, 80 * time.Second},
+	} {
+		require.Equal(t, Duration(tc.want), Interval(tc.pods, tc.qps), "%d pods, %d a second", tc.pods, tc.qps)
+	}
+	for pods := 2; pods < 120; pods++ {
+		o := options("quick")
+		o.Settings.Pods = pods
+		p, err := Build(o)
+		require.NoError(t, err)
+		require.LessOrEqual(t, p.Load(), 1000)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	set := func(f func(*Options)) Options { o := options("default"); f(&o); return o }
+	for name, tc := range map[string]struct {
+		o    Options
+		want string
+	}{
+		"plan":        {options("slow"), `--plan "slow" is not known; accepted: quick, default, extras`},
+		"no pods":     {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
+		"minus pods":  {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
+		"blocks":      {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},
+		"gap":         {set(func(o *Options) { o.Settings.Gap = 0 }), "--gap 0s is not positive"},
+		"qps":         {set(func(o *Options) { o.Settings.QPS = -5 }), "--qps -5 is not positive"},
+		"interval":    {set(func(o *Options) { o.Settings.Interval = -1 }), "--interval -1ns is not positive"},
+		"deadline":    {set(func(o *Options) { o.Settings.Deadline = 0 }), "--deadline 0s is not positive"},
+		"follow":      {set(func(o *Options) { o.Settings.Follow = 0 }), "--follow 0s is not positive"},
+		"first query": {set(func(o *Options) { o.Settings.FirstQueryAfter = -1 }), "--first-query-after -1ns is negative"},
+		"timeouts":    {set(func(o *Options) { o.Settings.ConnectTimeouts = nil }), "--connect-timeouts is empty"},
+	} {
+		_, err := Build(tc.o)
+		var in *InputError
+		require.True(t, errors.As(err, &in), name)
+		require.ErrorContains(t, err, tc.want, name)
+	}
+}
+
+func TestParse(t *testing.T) {
+	d, err := ParseDNS("kubeadm-1.32, cluster,cluster")
+	require.NoError(t, err)
+	require.Equal(t, []DNS{Kubeadm132, ClusterDNS}, d)
+	d, err = ParseDNS("")
+	require.NoError(t, err)
+	require.Empty(t, d)
+	e, err := ParseExtras("all")
+	require.NoError(t, err)
+	require.Equal(t, Extras, e)
+	for list, want := range map[string]string{
+		"bind":     `--dns "bind" is not known; accepted: cluster, kubeadm-1.31, kubeadm-1.32`,
+		"cluster,": `--dns "" is not known`,
+	} {
+		_, err = ParseDNS(list)
+		require.ErrorContains(t, err, want)
+	}
+	_, err = ParseExtras("nginx")
+	require.ErrorContains(t, err, `--extra "nginx" is not known; accepted: none, service, service-pod, pod, member-pod, oneshot-pod`)
+
+	ts, err := ParseTimeouts("none,30s,1500ms")
+	require.NoError(t, err)
+	require.Equal(t, []Duration{0, Duration(30 * time.Second), Duration(1500 * time.Millisecond)}, ts)
+	require.Equal(t, "none,30s,1.5s", FormatTimeouts(ts))
+	for _, bad := range []string{"", "0s", "-1s", "fast", "none,"} {
+		_, err = ParseTimeouts(bad)
+		require.Error(t, err, "%q", bad)
+	}
+}

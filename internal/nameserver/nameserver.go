@@ -1,0 +1,79 @@
+// Package nameserver puts a private CoreDNS into the run's namespace, in the
+// configuration that a version of kubeadm ships, so that DNS configurations
+// can be compared on one cluster without touching the cluster's own DNS.
+package nameserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/trial"
+	"headless-job-dns/manifests"
+)
+
+// startPatience is how long the replicas may take to become ready: an image
+// pull on a slow link included.
+const startPatience = 3 * time.Minute
+
+// Params says where and as what the private DNS runs.
+type Params struct {
+	Owner  manifests.Owner
+	Image  string // empty: the one in the manifests
+	Domain string // cluster domain
+}
+
+// Objects returns what Start creates, in that order.
+func Objects(dns experiment.DNS, p Params) ([]manifests.Object, error) {
+	return manifests.CoreDNS(dns, manifests.CoreDNSParams{Owner: p.Owner, Name: name(dns), Image: p.Image, Domain: p.Domain})
+}
+
+// name is a legal object name for the configuration.
+func name(dns experiment.DNS) string { return "dns-" + strings.ReplaceAll(string(dns), ".", "-") }
+
+// Start creates the private DNS, waits until every replica serves, and returns
+// how pods use it. What it created stays, also after an error.
+func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params) (trial.Resolver, error) {
+	var r trial.Resolver
+	objs, err := Objects(dns, p)
+	if err != nil {
+		return r, err
+	}
+	for _, o := range objs {
+		if err := c.Create(ctx, o); err != nil {
+			return r, fmt.Errorf("private dns %s: %w", dns, err)
+		}
+	}
+	if err := c.WaitDeployment(ctx, p.Owner.Namespace, name(dns), startPatience); err != nil {
+		return r, fmt.Errorf("private dns %s: %w", dns, err)
+	}
+	svc, err := c.Kube.CoreV1().Services(p.Owner.Namespace).Get(ctx, name(dns), metav1.GetOptions{})
+	if err != nil {
+		return r, fmt.Errorf("private dns %s: %w", dns, err)
+	}
+	pods, err := c.Kube.CoreV1().Pods(p.Owner.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: svc.Spec.Selector})})
+	if err != nil {
+		return r, fmt.Errorf("private dns %s: %w", dns, err)
+	}
+	for _, pod := range pods.Items {
+		if pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != "" {
+			r.Replicas = append(r.Replicas, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(manifests.PrivateDNSPort)))
+		}
+	}
+	if len(r.Replicas) == 0 {
+		return r, errors.New("private dns " + string(dns) + " has no running replica")
+	}
+	slices.Sort(r.Replicas)
+	r.PodDNS = manifests.ClusterFirst(svc.Spec.ClusterIP, p.Owner.Namespace, p.Domain)
+	return r, nil
+}

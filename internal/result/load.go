@@ -1,0 +1,236 @@
+package result
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+)
+
+// maxLine bounds the memory that one line may take. A pod's log stays under
+// 1 MB, so 100 pods and their primer fit twice over.
+const maxLine = 512 << 20
+
+// Records are the records of a results folder. Reading never changes them.
+type Records struct {
+	Dir         string
+	Plan        experiment.Plan
+	Environment json.RawMessage // nil: it was never written
+
+	// Warnings tells what the last walk over Trials left out and why.
+	Warnings []string
+}
+
+// Load reads the plan and the environment of a results folder. Trials are
+// read one by one with Trials. What is wrong with them is an *InputError.
+func Load(dir string) (*Records, error) {
+	if err := isFolder(dir); err != nil {
+		return nil, err
+	}
+	r := &Records{Dir: dir}
+	path := filepath.Join(dir, PlanFile)
+	accepted := fmt.Sprintf("the plan of an experiment, version %d", experiment.PlanVersion)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: accepted, Err: err}
+	}
+	if err := json.Unmarshal(b, &r.Plan); err != nil {
+		return nil, &InputError{Path: path, Problem: "is not a plan: " + err.Error(), Accepted: accepted, Err: err}
+	}
+	if r.Plan.V != experiment.PlanVersion {
+		return nil, &InputError{Path: path, Problem: fmt.Sprintf("has version %d", r.Plan.V), Accepted: accepted}
+	}
+	path = filepath.Join(dir, EnvironmentFile)
+	b, err = os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // the run ended before it was written
+	case err != nil:
+		return nil, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: "a readable file", Err: err}
+	case !json.Valid(b):
+		return nil, &InputError{Path: path, Problem: "is not JSON", Accepted: "the environment as it was written"}
+	default:
+		r.Environment = b
+	}
+	return r, nil
+}
+
+// Trials walks over trials.jsonl, one trial in memory at a time. The walk ends
+// at the first error. A last line that a crash cut off is no error: it is left
+// out and Warnings says so.
+func (r *Records) Trials() iter.Seq2[Trial, error] {
+	return func(yield func(Trial, error) bool) {
+		r.Warnings = nil
+		path := filepath.Join(r.Dir, TrialsFile)
+		file, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return // the run ended before its first trial did
+		}
+		if err != nil {
+			yield(Trial{}, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: "a readable file", Err: err})
+			return
+		}
+		defer file.Close()
+		seen := map[string]bool{}
+		warning, err := readTrials(file, path, func(line int, t Trial) error {
+			if err := r.belongs(t, seen); err != nil {
+				return &InputError{Path: path, Line: line, Problem: err.Error(),
+					Accepted: "each trial of " + PlanFile + " once, or again after an invalid one"}
+			}
+			if !yield(t, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if warning != "" {
+			r.Warnings = append(r.Warnings, warning)
+		}
+		if err != nil && !errors.Is(err, errStop) {
+			yield(Trial{}, err)
+		}
+	}
+}
+
+// errStop ends a walk whose consumer has had enough.
+var errStop = errors.New("stop")
+
+// belongs keeps trials of another plan, or the same trial twice, from entering
+// the statistics.
+func (r *Records) belongs(t Trial, seen map[string]bool) error {
+	id := t.Plan.ID
+	if seen[id] {
+		return fmt.Errorf("trial %q is here twice", id)
+	}
+	for _, p := range r.Plan.Trials {
+		if p.ID == id {
+			if p.Arm != t.Plan.Arm {
+				return fmt.Errorf("trial %q is of arm %q, the plan says %q", id, t.Plan.Arm, p.Arm)
+			}
+			seen[id] = t.Status != Invalid
+			return nil
+		}
+	}
+	return fmt.Errorf("trial %q is not in the plan", id)
+}
+
+// readTrials calls each for every trial with its line number. The warning
+// tells of an incomplete last line.
+func readTrials(in io.Reader, path string, each func(line int, t Trial) error) (warning string, err error) {
+	r := bufio.NewReaderSize(in, 1<<20)
+	for n := 1; ; n++ {
+		line, err := readLine(r)
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last {
+			return "", &InputError{Path: path, Line: n, Problem: err.Error(), Accepted: "a trial of this program", Err: err}
+		}
+		// After a power failure a file may end in zero bytes that were
+		// allocated and never written.
+		text := line
+		if last {
+			text = bytes.TrimRight(line, "\x00")
+		}
+		if len(bytes.TrimSpace(text)) > 0 {
+			t, err := parseTrial(text)
+			switch {
+			case err == nil:
+				if err := each(n, t); err != nil {
+					return "", err
+				}
+			case last && errors.Is(err, io.ErrUnexpectedEOF) && startsAsTrial(text):
+				return fmt.Sprintf("the last line of %s (%d) is incomplete: 1 trial is left out", filepath.Base(path), n), nil
+			default:
+				return "", &InputError{Path: path, Line: n, Problem: err.Error(),
+					Accepted: fmt.Sprintf("one trial a line as JSON, version %d, its probe records version %d", Version, record.Version), Err: err}
+			}
+		}
+		if last {
+			return "", nil
+		}
+	}
+}
+
+// startsAsTrial tells a line of ours that was cut off from a foreign file
+// that happens to be cut off as well: our lines begin with their version.
+func startsAsTrial(line []byte) bool {
+	const head = `{"v":`
+	return bytes.HasPrefix(line, []byte(head)) || strings.HasPrefix(head, string(line))
+}
+
+// readLine returns the next line without its newline; io.EOF comes together
+// with the last one, which has none.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(line)+len(part) > maxLine {
+			return nil, fmt.Errorf("is longer than %d MB", maxLine>>20)
+		}
+		if err == nil && line == nil {
+			return part[:len(part)-1], nil
+		}
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return line[:len(line)-1], nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return line, err
+		}
+	}
+}
+
+// parseTrial reads one line and refuses what a reader of this version would
+// misread.
+func parseTrial(line []byte) (Trial, error) {
+	var t Trial
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if err := dec.Decode(&t); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return t, fmt.Errorf("ends within a trial: %w", err)
+		}
+		// Another version may differ in its fields' types as well; then its
+		// number says more than the first field that does not fit.
+		var head struct {
+			V *int `json:"v"`
+		}
+		if json.Unmarshal(line, &head) == nil && head.V != nil && *head.V != Version {
+			return t, fmt.Errorf("has version %d", *head.V)
+		}
+		return t, fmt.Errorf("is not a trial: %w", err)
+	}
+	if dec.InputOffset() < int64(len(line)) && len(bytes.TrimSpace(line[dec.InputOffset():])) > 0 {
+		return t, errors.New("goes on after its trial")
+	}
+	if t.V != Version {
+		return t, fmt.Errorf("has version %d", t.V)
+	}
+	switch t.Status {
+	case Complete, Censored, Invalid:
+	default:
+		return t, fmt.Errorf("has status %q", t.Status)
+	}
+	if t.Plan.ID == "" {
+		return t, errors.New("has no trial id")
+	}
+	for _, run := range []*Run{t.Primer, &t.Run} {
+		if run == nil {
+			continue
+		}
+		for _, pod := range run.Pods {
+			for _, l := range pod.Lines {
+				if l.V != record.Version {
+					return t, fmt.Errorf("holds a probe record of version %d (pod %q)", l.V, pod.Name)
+				}
+			}
+		}
+	}
+	return t, nil
+}

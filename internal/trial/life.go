@@ -1,0 +1,152 @@
+// Package trial runs one trial: it creates the trial's objects, waits for
+// every probe's last line, deletes everything, and returns what was recorded.
+// It decides nothing about what the records mean.
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+const (
+	// startAllowance is how long the pods of a run may take from the Job's
+	// creation to their first line: scheduling and container start on a slow
+	// cluster, not an image pull of hundreds of megabytes.
+	startAllowance = 2 * time.Minute
+	// goneAllowance is how long deleted pods may take to disappear: the grace
+	// period of 2 s and a kubelet that is busy.
+	goneAllowance = 90 * time.Second
+	// stuckGrace is how long a pod may report that it cannot start before it
+	// is believed: a pull error right after creation can heal.
+	stuckGrace = 5 * time.Second
+)
+
+// life is one life of a Job and its Service: a primer or a measured run.
+type life struct {
+	c       *cluster.Client
+	w       *cluster.Watcher
+	owner   manifests.Owner
+	objects []manifests.Object // in order of creation, the Job last
+	pods    int
+	wait    time.Duration // after the last pod's first line
+	anew    bool          // the names may still be held by a previous life
+}
+
+// live creates the objects, waits until every probe is done, and returns what
+// was recorded, also beside an error. The objects are still there afterwards.
+func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observation, err error) {
+	obs = l.w.Observe(l.owner.Trial)
+	run = result.Run{Namespace: l.owner.Namespace, Boot: bootID()}
+	for _, o := range l.objects {
+		if o == l.objects[len(l.objects)-1] {
+			run.Zero = time.Now()
+		}
+		if l.anew {
+			err = l.c.CreateAnew(ctx, o, goneAllowance)
+		} else {
+			err = l.c.Create(ctx, o)
+		}
+		if err != nil {
+			return run, obs, err
+		}
+	}
+	logs := follow(ctx, l.c, l.owner.Namespace)
+	defer logs.cancel()
+	err = l.watch(ctx, run.Zero, obs, logs)
+	run.Events = obs.Events(run.Zero)
+	run.Pods = logs.collect(run.Zero, obs.Pods())
+	return run, obs, err
+}
+
+// watch follows the log of every pod that starts, until all are done.
+func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observation, logs *follower) error {
+	limit := time.NewTimer(startAllowance + l.wait)
+	defer limit.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var stuckSince time.Time
+	for {
+		for _, p := range obs.Pods() {
+			if cluster.JobIndex(p) >= 0 && running(p) {
+				logs.add(p.Name)
+			}
+		}
+		if logs.done() >= l.pods {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-obs.Changed():
+		case <-logs.changed:
+		case <-tick.C:
+			switch s := obs.Stuck(); {
+			case s == "":
+				stuckSince = time.Time{}
+			case stuckSince.IsZero():
+				stuckSince = time.Now()
+			case time.Since(stuckSince) > stuckGrace:
+				return errors.New(s)
+			}
+			if time.Since(zero) > startAllowance && logs.started() < l.pods {
+				return l.notStarted(obs, logs)
+			}
+		case <-limit.C:
+			return fmt.Errorf("job %s/%s: %d of %d probes were not done %s after the job's creation",
+				l.owner.Namespace, l.objects[len(l.objects)-1].GetName(), l.pods-logs.done(), l.pods, (startAllowance + l.wait).Round(time.Second))
+		}
+	}
+}
+
+func (l life) notStarted(obs *cluster.Observation, logs *follower) error {
+	why := "no pod was created: `kubectl describe job` says why"
+	for _, p := range obs.Pods() {
+		if cluster.JobIndex(p) >= 0 && !running(p) {
+			why = "pod " + p.Name + " is " + cluster.Waiting(p)
+		}
+	}
+	return fmt.Errorf("job %s/%s: %d of %d pods had not started after %s; %s", l.owner.Namespace,
+		l.objects[len(l.objects)-1].GetName(), l.pods-logs.started(), l.pods, startAllowance, why)
+}
+
+func running(p *corev1.Pod) bool {
+	for _, cs := range p.Status.ContainerStatuses {
+		if cs.State.Running != nil || cs.State.Terminated != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// end deletes the life's objects; when wait is set it returns after the last
+// pod is gone, with the time at which that was seen.
+func (l life) end(ctx context.Context, obs *cluster.Observation, wait bool) (gone time.Time, err error) {
+	if err := l.c.DeleteTrial(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial); err != nil {
+		return gone, err
+	}
+	if !wait {
+		return gone, nil
+	}
+	limit := time.NewTimer(goneAllowance)
+	defer limit.Stop()
+	for {
+		if t, ok := obs.Gone(); ok {
+			return t, nil
+		}
+		select {
+		case <-ctx.Done():
+			return gone, ctx.Err()
+		case <-obs.Changed():
+		case <-limit.C:
+			return gone, fmt.Errorf("pods of trial %s in namespace %s were not gone %s after their deletion", l.owner.Trial, l.owner.Namespace, goneAllowance)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package trial
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+// logRetry is the pause before a log that broke off is read again from its
+// beginning.
+const logRetry = 300 * time.Millisecond
+
+// follower follows the logs of a run's pods, a stream each: the last line of a
+// probe then ends the trial at once, which polling would delay.
+type follower struct {
+	c         *cluster.Client
+	namespace string
+	ctx       context.Context
+	cancel    context.CancelFunc
+	wg        sync.WaitGroup
+	changed   chan struct{}
+
+	mu   sync.Mutex
+	pods map[string]*podLog // by pod name
+}
+
+// podLog is what has been read of one pod's log.
+type podLog struct {
+	lines   []record.Line
+	first   time.Time // receipt of the first line of all
+	done    bool
+	junk    int // lines that no probe wrote
+	problem string
+}
+
+func follow(ctx context.Context, c *cluster.Client, namespace string) *follower {
+	f := &follower{c: c, namespace: namespace, changed: make(chan struct{}, 1), pods: map[string]*podLog{}}
+	f.ctx, f.cancel = context.WithCancel(ctx)
+	return f
+}
+
+// add starts to follow a pod unless that is under way.
+func (f *follower) add(pod string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pods[pod] != nil {
+		return
+	}
+	p := &podLog{}
+	f.pods[pod] = p
+	f.wg.Go(func() { f.read(pod, p) })
+}
+
+// read reads a log until the probe's last line, again from the beginning when
+// the stream breaks off. An attempt replaces what was there once it is longer.
+func (f *follower) read(pod string, p *podLog) {
+	for f.ctx.Err() == nil {
+		ctx, stop := context.WithCancel(f.ctx)
+		var lines []record.Line
+		junk := 0
+		err := f.c.Follow(ctx, f.namespace, pod, func(b []byte, at time.Time) {
+			var l record.Line
+			if json.Unmarshal(b, &l) != nil || l.V != record.Version {
+				junk++
+				return
+			}
+			lines = append(lines, l)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if p.first.IsZero() {
+				p.first = at
+			}
+			if len(lines) > len(p.lines) {
+				p.lines, p.junk = lines, junk
+			}
+			if l.Done != nil {
+				p.done = true
+				stop()
+			}
+			f.signal()
+		})
+		stop()
+		f.mu.Lock()
+		done := p.done
+		p.problem = ""
+		if err != nil && !done {
+			p.problem = err.Error()
+		}
+		f.mu.Unlock()
+		if done {
+			return
+		}
+		select {
+		case <-f.ctx.Done():
+		case <-time.After(logRetry):
+		}
+	}
+}
+
+func (f *follower) signal() {
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (f *follower) count(is func(*podLog) bool) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, p := range f.pods {
+		if is(p) {
+			n++
+		}
+	}
+	return n
+}
+
+// done counts the probes that wrote their last line.
+func (f *follower) done() int { return f.count(func(p *podLog) bool { return p.done }) }
+
+// started counts the probes that wrote their first line.
+func (f *follower) started() int { return f.count(func(p *podLog) bool { return !p.first.IsZero() }) }
+
+// collect ends the streams and returns the Job's pods with their records, by
+// index. A pod whose log is not whole says why.
+func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
+	f.cancel()
+	f.wg.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []result.Pod
+	for _, p := range pods {
+		i := cluster.JobIndex(p)
+		if i < 0 {
+			continue
+		}
+		r := result.Pod{Name: p.Name, UID: string(p.UID), Index: i, Node: p.Spec.NodeName}
+		for _, ip := range p.Status.PodIPs {
+			r.IPs = append(r.IPs, ip.IP)
+		}
+		switch l := f.pods[p.Name]; {
+		case l == nil:
+			r.Problem = "never ran: " + cluster.Waiting(p)
+		default:
+			r.Lines = l.lines
+			if !l.first.IsZero() {
+				r.LogStart = int64(l.first.Sub(zero))
+			}
+			switch {
+			case l.done && l.junk > 0:
+				r.Problem = fmt.Sprintf("%d lines of the log are not the probe's", l.junk)
+			case !l.done && l.problem != "":
+				r.Problem = l.problem
+			case !l.done:
+				r.Problem = "log ends before the probe was done"
+			}
+		}
+		out = append(out, r)
+	}
+	slices.SortStableFunc(out, func(a, b result.Pod) int { return a.Index - b.Index })
+	return out
+}

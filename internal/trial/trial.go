@@ -1,0 +1,286 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// Resolver is one DNS configuration as the pods of a trial use it.
+type Resolver struct {
+	PodDNS   *manifests.PodDNS // nil: what pods of the cluster get
+	Replicas []string          // host:port of every replica; empty: unknown
+}
+
+// Runner runs the trials of one plan in one namespace.
+type Runner struct {
+	Client    *cluster.Client
+	Watcher   *cluster.Watcher
+	Plan      experiment.Plan
+	Namespace string
+	Image     string // of the probe; empty: the one in the manifests
+	Resolvers map[experiment.DNS]Resolver
+	// Step is told what is being done, for progress lines.
+	Step func(string)
+
+	owners map[string]string // address -> pod that had it in an earlier trial
+}
+
+// cleanupPatience is how long deletion may take after an interrupt, when the
+// caller's context is over already.
+const cleanupPatience = goneAllowance + 30*time.Second
+
+// Run runs one trial and deletes what it created, also when the context ends.
+// The trial says itself whether it is whole. An error means that the cluster
+// cannot run trials at all, or that something could not be deleted.
+func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, error) {
+	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
+	var err error
+	anew := false
+	if pt.Arm.Names == experiment.Reused {
+		anew, err = r.prime(ctx, &t)
+	}
+	var cleanup error
+	if err == nil {
+		err, cleanup = r.measure(ctx, &t, anew)
+	}
+	t.Took = experiment.Duration(time.Since(t.Began))
+	switch {
+	case err != nil:
+		t.Status, t.Reason = result.Invalid, err.Error()
+	default:
+		t.Status, t.Reason = status(t.Run)
+	}
+	t.Earlier = r.earlier(t)
+	r.remember(t)
+	if err != nil && !errors.Is(err, context.Canceled) && t.Run.Pods == nil {
+		return t, errors.Join(err, cleanup)
+	}
+	return t, cleanup
+}
+
+// prime runs the primer and waits out the gap, less the time that the measured
+// run's first pod is going to need until its first question.
+func (r *Runner) prime(ctx context.Context, t *result.Trial) (anew bool, err error) {
+	r.step("primer")
+	l, err := r.life(t.Plan, true)
+	if err != nil {
+		return false, err
+	}
+	run, obs, err := l.live(ctx)
+	t.Primer = &run
+	noWait := r.Plan.Settings.NoWait && err == nil
+	gone, endErr := r.end(ctx, l, obs, !noWait)
+	if err == nil {
+		err = endErr
+	}
+	if err != nil || noWait {
+		return noWait, err
+	}
+	t.Primer.Gone = int64(gone.Sub(run.Zero))
+	start := gone.Add(time.Duration(r.Plan.Settings.Gap) - firstStart(run))
+	r.step("gap")
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-time.After(time.Until(start)):
+	}
+	return false, nil
+}
+
+// firstStart estimates how long the first pod took from the Job's creation to
+// its first instruction, from the runner's side alone: the receipt of the first
+// log line is a few milliseconds late, which the recorded gap shows.
+func firstStart(run result.Run) time.Duration {
+	first := int64(0)
+	for _, p := range run.Pods {
+		if len(p.Lines) == 0 || p.Lines[0].Start == nil || p.LogStart == 0 {
+			continue
+		}
+		// On one kernel the probe's own clock says it exactly.
+		at := p.LogStart
+		if s := p.Lines[0].Start; s.Boot != "" && s.Boot == run.Boot {
+			at = s.Wall - run.Zero.UnixNano()
+		}
+		if first == 0 || at < first {
+			first = at
+		}
+	}
+	return time.Duration(first)
+}
+
+func (r *Runner) measure(ctx context.Context, t *result.Trial, anew bool) (err, cleanup error) {
+	r.step("measuring")
+	l, err := r.life(t.Plan, false)
+	if err != nil {
+		return err, nil
+	}
+	l.anew = anew
+	run, obs, err := l.live(ctx)
+	t.Run = run
+	r.step("deleting")
+	gone, cleanup := r.end(ctx, l, obs, true)
+	if cleanup == nil {
+		t.Run.Gone = int64(gone.Sub(run.Zero))
+	}
+	t.Run.Events = obs.Events(run.Zero)
+	r.Watcher.Forget(l.owner.Trial)
+	return err, cleanup
+}
+
+// end deletes a life's objects even when the caller's context is over.
+func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, wait bool) (time.Time, error) {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
+	defer stop()
+	return l.end(ctx, obs, wait)
+}
+
+// Objects returns what a trial creates, in that order.
+func (r *Runner) Objects(pt experiment.Trial) ([]manifests.Object, error) {
+	l, err := r.life(pt, false)
+	return l.objects, err
+}
+
+// life fills in the manifests for one life of the trial.
+func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
+	s := r.Plan.Settings
+	owner := manifests.Owner{Run: r.Plan.Run, Trial: pt.ID, Namespace: r.Namespace}
+	resolver := r.Resolvers[pt.Arm.DNS]
+	args := map[string]string{
+		"observer":         string(pt.Arm.Observer),
+		"interval":         time.Duration(s.Interval).String(),
+		"deadline":         time.Duration(pt.Deadline).String(),
+		"connect-timeouts": experiment.FormatTimeouts(s.ConnectTimeouts),
+	}
+	if s.FirstQueryAfter > 0 {
+		args["first-query-after"] = time.Duration(s.FirstQueryAfter).String()
+	}
+	if primer {
+		owner.Trial += "-primer"
+		args["observer"] = string(record.Prime)
+		args["first-query-after"] = experiment.PrimeAt.String()
+		args["prime"] = "all"
+		if pt.Arm.Observer == record.Solo {
+			args["prime"] = "leader"
+		}
+	}
+	// Where the replicas are not known the probe does without them: it primes
+	// through its resolv.conf, and there is no uncached view.
+	if (primer || pt.Arm.Observer == record.PeersServer) && len(resolver.Replicas) > 0 {
+		args["dns-replicas"] = strings.Join(resolver.Replicas, ",")
+	}
+	wait := time.Duration(pt.Deadline)
+	// A forgotten Job ends itself soon after the runner would have given up.
+	lifetime := startAllowance + wait + goneAllowance
+	objs, err := manifests.Extra(pt.Arm.Extra, manifests.ExtraParams{Owner: owner, Name: pt.Extra, Job: pt.Job, Service: pt.Service, Image: r.Image, Lifetime: lifetime})
+	if err != nil {
+		return life{}, err
+	}
+	svc, err := manifests.Service(owner, pt.Service, pt.Job)
+	if err != nil {
+		return life{}, err
+	}
+	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: pt.Job, Service: pt.Service, Image: r.Image, Pods: s.Pods, Args: args, DNS: resolver.PodDNS, Lifetime: lifetime})
+	if err != nil {
+		return life{}, err
+	}
+	return life{c: r.Client, w: r.Watcher, owner: owner, objects: append(objs, svc, job), pods: s.Pods, wait: wait}, nil
+}
+
+// status tells whether a run may enter the statistics, from its records alone.
+func status(run result.Run) (result.Status, string) {
+	var cut []string
+	for _, p := range run.Pods {
+		if p.Problem != "" {
+			return result.Invalid, fmt.Sprintf("pod %s/%s: %s", run.Namespace, p.Name, p.Problem)
+		}
+		for _, l := range p.Lines {
+			switch {
+			case l.Done == nil || l.Done.Reason == "complete":
+			case l.Done.Reason == "deadline":
+				cut = append(cut, fmt.Sprint(p.Index))
+			default:
+				return result.Invalid, fmt.Sprintf("probe in pod %s/%s ended as %s %s", run.Namespace, p.Name, l.Done.Reason, l.Done.Err)
+			}
+		}
+	}
+	if len(cut) > 0 {
+		return result.Censored, "deadline reached in pod index " + strings.Join(cut, ", ")
+	}
+	return result.Complete, ""
+}
+
+// remember keeps the addresses of a trial's pods, so that a later answer that
+// holds one can be told whose it was.
+func (r *Runner) remember(t result.Trial) {
+	if r.owners == nil {
+		r.owners = map[string]string{}
+	}
+	for _, run := range []*result.Run{t.Primer, &t.Run} {
+		if run == nil {
+			continue
+		}
+		for _, p := range run.Pods {
+			for _, ip := range p.IPs {
+				r.owners[ip] = fmt.Sprintf("index %d of trial %s", p.Index, t.Plan.ID)
+			}
+		}
+	}
+}
+
+// earlier returns the earlier owners of addresses answered in the trial.
+func (r *Runner) earlier(t result.Trial) map[string]string {
+	own := map[string]bool{}
+	for _, run := range []*result.Run{t.Primer, &t.Run} {
+		if run == nil {
+			continue
+		}
+		for _, p := range run.Pods {
+			for _, ip := range p.IPs {
+				own[ip] = true
+			}
+		}
+	}
+	var out map[string]string
+	for _, p := range t.Run.Pods {
+		for _, l := range p.Lines {
+			if l.Answer == nil {
+				continue
+			}
+			for _, a := range l.Answer.Addrs {
+				if who := r.owners[a]; who != "" && !own[a] {
+					if out == nil {
+						out = map[string]string{}
+					}
+					out[a] = who
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (r *Runner) step(s string) {
+	if r.Step != nil {
+		r.Step(s)
+	}
+}
+
+// bootID is the kernel's boot id, which a probe on this machine shares; empty
+// where there is none.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,219 @@
+package manifests
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"headless-job-dns/internal/experiment"
+)
+
+// JobParams is what varies in a trial's Job.
+type JobParams struct {
+	Owner
+	Name    string
+	Service string // the headless Service: the pods' subdomain
+	Image   string // empty: the one in job.yaml
+	Pods    int
+	// Args are probe flags without dashes ("observer": "solo"), set or added.
+	// The flags run, trial, job, service, namespace and pods follow from the
+	// other parameters.
+	Args map[string]string
+	DNS  *PodDNS // nil: what pods of the cluster get
+	// Lifetime ends pods whose runner did not come back; 0: that of job.yaml.
+	Lifetime time.Duration
+}
+
+// Job fills in job.yaml.
+func Job(p JobParams) (*batchv1.Job, error) {
+	if err := p.check(p.Name, p.Service); err != nil {
+		return nil, fmt.Errorf("job: %w", err)
+	}
+	if p.Pods < 1 || p.Pods > 1<<20 {
+		return nil, fmt.Errorf("job %s: %d pods: want 1 or more", p.Name, p.Pods)
+	}
+	// The pods' hostnames are the Job's name and their index.
+	if host := fmt.Sprintf("%s-%d", p.Name, p.Pods-1); len(host) > validation.DNS1123LabelMaxLength {
+		return nil, fmt.Errorf("job %s: hostname %q of its last pod is longer than %d", p.Name, host, validation.DNS1123LabelMaxLength)
+	}
+	job, err := one[*batchv1.Job]("job.yaml")
+	if err != nil {
+		return nil, err
+	}
+	p.mark(job)
+	job.Name = p.Name
+	n := int32(p.Pods)
+	job.Spec.Completions, job.Spec.Parallelism = &n, &n
+	if p.Lifetime > 0 {
+		job.Spec.ActiveDeadlineSeconds = seconds(p.Lifetime)
+	}
+	spec := &job.Spec.Template.Spec
+	spec.Subdomain = p.Service
+	for _, c := range spec.TopologySpreadConstraints {
+		c.LabelSelector.MatchLabels = selector(p.Name)
+	}
+	flags := map[string]string{
+		"run": p.Run, "trial": p.Trial, "job": p.Name, "service": p.Service,
+		"namespace": p.Namespace, "pods": strconv.Itoa(p.Pods),
+	}
+	if p.Trial == "" {
+		delete(flags, "trial")
+	}
+	for k, v := range p.Args {
+		if _, taken := flags[k]; taken {
+			return nil, fmt.Errorf("job %s: flag %q follows from the other parameters", p.Name, k)
+		}
+		flags[k] = v
+	}
+	setProbe(spec, p.Image, flags)
+	p.DNS.apply(spec)
+	return job, nil
+}
+
+// jobNameLabel is on every pod of a Job. It is the older of the two labels that
+// the Job controller sets; the Service of the original report selected by it.
+const jobNameLabel = "job-name"
+
+// selector selects the pods of the Job with this name, and the member-pod.
+func selector(job string) map[string]string {
+	return map[string]string{jobNameLabel: job}
+}
+
+// setProbe sets the image, where one is given, and the flags of the pod's
+// probe. Flags that the file has keep their place; others follow by name.
+func setProbe(spec *corev1.PodSpec, image string, flags map[string]string) {
+	probe := &spec.Containers[0]
+	if image != "" {
+		probe.Image = image
+	}
+	var args []string
+	done := make(map[string]bool)
+	for _, a := range probe.Args {
+		k, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if v, ok := flags[k]; ok {
+			a, done[k] = "--"+k+"="+v, true
+		}
+		args = append(args, a)
+	}
+	var added []string
+	for k, v := range flags {
+		if !done[k] {
+			added = append(added, "--"+k+"="+v)
+		}
+	}
+	sort.Strings(added)
+	probe.Args = append(args, added...)
+}
+
+// Service fills in service.yaml: the headless Service called name that selects
+// the pods of job.
+func Service(o Owner, name, job string) (*corev1.Service, error) {
+	if err := o.check(name, job); err != nil {
+		return nil, fmt.Errorf("service: %w", err)
+	}
+	s, err := one[*corev1.Service]("service.yaml")
+	if err != nil {
+		return nil, err
+	}
+	o.mark(s)
+	s.Name = name
+	s.Spec.Selector = selector(job)
+	return s, nil
+}
+
+// Namespace fills in namespace.yaml with the owner's namespace.
+func Namespace(o Owner) (*corev1.Namespace, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("namespace: %w", err)
+	}
+	ns, err := one[*corev1.Namespace]("namespace.yaml")
+	if err != nil {
+		return nil, err
+	}
+	o.mark(ns)
+	ns.Name = o.Namespace
+	return ns, nil
+}
+
+// ExtraParams is what varies in the objects of an extra.
+type ExtraParams struct {
+	Owner
+	Name     string // of each of its objects
+	Job      string // member-pod: the Job whose headless Service selects the pod
+	Service  string // member-pod: that Service
+	Image    string // empty: the one in the file
+	Lifetime time.Duration
+}
+
+// extraFiles lists the files of each extra in the order of creation.
+var extraFiles = map[experiment.Extra][]string{
+	experiment.ExtraNone:       nil,
+	experiment.ExtraService:    {"extra-service.yaml"},
+	experiment.ExtraServicePod: {"extra-service.yaml", "extra-pod.yaml"},
+	experiment.ExtraPod:        {"extra-pod.yaml"},
+	experiment.ExtraMemberPod:  {"extra-member-pod.yaml"},
+	experiment.ExtraOneshotPod: {"extra-oneshot-pod.yaml"},
+}
+
+// Extra fills in the objects of an extra and returns them in the order in
+// which they are created; none for experiment.ExtraNone.
+func Extra(kind experiment.Extra, p ExtraParams) ([]Object, error) {
+	names, known := extraFiles[kind]
+	if !known {
+		return nil, fmt.Errorf("unknown extra %q", kind)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	need := []string{p.Name}
+	if kind == experiment.ExtraMemberPod {
+		need = append(need, p.Service, MemberHostname(p.Job))
+	}
+	if err := p.check(need...); err != nil {
+		return nil, fmt.Errorf("extra %s: %w", kind, err)
+	}
+	var objs []Object
+	for _, file := range names {
+		loaded, err := load(file)
+		if err != nil {
+			return nil, err
+		}
+		for _, obj := range loaded {
+			p.fill(kind, obj)
+			objs = append(objs, obj)
+		}
+	}
+	return objs, nil
+}
+
+// MemberHostname is the hostname of the member-pod beside a Job: as the
+// original report's operator named its "service" pod.
+func MemberHostname(job string) string { return job + "-services" }
+
+// fill sets what varies in one object of an extra.
+func (p ExtraParams) fill(kind experiment.Extra, obj Object) {
+	obj.SetName(p.Name)
+	app := map[string]string{"app": p.Name}
+	switch obj := obj.(type) {
+	case *corev1.Service:
+		obj.Spec.Selector = app
+	case *corev1.Pod:
+		obj.Labels = app
+		if kind == experiment.ExtraMemberPod {
+			obj.Labels = selector(p.Job)
+			obj.Spec.Hostname = MemberHostname(p.Job)
+			obj.Spec.Subdomain = p.Service
+		}
+		if p.Lifetime > 0 {
+			obj.Spec.ActiveDeadlineSeconds = seconds(p.Lifetime)
+		}
+		setProbe(&obj.Spec, p.Image, nil)
+	}
+	p.mark(obj)
+}

@@ -1,0 +1,181 @@
+// Package manifests holds the Kubernetes objects of the experiment: YAML files
+// that `kubectl apply` takes as they are, and functions that fill them in for
+// one trial. The files are the only description of the objects. This package
+// decodes them and sets what varies: names, owner, image, number of pods, the
+// probe's flags, the resolver. It talks to no cluster.
+package manifests
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Object is any Kubernetes object: typed, with metadata.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// Labels that every object of ours and every pod of theirs carries. What has
+// them is ours to delete; nothing else is ever touched.
+const (
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	LabelRun       = "headless-job-dns/run"
+	LabelTrial     = "headless-job-dns/trial"
+
+	ManagedBy = "headless-job-dns" // the value of LabelManagedBy
+)
+
+// ProbeContainer is the name of the probe's container in every pod of ours.
+const ProbeContainer = "probe"
+
+// ProbePort is the port that probes listen on.
+const ProbePort = 8050
+
+// Owner says to which run and trial an object belongs and where it lives.
+type Owner struct {
+	Run       string
+	Trial     string // empty for what serves the whole run
+	Namespace string
+}
+
+// Labels returns the labels that mark an object as the owner's.
+func (o Owner) Labels() map[string]string {
+	l := map[string]string{LabelManagedBy: ManagedBy, LabelRun: o.Run}
+	if o.Trial != "" {
+		l[LabelTrial] = o.Trial
+	}
+	return l
+}
+
+// Selector returns a label selector for all that the owner has: one trial's
+// objects, or the whole run's where Trial is empty.
+func (o Owner) Selector() string {
+	return metav1.FormatLabelSelector(metav1.SetAsLabelSelector(o.Labels()))
+}
+
+// check reports a run or trial id that cannot be a label's value and a name
+// that cannot be part of a DNS name, before the API server does so half-way
+// through a trial.
+func (o Owner) check(names ...string) error {
+	if o.Run == "" {
+		return fmt.Errorf("no run id")
+	}
+	for _, v := range []string{o.Run, o.Trial} {
+		if e := validation.IsValidLabelValue(v); len(e) > 0 {
+			return fmt.Errorf("run or trial id %q: %s", v, e[0])
+		}
+	}
+	for _, n := range append(names, o.Namespace) {
+		if e := validation.IsDNS1123Label(n); len(e) > 0 {
+			return fmt.Errorf("name %q: %s", n, e[0])
+		}
+	}
+	return nil
+}
+
+// mark puts the object into the owner's namespace, where its kind has one, and
+// labels it and the pods made from it.
+func (o Owner) mark(obj Object) {
+	switch obj.(type) {
+	case *corev1.Namespace, *rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding:
+	default:
+		obj.SetNamespace(o.Namespace)
+	}
+	obj.SetLabels(with(obj.GetLabels(), o.Labels()))
+	switch obj := obj.(type) {
+	case *batchv1.Job:
+		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
+	case *appsv1.Deployment:
+		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
+	}
+}
+
+// with returns labels with more added.
+func with(labels, more map[string]string) map[string]string {
+	all := make(map[string]string, len(labels)+len(more))
+	for _, m := range []map[string]string{labels, more} {
+		for k, v := range m {
+			all[k] = v
+		}
+	}
+	return all
+}
+
+// load decodes the objects of one file, in the file's order. A field that the
+// API does not know is an error.
+func load(file string) ([]Object, error) {
+	b, err := files.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var objs []Object
+	for i, doc := range bytes.Split(b, []byte("\n---\n")) {
+		var tm metav1.TypeMeta
+		if err := yaml.Unmarshal(doc, &tm); err != nil {
+			return nil, fmt.Errorf("%s, object %d: %w", file, i, err)
+		}
+		var obj Object
+		switch tm.APIVersion + " " + tm.Kind {
+		case "v1 Namespace":
+			obj = &corev1.Namespace{}
+		case "v1 Service":
+			obj = &corev1.Service{}
+		case "v1 Pod":
+			obj = &corev1.Pod{}
+		case "v1 ConfigMap":
+			obj = &corev1.ConfigMap{}
+		case "v1 ServiceAccount":
+			obj = &corev1.ServiceAccount{}
+		case "batch/v1 Job":
+			obj = &batchv1.Job{}
+		case "apps/v1 Deployment":
+			obj = &appsv1.Deployment{}
+		case "rbac.authorization.k8s.io/v1 ClusterRole":
+			obj = &rbacv1.ClusterRole{}
+		case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":
+			obj = &rbacv1.ClusterRoleBinding{}
+		default:
+			return nil, fmt.Errorf("%s, object %d: unknown kind %q of %q", file, i, tm.Kind, tm.APIVersion)
+		}
+		if err := yaml.UnmarshalStrict(doc, obj); err != nil {
+			return nil, fmt.Errorf("%s, object %d: %w", file, i, err)
+		}
+		objs = append(objs, obj)
+	}
+	return objs, nil
+}
+
+// one decodes the only object of a file.
+func one[T Object](file string) (T, error) {
+	var none T
+	objs, err := load(file)
+	if err != nil {
+		return none, err
+	}
+	obj, ok := objs[0].(T)
+	if !ok || len(objs) != 1 {
+		return none, fmt.Errorf("%s: want one %T, have %d objects, the first a %T", file, none, len(objs), objs[0])
+	}
+	return obj, nil
+}
+
+// seconds rounds up, because a deadline that is too early cuts a trial.
+func seconds(d time.Duration) *int64 {
+	s := int64((d + time.Second - 1) / time.Second)
+	return &s
+}

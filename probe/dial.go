@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"headless-job-dns/internal/record"
+)
+
+const (
+	// whoLimit is how long a connected peer may take to say who it is. It
+	// does so at once; a busy node may need a moment.
+	whoLimit = 2 * time.Second
+	// maxWho is more than a probe's line about itself can be.
+	maxWho = 2 << 10
+)
+
+// dial connects to a peer's address and reads who answers. A limit of 0 leaves
+// the end to the kernel. It writes the outcome and returns whether it was the
+// peer that was meant, and when that was known.
+func (p *probe) dial(ctx context.Context, peer int, addr netip.Addr, limit time.Duration) (right bool, at int64) {
+	// Without keep-alives and happy eyeballs: one SYN and its retransmissions,
+	// as the workload's plain connect(2).
+	dialer := net.Dialer{Timeout: limit, KeepAlive: -1, FallbackDelay: -1}
+	d := record.Dial{Peer: peer, Addr: addr.String(), Limit: int64(limit), Asked: p.now()}
+	c, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, p.cfg.port).String())
+	t := p.now()
+	if err != nil {
+		d.Outcome, d.Err = outcome(ctx, err)
+		p.log.dial(t, d)
+		return false, t
+	}
+	defer c.Close()
+	d.Outcome = record.Connected
+	c.SetReadDeadline(time.Now().Add(whoLimit))
+	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })()
+	who, err := readWho(c)
+	at = p.now()
+	if err != nil {
+		d.Err = "no identity: " + cause(err)
+	} else {
+		d.Who, d.WhoAt = who, at
+		right = who.Run == p.cfg.run && who.Trial == p.cfg.trial && who.Job == p.cfg.job && who.Index == peer
+	}
+	p.log.dial(t, d)
+	return right, at
+}
+
+func readWho(r io.Reader) (*record.Who, error) {
+	line, err := bufio.NewReaderSize(io.LimitReader(r, maxWho), 512).ReadBytes('\n')
+	if err != nil {
+		return nil, err
+	}
+	who := new(record.Who)
+	if json.Unmarshal(line, who) != nil {
+		return nil, errors.New("not a probe")
+	}
+	return who, nil
+}
+
+// outcome sorts the error of a connect.
+func outcome(ctx context.Context, err error) (record.Outcome, string) {
+	var timeout net.Error
+	switch {
+	case ctx.Err() != nil:
+		return record.DialCut, ""
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return record.ConnRefused, ""
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return record.Unreachable, cause(err)
+	case errors.As(err, &timeout) && timeout.Timeout(): // ours, or the kernel's ETIMEDOUT
+		return record.DialTimeout, ""
+	}
+	return record.DialError, cause(err)
+}
+
+// cause is the innermost reason of a network error: without the addresses and
+// the port of this one socket, by which equal failures would differ.
+func cause(err error) string {
+	var no syscall.Errno
+	switch {
+	case errors.As(err, &no):
+		return no.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "time-out"
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"headless-job-dns/internal/record"
+)
+
+// maxResolvConf is more than any resolv.conf needs.
+const maxResolvConf = 64 << 10
+
+// probe is one run of the program.
+type probe struct {
+	cfg     *config
+	zero    time.Time
+	domain  string
+	resolv  record.Resolv
+	servers []netip.AddrPort // resolv.Servers
+	addrs   []string         // this pod's own
+	hasIPv6 bool             // among them one that is not only of the link
+	log     *journal
+	broken  chan error // the log could not be written
+
+	mu        sync.Mutex
+	questions map[string]int
+}
+
+func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
+	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), questions: map[string]int{}}
+	p.log = newJournal(stdout, p.now, func(err error) {
+		select {
+		case p.broken <- err:
+		default:
+		}
+	})
+	text, err := readHead(cfg.resolvConf, maxResolvConf)
+	if err != nil {
+		return nil, usagef("invalid value %q for flag -resolv-conf: want a file that can be read: %v", cfg.resolvConf, err)
+	}
+	p.resolv = parseResolv(text)
+	for _, s := range p.resolv.Servers {
+		p.servers = append(p.servers, netip.MustParseAddrPort(s)) // written by parseResolv
+	}
+	if p.domain = cfg.domain; p.domain == "" {
+		p.domain = clusterDomain(p.resolv, cfg.namespace)
+	}
+	p.addrs, p.hasIPv6 = ownAddresses()
+	return p, nil
+}
+
+// run listens, observes until it is done or the deadline, and then waits to be
+// released.
+func (p *probe) run(ctx context.Context) error {
+	observing, stop := context.WithDeadline(ctx, p.zero.Add(p.cfg.deadline))
+	defer stop()
+
+	l, err := listen(ctx, p.cfg)
+	if err != nil {
+		p.log.begin(p.start())
+		p.log.done(&record.Done{Reason: "error", Err: err.Error()})
+		return err
+	}
+	defer l.Close()
+	go serve(l, p.who())
+
+	type end struct {
+		result
+		complete bool
+	}
+	ended := make(chan end, 1)
+	go func() {
+		r, complete := p.observe(observing)
+		ended <- end{r, complete}
+	}()
+	p.log.begin(p.start()) // slow: it reads /proc
+
+	select {
+	case err := <-p.broken:
+		return err
+	case e := <-ended:
+		d := &record.Done{Reason: "complete", Resolved: e.resolved, Reached: e.reached, Questions: p.questions, RSS: peakRSS()}
+		switch {
+		case e.complete:
+		case ctx.Err() != nil:
+			d.Reason = "released"
+		default:
+			d.Reason = "deadline"
+		}
+		p.log.done(d)
+	}
+	select {
+	case err := <-p.broken: // the last line did not get out
+		return err
+	default:
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// observe asks what the observer asks and reports whether it saw it all.
+func (p *probe) observe(ctx context.Context) (result, bool) {
+	if !pause(ctx, p.cfg.firstQueryAfter-time.Since(p.zero)) && p.cfg.firstQueryAfter > 0 {
+		return result{}, false
+	}
+	switch p.cfg.observer {
+	case record.Solo:
+		return p.solo(ctx)
+	case record.PeersServer:
+		return p.withUncached(ctx)
+	case record.Prime:
+		return p.prime(ctx)
+	case record.CachingCheck:
+		return p.caching(ctx)
+	default:
+		return p.peers(ctx)
+	}
+}
+
+// now is the monotonic time since the first instruction of main.
+func (p *probe) now() int64 { return int64(time.Since(p.zero)) }
+
+// asked counts a question.
+func (p *probe) asked(view record.View) {
+	p.mu.Lock()
+	p.questions[string(view)]++
+	p.mu.Unlock()
+}
+
+func (p *probe) who() record.Who {
+	return record.Who{Run: p.cfg.run, Trial: p.cfg.trial, Job: p.cfg.job, Pod: p.cfg.pod, UID: p.cfg.uid, Index: p.cfg.index}
+}
+
+// ticks are the times at which one stream may ask. They do not drift: each is
+// a whole number of intervals after the first, and those that pass while a
+// question is unanswered are skipped.
+type ticks struct {
+	p           *probe
+	next, every int64
+}
+
+// ticks returns a stream's ticks. The first questions all leave at once; after
+// that the streams of a pod are spread over the interval.
+func (p *probe) ticks(peer int) *ticks {
+	every := int64(p.cfg.interval)
+	return &ticks{p: p, next: p.now() + every*int64(peer+1)/int64(p.cfg.pods), every: every}
+}
+
+// wait returns true at the next tick, and false as soon as ctx ends or
+// something is received from wake.
+func (t *ticks) wait(ctx context.Context, wake <-chan struct{}) bool {
+	if late := t.p.now() - t.next; late > 0 {
+		t.next += (late/t.every + 1) * t.every
+	}
+	timer := time.NewTimer(time.Duration(t.next - t.p.now()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		t.next += t.every
+		return true
+	case <-wake:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// ownAddresses returns this pod's addresses, those that lead nowhere else left
+// out, and whether there is an IPv6 address among them.
+func ownAddresses() (addrs []string, hasIPv6 bool) {
+	all, _ := net.InterfaceAddrs()
+	addrs = []string{}
+	for _, a := range all {
+		n, ok := a.(*net.IPNet)
+		if !ok || !n.IP.IsGlobalUnicast() {
+			continue
+		}
+		addrs = append(addrs, n.IP.String())
+		hasIPv6 = hasIPv6 || n.IP.To4() == nil
+	}
+	return addrs, hasIPv6
+}
+
+// readHead reads a file, at most limit bytes of it.
+func readHead(name string, limit int64) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit))
+	return string(b), err
+}
