@@ -119,7 +119,10 @@ func parseFlags(args []string, getenv func(string) string) (*config, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, err
 		}
-		return nil, &usageError{err.Error()}
+		if msg := err.Error(); strings.Contains(msg, "want ") {
+			return nil, &usageError{msg}
+		}
+		return nil, usagef("%v; want what --help lists", err)
 	}
 	if fs.NArg() > 0 {
 		return nil, usagef("unexpected argument %q; want flags only, see --help", fs.Arg(0))
@@ -170,7 +173,7 @@ func (cfg *config) complete() error {
 		return usagef("invalid value %q for flag -prime: want all or leader", cfg.prime)
 	}
 	cfg.domain = strings.Trim(cfg.domain, ".")
-	if _, ok := dns.IsDomainName(cfg.domain); !ok {
+	if _, ok := dns.IsDomainName(cfg.domain); !ok && cfg.domain != "" {
 		return usagef("invalid value %q for flag -domain: want a domain name", cfg.domain)
 	}
 	if cfg.address != "" {

@@ -1,43 +1,294 @@
 package main
 
 import (
+	"fmt"
+	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/record"
 )
 
-// Three pods find each other; the third one's name appears late, so that the
-// others see a denial first.
+// runsOf returns the runs of answers about one peer in one view.
+func runsOf(log record.Log, view record.View, peer int) (list []record.Line) {
+	for _, l := range answers(log) {
+		if l.Answer.View == view && l.Answer.Peer == peer {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// Three pods find each other. The third one's record comes late, so that it is
+// denied first; the log bounds the moment at which it came.
 func TestPeersFindEachOther(t *testing.T) {
 	z := newZone()
-	server := serveDNS(t, z.handle)
-	z.set(name(0), addr(0))
-	z.set(name(1), addr(1))
-	time.AfterFunc(300*time.Millisecond, func() { z.set(name(2), addr(2)) })
+	s := serveDNS(t, z.handle)
+	z.set(fqdn(0), podAddr(0))
+	z.set(fqdn(1), podAddr(1))
 	port := freePort(t)
 	var pods []*pod
 	for i := range 3 {
-		pods = append(pods, start(t, append(args(t, i, 3, port, server.addr), "--observer=peers+server", "--dns-replicas="+server.addr)...))
+		pods = append(pods, start(t, append(args(t, i, 3, port, s.addr), "--observer=peers")...))
 	}
+	time.Sleep(300 * time.Millisecond)
+	before := time.Now()
+	z.set(fqdn(2), podAddr(2))
+	after := time.Now()
 	for i, p := range pods {
 		log := p.log()
-		t.Log("\n" + p.out.text())
 		done, _ := log.Done()
 		require.Equal(t, "complete", done.Reason)
 		if i != 2 {
-			require.Greater(t, done.Resolved, int64(200*time.Millisecond))
+			require.GreaterOrEqual(t, done.Resolved, int64(before.Sub(p.p.zero)))
 		}
-		require.GreaterOrEqual(t, done.Reached, done.Resolved)
-		for _, l := range answers(log) {
-			a := l.Answer
-			if a.Peer == 2 && a.View == record.Client && a.Class == record.Address {
-				require.Equal(t, []string{addr(2)}, a.Addrs)
-				require.GreaterOrEqual(t, a.Prev, int64(0), "a miss came before")
-				require.Less(t, a.Prev, a.Asked)
+		require.NotZero(t, done.Resolved)
+		require.Greater(t, done.Reached, done.Resolved)
+		require.NotZero(t, done.RSS)
+
+		runs := runsOf(log, record.Client, 2)
+		require.Len(t, runs, 2)
+		denied, hit := runs[0], runs[1]
+		require.Equal(t, record.NXDomain, denied.Answer.Class)
+		require.EqualValues(t, -1, denied.Answer.Prev)
+		require.EqualValues(t, 30, *denied.Answer.SOATTL)
+		require.Greater(t, closed(log, denied.Answer.ID).Count, 1)
+		require.Equal(t, record.Address, hit.Answer.Class)
+		require.Equal(t, []string{podAddr(2)}, hit.Answer.Addrs)
+		require.EqualValues(t, 30, *hit.Answer.TTL)
+		// The record came between the last miss and the first hit.
+		require.LessOrEqual(t, hit.Answer.Prev, int64(after.Sub(p.p.zero)))
+		require.GreaterOrEqual(t, hit.T, int64(before.Sub(p.p.zero)))
+		require.Equal(t, closed(log, denied.Answer.ID).Until, hit.Answer.Prev)
+
+		reached := map[int]bool{}
+		for _, l := range dials(log) {
+			require.Equal(t, record.Connected, l.Dial.Outcome)
+			require.Equal(t, l.Dial.Peer, l.Dial.Who.Index)
+			// One machine, one clock: the wall reading lies in between.
+			zero := p.p.zero.UnixNano()
+			require.InDelta(t, l.Dial.Who.Wall, zero+(l.Dial.Asked+l.Dial.WhoAt)/2, float64(l.Dial.WhoAt-l.Dial.Asked)/2+1e6)
+			reached[l.Dial.Peer] = true
+		}
+		require.Len(t, reached, 3, "itself included")
+	}
+	// Nobody asks any more.
+	asked := len(s.questions())
+	time.Sleep(200 * time.Millisecond)
+	require.Len(t, s.questions(), asked)
+}
+
+// Two replicas behind one address disagree: one holds the previous owner's
+// address, the other a denial. The probe goes on until the answer is right.
+func TestPeersSeeThroughStaleAnswers(t *testing.T) {
+	port := freePort(t)
+	z := newZone()
+	stale := newZone()
+	stale.set(fqdn(0), podAddr(9))
+	for i := range 2 {
+		stale.set(fqdn(1), podAddr(1))
+		z.set(fqdn(1), podAddr(i))
+	}
+	z.set(fqdn(1), podAddr(1))
+	questions := 0
+	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
+		if r.Question[0].Name == fqdn(0) {
+			if questions++; questions > 20 {
+				z.set(fqdn(0), podAddr(0))
 			}
 		}
+		if questions <= 20 && questions%2 == 0 {
+			stale.handle(w, r)
+		} else {
+			z.handle(w, r)
+		}
+	})
+	listenAs(t, podAddr(9), port, record.Who{Run: "r", Trial: "t0", Job: "flux", UID: "old"})
+	listenAs(t, podAddr(0), port, leader)
+	log := start(t, append(args(t, 1, 2, port, s.addr), "--observer=peers")...).log()
+	done, _ := log.Done()
+	require.Equal(t, "complete", done.Reason)
+	runs := runsOf(log, record.Client, 0)
+	require.Len(t, runs, 3, "one run an answer, however often they alternate")
+	for i := range 2 {
+		require.Equal(t, 10, closed(log, runs[i].Answer.ID).Count)
 	}
+	require.Equal(t, []string{podAddr(0)}, runs[2].Answer.Addrs)
+	require.Equal(t, runs[2].T, done.Resolved)
+	old := 0
+	for _, l := range dials(log) {
+		if l.Dial.Addr == podAddr(9) {
+			old++
+			require.Equal(t, "old", l.Dial.Who.UID)
+		}
+	}
+	require.Equal(t, 1, old, "one run of connects to the old owner")
+}
+
+// Asking goes on while a connect ends in silence.
+func TestPeersAskWhileConnecting(t *testing.T) {
+	port := freePort(t)
+	blackhole(t, port)
+	z := newZone()
+	z.set(fqdn(0), deadAddress)
+	z.set(fqdn(1), podAddr(1))
+	s := serveDNS(t, z.handle)
+	listenAs(t, podAddr(0), port, leader)
+	p := start(t, append(args(t, 1, 2, port, s.addr), "--observer=peers")...)
+	time.Sleep(1500 * time.Millisecond) // one connect of a second, and half of the next
+	z.set(fqdn(0), podAddr(0))
+	log := p.log()
+	done, _ := log.Done()
+	require.Equal(t, "complete", done.Reason)
+	var outcomes []record.Outcome
+	for _, l := range dials(log) {
+		if l.Dial.Addr == deadAddress {
+			outcomes = append(outcomes, l.Dial.Outcome)
+			require.EqualValues(t, peerLimit, l.Dial.Limit)
+		}
+	}
+	require.Contains(t, [][]record.Outcome{{record.DialTimeout, record.DialCut}, {record.DialTimeout}}, outcomes)
+	require.Greater(t, closed(log, runsOf(log, record.Client, 0)[0].Answer.ID).Count, 10)
+}
+
+// A pod with IPv6 asks for both families. A name that has only one of them is
+// complete with that one.
+func TestPeersOfBothFamilies(t *testing.T) {
+	port := freePort(t)
+	l, err := net.Listen("tcp", fmt.Sprint("[::1]:", port))
+	if err != nil {
+		t.Skip("no IPv6 on loopback:", err)
+	}
+	defer l.Close()
+	go serve(l, leader)
+	listenAs(t, podAddr(0), port, leader)
+	for name, c := range map[string]struct {
+		addrs []string
+		want  map[string]record.Class
+	}{
+		"both":   {[]string{podAddr(0), "::1"}, map[string]record.Class{"A": record.Address, "AAAA": record.Address}},
+		"only 4": {[]string{podAddr(0)}, map[string]record.Class{"A": record.Address, "AAAA": record.NoData}},
+		"only 6": {[]string{"::1"}, map[string]record.Class{"A": record.NoData, "AAAA": record.Address}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			z := newZone()
+			z.set(fqdn(0), c.addrs...)
+			z.set(fqdn(1), podAddr(1))
+			s := serveDNS(t, z.handle)
+			log := startWith(t, func(p *probe) { p.hasIPv6 = true }, append(args(t, 1, 2, port, s.addr), "--observer=peers")...).log()
+			done, _ := log.Done()
+			require.Equal(t, "complete", done.Reason)
+			got := map[string]record.Class{}
+			for _, l := range runsOf(log, record.Client, 0) {
+				got[l.Answer.Type] = l.Answer.Class
+			}
+			require.Equal(t, c.want, got)
+		})
+	}
+}
+
+// At the deadline all ends: questions, connects, runs.
+func TestDeadline(t *testing.T) {
+	port := freePort(t)
+	blackhole(t, port)
+	z := newZone()
+	z.set(fqdn(0), deadAddress)
+	s := serveDNS(t, z.handle)
+	p := start(t, append(args(t, 1, 3, port, s.addr), "--observer=peers", "--deadline=700ms")...)
+	log := p.log()
+	done, at := log.Done()
+	require.Equal(t, "deadline", done.Reason)
+	require.Zero(t, done.Resolved)
+	require.Zero(t, done.Reached)
+	require.GreaterOrEqual(t, at, int64(700*time.Millisecond))
+	last := len(s.questions())
+	require.Equal(t, record.DialCut, dials(log)[len(dials(log))-1].Dial.Outcome)
+	for _, l := range answers(log) {
+		require.NotZero(t, closed(log, l.Answer.ID).Count, "every run is closed")
+		require.Less(t, l.Answer.Asked, int64(700*time.Millisecond))
+	}
+	time.Sleep(200 * time.Millisecond)
+	require.Len(t, s.questions(), last)
+	p.release()
+}
+
+// A server that never answers does not outlive the deadline either.
+func TestDeadlineOfSilentServer(t *testing.T) {
+	s := serveDNS(t, func(dns.ResponseWriter, *dns.Msg) {})
+	for _, observer := range []string{"solo", "peers", "peers+server", "prime", "caching"} {
+		t.Run(observer, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			log := start(t, append(args(t, 1, 2, freePort(t), s.addr), "--observer="+observer, "--dns-replicas="+s.addr, "--deadline=600ms")...).log()
+			done, _ := log.Done()
+			require.Equal(t, "deadline", done.Reason)
+			require.Less(t, time.Since(began), patient/2)
+		})
+	}
+}
+
+func TestReleaseBeforeTheEnd(t *testing.T) {
+	s := serveDNS(t, newZone().handle)
+	p := start(t, append(args(t, 1, 2, freePort(t), s.addr), "--observer=peers")...)
+	time.Sleep(200 * time.Millisecond)
+	p.release()
+	done, _ := p.log().Done()
+	require.Equal(t, "released", done.Reason)
+}
+
+func TestNothingIsAskedBeforeItsTime(t *testing.T) {
+	z := newZone()
+	z.set(fqdn(0), podAddr(0))
+	for _, observer := range []string{"solo", "peers", "peers+server", "prime", "caching"} {
+		t.Run(observer, func(t *testing.T) {
+			t.Parallel()
+			s := serveDNS(t, z.handle)
+			p := start(t, append(args(t, 1, 2, freePort(t), s.addr), "--observer="+observer, "--dns-replicas="+s.addr, "--first-query-after=400ms", "--deadline=800ms")...)
+			p.log()
+			require.NotEmpty(t, s.questions())
+			require.GreaterOrEqual(t, s.questions()[0].at.Sub(p.p.zero), 400*time.Millisecond)
+		})
+	}
+}
+
+// Ticks stay on their grid however late a question's answer is.
+func TestTicksDoNotDrift(t *testing.T) {
+	p := testProbe(t, "--interval=10ms")
+	ticks := p.ticks(0)
+	first := ticks.next
+	ctx := t.Context()
+	for i := range 5 {
+		time.Sleep(time.Duration(i) * 7 * time.Millisecond)
+		before := p.now()
+		require.True(t, ticks.wait(ctx, nil))
+		require.Zero(t, (ticks.next-first)%int64(10*time.Millisecond))
+		require.Greater(t, ticks.next, before)
+		require.GreaterOrEqual(t, p.now(), ticks.next-int64(10*time.Millisecond))
+	}
+}
+
+// 100 peers, replicas that disagree, addresses of nobody: the log stays small.
+func TestLogOfAHundredPeers(t *testing.T) {
+	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
+		m := new(dns.Msg).SetReply(r)
+		switch rand.N(3) {
+		case 0:
+			m.Rcode = dns.RcodeNameError
+			m.Ns = []dns.RR{soa(uint32(rand.N(30)))}
+		default:
+			m.Answer = []dns.RR{addressRecord(r.Question[0].Name, fmt.Sprintf("127.0.10.%d", 1+rand.N(4)), 5)}
+		}
+		w.WriteMsg(m)
+	})
+	p := start(t, append(args(t, 7, 100, freePort(t), s.addr), "--observer=peers+server", "--dns-replicas="+s.addr, "--interval=100ms", "--deadline=6s")...)
+	log := p.log()
+	require.Greater(t, len(s.questions()), 1000)
+	require.Less(t, len(p.out.text()), 1_000_000)
+	t.Logf("%d questions, %d lines, %d bytes", len(s.questions()), len(log.Lines), len(p.out.text()))
+	done, _ := log.Done()
+	require.Empty(t, done.Err, "nothing was left out")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,9 @@ const maxResolvText = 4 << 10
 // maxSearch bounds the search list. glibc has had no limit since 2.26;
 // Kubernetes allows 32.
 const maxSearch = 32
+
+// searchDomain is what can be one, with or without dots at its ends.
+var searchDomain = regexp.MustCompile(`^[-_.0-9A-Za-z]{1,255}$`)
 
 // parseResolv reads a resolv.conf as glibc does: what it does not understand
 // it skips, of several search or domain lines the last one counts. Options
@@ -81,7 +85,10 @@ func serverAddress(s string) (string, bool) {
 // searchList takes the dots off the entries' ends; "." stands for the root.
 func searchList(fields []string) []string {
 	var list []string
-	for _, s := range fields[:min(len(fields), maxSearch)] {
+	for _, s := range fields {
+		if len(list) == maxSearch || !searchDomain.MatchString(s) {
+			continue
+		}
 		if s = strings.Trim(s, "."); s == "" {
 			s = "."
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -138,11 +139,11 @@ func soa(ttl uint32) dns.RR {
 	return rr
 }
 
-// name is the name of a test's pod, as it is asked for.
-func name(index int) string { return fmt.Sprintf("flux-%d.flux.lab.svc.cluster.local.", index) }
+// fqdn is the name of a test's pod, as it is asked for.
+func fqdn(index int) string { return fmt.Sprintf("flux-%d.flux.lab.svc.cluster.local.", index) }
 
-// addr is the loopback address of a test's pod.
-func addr(index int) string { return fmt.Sprintf("127.0.9.%d", index+1) }
+// podAddr is the loopback address of a test's pod.
+func podAddr(index int) string { return fmt.Sprintf("127.0.9.%d", index+1) }
 
 // resolvConf writes a pod's resolv.conf.
 func resolvConf(t testing.TB, servers ...string) string {
@@ -198,6 +199,7 @@ func (o *output) text() string {
 // pod is a probe that runs inside the test.
 type pod struct {
 	t     testing.TB
+	p     *probe
 	out   *output
 	stop  context.CancelFunc
 	ended chan error
@@ -208,7 +210,7 @@ func args(t testing.TB, index, n, port int, servers ...string) []string {
 	return []string{
 		"--run=r", "--trial=t1", "--job=flux", "--service=flux", "--namespace=lab",
 		fmt.Sprint("--pods=", n), fmt.Sprint("--index=", index),
-		"--address=" + addr(index), fmt.Sprint("--port=", port),
+		"--address=" + podAddr(index), fmt.Sprint("--port=", port),
 		"--interval=20ms", "--deadline=25s", "--resolv-conf=" + resolvConf(t, servers...),
 	}
 }
@@ -216,11 +218,30 @@ func args(t testing.TB, index, n, port int, servers ...string) []string {
 // start runs a probe until the test ends.
 func start(t testing.TB, args ...string) *pod {
 	t.Helper()
+	return startWith(t, func(*probe) {}, args...)
+}
+
+// startWith is start after a last change. The machine's own addresses do not
+// matter: tests ask for A only unless they say otherwise.
+func startWith(t testing.TB, change func(*probe), args ...string) *pod {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	p := &pod{t: t, out: &output{done: make(chan struct{})}, stop: stop, ended: make(chan error, 1)}
+	pod := &pod{t: t, out: &output{done: make(chan struct{})}, stop: stop, ended: make(chan error, 1)}
+	pod.p = newTestProbe(t, pod.out, args...)
+	change(pod.p)
+	go func() { pod.ended <- pod.p.run(ctx) }()
+	t.Cleanup(stop)
+	return pod
+}
+
+func newTestProbe(t testing.TB, out io.Writer, args ...string) *probe {
+	t.Helper()
 	zero := time.Now()
-	go func() { p.ended <- run(ctx, zero, args, noEnv, p.out) }()
-	t.Cleanup(func() { stop() })
+	cfg, err := parseFlags(args, noEnv)
+	require.NoError(t, err)
+	p, err := newProbe(zero, cfg, out)
+	require.NoError(t, err)
+	p.hasIPv6 = false
 	return p
 }
 

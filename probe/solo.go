@@ -42,11 +42,13 @@ func (p *probe) solo(ctx context.Context) (result, bool) {
 				return result{resolved: first[addr], reached: at}, true
 			}
 		}
-		if !pause(ctx, reconnectMin+rand.N(reconnectMax-reconnectMin)) {
+		if !pause(ctx, reconnectDelay()) {
 			return result{}, false
 		}
 	}
 }
+
+func reconnectDelay() time.Duration { return reconnectMin + rand.N(reconnectMax-reconnectMin) }
 
 // resolveAsLibc looks index 0 up as getaddrinfo does for IPv4 (libzmq asks for
 // no IPv6 unless told to): without a trailing dot, through the search list.

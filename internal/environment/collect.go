@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net"
 	"net/url"
 	"regexp"
 	"runtime/debug"
@@ -71,6 +72,7 @@ func (c *collector) failed(what string, err error) bool {
 // reason says in a few words why a read failed.
 func reason(err error) string {
 	var ue *url.Error
+	var op *net.OpError
 	switch {
 	case apierrors.IsForbidden(err):
 		return "no right to read it"
@@ -78,6 +80,8 @@ func reason(err error) string {
 		return "not there"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time"
+	case errors.As(err, &op):
+		return op.Err.Error()
 	case errors.As(err, &ue):
 		return ue.Err.Error()
 	}
@@ -211,7 +215,9 @@ func (c *collector) kubeProxy(sets []appsv1.DaemonSet) {
 	for _, p := range proxyConfigs {
 		cm, err := c.kube.CoreV1().ConfigMaps(kubeSystem).Get(c.ctx, p.configMap, metav1.GetOptions{})
 		if err != nil {
-			why = cmp.Or(why, err)
+			if why == nil {
+				why = err // of the usual place
+			}
 			continue
 		}
 		var config struct {

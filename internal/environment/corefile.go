@@ -48,33 +48,48 @@ func ParseCorefile(text string) (*Corefile, error) {
 			snippets[name] = b.body
 		}
 	}
+	var imports []string
 	for _, b := range blocks {
-		if _, ok := b.snippet(); ok {
+		if b.imported() {
+			imports = append(imports, strings.Join(b.keys[1:], " "))
+		}
+	}
+	for _, b := range blocks {
+		if _, ok := b.snippet(); ok || b.imported() {
 			continue
 		}
-		if c, err := b.facts(snippets); c != nil || err != nil {
-			return c, err
+		c, err := b.facts(snippets)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			c.Imports = append(c.Imports, imports...)
+			return c, nil
 		}
 	}
 	return nil, fmt.Errorf("no server block with the kubernetes plugin")
 }
+
+// mostSnippets bounds how often snippets are used, because one may use itself.
+const mostSnippets = 100
 
 // facts returns what the block says of the cluster domain, nil when it does
 // not serve one.
 func (b block) facts(snippets map[string][]directive) (*Corefile, error) {
 	c := &Corefile{}
 	var cache *directive
-	var expand func([]directive, int) error
-	expand = func(body []directive, depth int) error {
+	budget := mostSnippets
+	var expand func([]directive) error
+	expand = func(body []directive) error {
 		for _, d := range body {
 			switch {
 			case d.name != "import":
 				c.Plugins = append(c.Plugins, d.name)
 			case len(d.args) == 1 && snippets[d.args[0]] != nil:
-				if depth == 0 { // a snippet that includes itself
-					return fmt.Errorf("snippet %q includes too many others", d.args[0])
+				if budget--; budget < 0 {
+					return fmt.Errorf("snippets are used more than %d times", mostSnippets)
 				}
-				if err := expand(snippets[d.args[0]], depth-1); err != nil {
+				if err := expand(snippets[d.args[0]]); err != nil {
 					return err
 				}
 			default:
@@ -108,7 +123,7 @@ func (b block) facts(snippets map[string][]directive) (*Corefile, error) {
 		}
 		return nil
 	}
-	if err := expand(b.body, 8); err != nil {
+	if err := expand(b.body); err != nil {
 		return nil, err
 	}
 	if c.Domain == "" {

@@ -47,6 +47,10 @@ func (c *collector) dns(sets []appsv1.DaemonSet) {
 		}
 		c.dnsReplicas(svc)
 		c.dnsPods(svc)
+		// Installers label the Service so; Cloud DNS leaves the label behind.
+		if name := svc.Labels["kubernetes.io/name"]; name != "" {
+			d.note("Service " + d.Service + " is labelled kubernetes.io/name=" + name)
+		}
 	}
 	c.corefile()
 }

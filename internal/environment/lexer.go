@@ -27,6 +27,10 @@ func (b block) snippet() (string, bool) {
 	return strings.Trim(b.keys[0], "()"), true
 }
 
+// imported tells whether this is no block but a line outside of any that
+// includes a file.
+func (b block) imported() bool { return len(b.keys) > 0 && b.keys[0] == "import" }
+
 // word is a token and the line that it is on.
 type word struct {
 	text string
@@ -95,44 +99,49 @@ type parser struct {
 // text that needs more is not a Corefile, and recursion has to end.
 const mostDepth = 16
 
-// parseBlocks splits a Corefile into its blocks.
+// next tells whether the next word is this one.
+func (p *parser) next(text string) bool { return p.pos < len(p.words) && p.words[p.pos].text == text }
+
+// parseBlocks splits a Corefile into its blocks. A file without braces is one
+// block whose keys are its first line.
 func parseBlocks(text string) ([]block, error) {
 	p := &parser{words: words(text)}
 	var blocks []block
 	for p.pos < len(p.words) {
-		b := block{}
-		first := p.words[p.pos].line
-		for p.pos < len(p.words) && p.words[p.pos].text != "{" {
-			w := p.words[p.pos]
-			if w.text == "}" {
-				return nil, fmt.Errorf("line %d: } without {", w.line)
-			}
-			// Keys go on in the next line only after a comma. Without braces
-			// the whole file is one block whose keys are in the first line.
-			if n := len(b.keys); w.line != first && !strings.HasSuffix(p.words[p.pos-1].text, ",") {
-				if len(blocks) > 0 {
-					return nil, fmt.Errorf("line %d: %q where { was expected", w.line, w.text)
-				}
-				var err error
-				b.body, err = p.body(mostDepth, false)
-				return []block{b}, err
-			} else if key := strings.TrimSuffix(w.text, ","); key != "" || n == 0 {
-				b.keys = append(b.keys, key)
-			}
-			first = w.line
-			p.pos++
-		}
-		if p.pos == len(p.words) {
-			return append(blocks, b), nil
-		}
-		p.pos++ // {
+		b := block{keys: p.keys()}
 		var err error
-		if b.body, err = p.body(mostDepth, true); err != nil {
+		switch {
+		case b.imported(), p.pos == len(p.words):
+		case p.next("{"):
+			p.pos++
+			b.body, err = p.body(mostDepth, true)
+		case len(blocks) == 0 && len(b.keys) > 0:
+			b.body, err = p.body(mostDepth, false)
+		default:
+			err = fmt.Errorf("line %d: %q where { was expected", p.words[p.pos].line, p.words[p.pos].text)
+		}
+		if err != nil {
 			return nil, err
 		}
 		blocks = append(blocks, b)
 	}
 	return blocks, nil
+}
+
+// keys reads what stands before a block: the words of a line, and of the next
+// one after a comma.
+func (p *parser) keys() []string {
+	var keys []string
+	for first, more := p.pos, false; p.pos < len(p.words) && !p.next("{") && !p.next("}"); p.pos++ {
+		if p.pos > first && !more && p.words[p.pos].line != p.words[p.pos-1].line {
+			break
+		}
+		key, comma := strings.CutSuffix(p.words[p.pos].text, ",")
+		if more = comma; key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // body reads directives up to the closing brace, or to the end where there was

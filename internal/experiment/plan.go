@@ -78,9 +78,9 @@ func Defaults() Settings {
 
 // Summaries are the named plans, as --help lists them.
 var Summaries = []struct{ Name, Text string }{
-	{"quick", "extras none, service; fresh names; both private DNS configurations (under 3 minutes)"},
-	{"default", "extras none, service, member-pod; names fresh, reused; both private DNS configurations (about 10 minutes)"},
-	{"extras", "all six extras; fresh names; DNS as kubeadm 1.31 configures it; solo (about 4 minutes)"},
+	{"quick", "none, service; fresh names; both private DNS (under 3 minutes)"},
+	{"default", "none, service, member-pod; fresh and reused names; both private DNS (10 minutes)"},
+	{"extras", "all six extras; fresh names; kubeadm-1.31; solo (4 minutes)"},
 }
 
 // named returns the arms of a named plan in their canonical order.

@@ -27,7 +27,7 @@ type Log struct {
 }
 
 // Start returns the log's Start line, nil where there is none.
-func (l *Log) Start() *Start {
+func (l Log) Start() *Start {
 	for _, line := range l.Lines {
 		if line.Start != nil {
 			return line.Start
@@ -38,7 +38,7 @@ func (l *Log) Start() *Start {
 
 // Done returns the log's Done line and when it was written, nil where the
 // probe was not done or its log was cut.
-func (l *Log) Done() (*Done, int64) {
+func (l Log) Done() (*Done, int64) {
 	for i := len(l.Lines) - 1; i >= 0; i-- {
 		if d := l.Lines[i].Done; d != nil {
 			return d, l.Lines[i].T

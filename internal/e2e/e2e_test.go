@@ -1,0 +1,274 @@
+// Package e2e runs the reproducer as a person would, on the lab's cluster, and
+// checks what it found against what the issue is about. `make e2e` brings the
+// lab up around it.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// onLab skips a test that needs the lab's cluster, which is set up around it;
+// in CI it fails instead, for nothing may pass there by being absent.
+func onLab(t *testing.T) {
+	t.Helper()
+	if os.Getenv("LAB_E2E") != "" {
+		return
+	}
+	const why = "this test runs real Jobs on the lab's cluster; `make e2e` (root, Linux) brings it up"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+func root(t *testing.T) string {
+	dir, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	return dir
+}
+
+type outcome struct {
+	stdout, stderr string
+	code           int
+	dir            string // of results
+}
+
+// command prepares the reproducer with results in a folder of the test's.
+func command(t *testing.T, ctx context.Context, args ...string) (*exec.Cmd, string) {
+	results := filepath.Join(t.TempDir(), "results")
+	cmd := exec.CommandContext(ctx, filepath.Join(root(t), "bin", "repro"), append(args, "--results", results)...)
+	return cmd, filepath.Join(results, result.Latest)
+}
+
+func finish(t *testing.T, cmd *exec.Cmd, dir string, out, errs *bytes.Buffer, err error) outcome {
+	o := outcome{stdout: out.String(), stderr: errs.String(), dir: dir}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		o.code = exit.ExitCode()
+	} else {
+		require.NoError(t, err)
+	}
+	t.Logf("%s\nexit %d\n%s%s", strings.Join(cmd.Args, " "), o.code, o.stderr, o.stdout)
+	return o
+}
+
+func repro(t *testing.T, args ...string) outcome {
+	t.Helper()
+	cmd, dir := command(t, t.Context(), args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	return finish(t, cmd, dir, &out, &errs, cmd.Run())
+}
+
+// verdicts judges every trial of a results folder.
+func verdicts(t *testing.T, dir string) []*judge.Verdict {
+	t.Helper()
+	r, err := result.Load(dir)
+	require.NoError(t, err)
+	var out []*judge.Verdict
+	for tr, err := range r.Trials() {
+		require.NoError(t, err)
+		v := judge.Judge(&tr)
+		t.Logf("%s: %s %v resolved %+v on server %+v notes %v", v.Trial.Arm, v.Status, v.Reasons, v.Resolved.Lag, v.OnServer.Lag, v.Notes)
+		for _, w := range v.Workers {
+			t.Logf("  worker %d, connect timeout %s: joined %+v, %+v", w.Index, w.Timeout, w.Joined.Lag, w.Counts)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func kube(t *testing.T) kubernetes.Interface {
+	t.Helper()
+	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	require.NoError(t, err)
+	k, err := kubernetes.NewForConfig(cfg)
+	require.NoError(t, err)
+	return k
+}
+
+// nothingLeft checks that no object with our label is left in the cluster.
+func nothingLeft(t *testing.T) {
+	t.Helper()
+	k, ctx := kube(t), context.Background()
+	list := metav1.ListOptions{LabelSelector: manifests.LabelManagedBy + "=" + manifests.ManagedBy}
+	ns, err := k.CoreV1().Namespaces().List(ctx, list)
+	require.NoError(t, err)
+	require.Empty(t, ns.Items)
+	roles, err := k.RbacV1().ClusterRoles().List(ctx, list)
+	require.NoError(t, err)
+	require.Empty(t, roles.Items)
+	bindings, err := k.RbacV1().ClusterRoleBindings().List(ctx, list)
+	require.NoError(t, err)
+	require.Empty(t, bindings.Items)
+	pods, err := k.CoreV1().Pods("").List(ctx, list)
+	require.NoError(t, err)
+	require.Empty(t, pods.Items)
+	jobs, err := k.BatchV1().Jobs("").List(ctx, list)
+	require.NoError(t, err)
+	require.Empty(t, jobs.Items)
+	svcs, err := k.CoreV1().Services("").List(ctx, list)
+	require.NoError(t, err)
+	require.Empty(t, svcs.Items)
+}
+
+// TestFreshNames is the first half of the finding: names never asked for
+// before. The DNS servers have every record within a second or two; where
+// denials are cached, the clients that asked too early wait for 30 s.
+func TestFreshNames(t *testing.T) {
+	onLab(t)
+	o := repro(t, "--plan", "quick", "--extra", "none", "--observer", "peers+server,solo")
+	require.Equal(t, 0, o.code)
+	nothingLeft(t)
+	seen := 0
+	for _, v := range verdicts(t, o.dir) {
+		require.Equal(t, result.Complete, v.Status)
+		seen++
+		if v.Trial.Arm.Observer == record.PeersServer {
+			require.True(t, v.OnServer.Lag.Known())
+			require.Less(t, v.OnServer.Lag.Value, 2*time.Second)
+		}
+		switch {
+		case v.Trial.Arm.DNS == experiment.Kubeadm132:
+			require.Less(t, v.Resolved.Lag.Value, 2*time.Second)
+			require.Less(t, v.Connected.Lag.Value, 2*time.Second)
+		case v.Trial.Arm.Observer == record.PeersServer:
+			require.Greater(t, v.Resolved.Lag.Value, 25*time.Second)
+			require.Less(t, v.Resolved.Lag.Value, 33*time.Second)
+			require.Positive(t, v.Counts.ProvenCached)
+		}
+	}
+	require.Equal(t, 4, seen)
+
+	again := reportAgain(t, o.dir)
+	require.Equal(t, 0, again.code)
+}
+
+// TestReusedNames is the second half: names of a run that ended just before.
+// Where addresses are cached, a client dials the previous leader's; without a
+// connect timeout it waits until the kernel gives up.
+func TestReusedNames(t *testing.T) {
+	onLab(t)
+	o := repro(t, "--extra", "none", "--names", "reused")
+	require.Contains(t, []int{0}, o.code)
+	nothingLeft(t)
+	for _, v := range verdicts(t, o.dir) {
+		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
+		require.NotNil(t, v.Gap)
+		require.InDelta(t, 2, v.Gap.Seconds(), 1, "the gap is held")
+		for _, w := range v.Workers {
+			require.True(t, w.Joined.Lag.Known())
+			switch {
+			case v.Trial.Arm.DNS == experiment.Kubeadm132:
+				require.False(t, w.Joined.Lag.Censored)
+				require.Less(t, w.Joined.Lag.Value, 2*time.Second)
+			case w.Timeout == 0:
+				require.Greater(t, w.Joined.Lag.Value, 120*time.Second)
+				require.False(t, w.Joined.Lag.Censored, "followed to the end")
+			case w.Timeout == time.Second:
+				require.Less(t, w.Joined.Lag.Value, 33*time.Second)
+				require.False(t, w.Joined.Lag.Censored)
+			}
+		}
+		if v.Trial.Arm.DNS == experiment.Kubeadm132 {
+			require.Zero(t, v.Counts.StaleAnswers())
+		} else {
+			require.Positive(t, v.Counts.StaleAnswers())
+		}
+	}
+}
+
+// TestEveryExtra runs each extra once.
+func TestEveryExtra(t *testing.T) {
+	onLab(t)
+	o := repro(t, "--plan", "extras", "--dns", "kubeadm-1.32", "--pods", "3")
+	require.Equal(t, 0, o.code)
+	nothingLeft(t)
+	extras := map[experiment.Extra]bool{}
+	for _, v := range verdicts(t, o.dir) {
+		require.Equal(t, result.Complete, v.Status, v.Reasons)
+		extras[v.Trial.Arm.Extra] = true
+	}
+	require.Len(t, extras, len(experiment.Extras))
+}
+
+// TestInterrupt presses Ctrl-C in the middle of the second trial.
+func TestInterrupt(t *testing.T) {
+	onLab(t)
+	cmd, dir := command(t, t.Context(), "--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2")
+	var out bytes.Buffer
+	errs := &watched{want: "t002 2/"}
+	errs.seen = make(chan struct{})
+	cmd.Stdout, cmd.Stderr = &out, errs
+	require.NoError(t, cmd.Start())
+	<-errs.seen
+	time.Sleep(500 * time.Millisecond) // in the middle of it
+	began := time.Now()
+	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+	o := finish(t, cmd, dir, &out, &errs.Buffer, cmd.Wait())
+	require.Equal(t, 130, o.code)
+	require.Less(t, time.Since(began), 30*time.Second)
+	nothingLeft(t)
+	require.Len(t, verdicts(t, o.dir), 1, "the finished trial is kept")
+	require.FileExists(t, filepath.Join(o.dir, result.ReportFile))
+}
+
+// watched closes seen when want was written.
+type watched struct {
+	bytes.Buffer
+	want string
+	seen chan struct{}
+	done bool
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.Buffer.Write(b)
+	if !w.done && strings.Contains(w.String(), w.want) {
+		w.done = true
+		close(w.seen)
+	}
+	return n, err
+}
+
+// TestManifestsAlone uses kubectl and nothing else, as a maintainer would.
+func TestManifestsAlone(t *testing.T) {
+	onLab(t)
+	const ns = "manifests-alone"
+	kubectl := func(args ...string) string {
+		out, err := exec.Command("kubectl", args...).CombinedOutput()
+		require.NoError(t, err, "kubectl %v: %s", args, out)
+		return string(out)
+	}
+	dir := filepath.Join(root(t), "manifests")
+	kubectl("create", "namespace", ns)
+	defer kubectl("delete", "namespace", ns)
+	kubectl("label", "namespace", ns, "pod-security.kubernetes.io/enforce=restricted")
+	kubectl("apply", "-n", ns, "-f", filepath.Join(dir, "service.yaml"), "-f", filepath.Join(dir, "job.yaml"))
+	require.Eventually(t, func() bool {
+		out, err := exec.Command("kubectl", "logs", "-n", ns, "-l", "job-name=lag", "--tail=-1", "--prefix").CombinedOutput()
+		return err == nil && strings.Count(string(out), `"reason":"complete"`) == 4
+	}, 90*time.Second, time.Second)
+	out := kubectl("logs", "-n", ns, "-l", "job-name=lag", "--tail=-1", "--prefix")
+	t.Log(out)
+	require.Contains(t, out, `"resolved":`)
+}

@@ -1,0 +1,133 @@
+package environment
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+)
+
+func start(servers ...string) record.Line {
+	return record.Line{V: record.Version, Start: &record.Start{Observer: record.CachingCheck, Resolv: record.Resolv{Servers: servers}}}
+}
+
+func check(server string, ok bool) record.Line {
+	return record.Line{V: record.Version, Check: &record.Check{Server: server, OK: ok}}
+}
+
+func caching(server string, positive, negative []uint32) record.Line {
+	return record.Line{V: record.Version, Caching: &record.Caching{Server: server, Positive: positive, Negative: negative}}
+}
+
+// Servers of the tests: the DNS Service and two replicas behind it.
+const vip, r1, r2 = "10.96.0.10:53", "10.244.0.2:1053", "10.244.1.2:1053"
+
+var (
+	down = []uint32{30, 29, 28}
+	full = []uint32{30, 30, 30}
+)
+
+func TestProveCaching(t *testing.T) {
+	for name, tc := range map[string]struct {
+		lines     []record.Line
+		positive  bool
+		negative  bool
+		ttls      [2]uint32
+		uncached  bool
+		warnings  int
+		satisfies map[experiment.DNS]bool
+	}{
+		"kubeadm-1.31": {
+			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{30, 30, 28}, []uint32{30, 30, 28}), caching(r1, down, down), caching(r2, down, down), {Done: &record.Done{Reason: "complete"}}},
+			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true},
+		},
+		"kubeadm-1.32": {
+			lines: []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, full), caching(r2, full, full)},
+			ttls:  [2]uint32{30, 30}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm132: true},
+		},
+		"replicas take turns behind the Service": {
+			lines:    []record.Line{start(vip), check(r1, true), caching(vip, full, full), caching(r1, down, down), caching(r2, []uint32{3, 2, 1}, []uint32{1, 30, 29})},
+			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true},
+		},
+		"kube-dns: addresses only": {
+			lines:    []record.Line{start(vip), check(r1, false), caching(r1, down, []uint32{60, 60, 60})},
+			positive: true, ttls: [2]uint32{30, 60},
+		},
+		"a cache in front of replicas without one": {
+			lines:    []record.Line{start("169.254.20.10:53"), check(r1, true), caching("169.254.20.10:53", down, []uint32{5, 4, 3}), caching(r1, full, full)},
+			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true},
+		},
+		"resolver only": {
+			lines: []record.Line{start(vip), caching(vip, full, full)},
+			ttls:  [2]uint32{30, 30}, warnings: 2,
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm132: true},
+		},
+		"other TTL, not cached": {
+			lines: []record.Line{start(vip), caching(r1, []uint32{5, 5}, []uint32{5, 5})},
+			ttls:  [2]uint32{5, 5},
+		},
+		"other TTL, cached": {
+			lines:    []record.Line{start(vip), caching(r1, []uint32{60, 59}, []uint32{60, 58})},
+			positive: true, negative: true, ttls: [2]uint32{60, 60},
+		},
+		"one check of two failed": {
+			lines:     []record.Line{start(vip), check(r1, true), check(r2, false), caching(r1, full, full)},
+			ttls:      [2]uint32{30, 30},
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm132: true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := ProveCaching(tc.lines)
+			require.NoError(t, err)
+			require.Equal(t, tc.positive, f.Positive)
+			require.Equal(t, tc.negative, f.Negative)
+			require.Equal(t, tc.ttls, [2]uint32{f.PositiveTTL, f.NegativeTTL})
+			require.Equal(t, tc.uncached, f.Uncached)
+			require.Len(t, f.Warnings, tc.warnings)
+			for _, dns := range experiment.AllDNS {
+				err := Check(dns, f)
+				if dns == experiment.ClusterDNS || tc.satisfies[dns] {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorContains(t, err, string(dns))
+				require.ErrorContains(t, err, "expected")
+				require.ErrorContains(t, err, f.String())
+			}
+		})
+	}
+}
+
+func TestProveCachingRefuses(t *testing.T) {
+	failed := caching(r2, nil, nil)
+	failed.Caching.Err = "no answer"
+	for name, tc := range map[string]struct {
+		lines []record.Line
+		want  string
+	}{
+		"empty log":             {nil, "no server"},
+		"start only":            {[]record.Line{start(vip)}, "no server"},
+		"server failed":         {[]record.Line{start(vip), caching(r1, down, down), failed}, r2 + ": no answer"},
+		"too few answers":       {[]record.Line{start(vip), caching(r1, down, []uint32{30})}, "answered 3 questions"},
+		"no answers":            {[]record.Line{start(vip), caching(r1, nil, nil)}, "answered 0 questions"},
+		"probe failed":          {[]record.Line{start(vip), {Done: &record.Done{Reason: "error", Err: "no resolver"}}}, "no resolver"},
+		"replicas do not agree": {[]record.Line{start(vip), caching(r1, down, full), caching(r2, full, full)}, "addresses are cached by " + r1},
+		"nor about denials":     {[]record.Line{start(vip), caching(r1, full, down), caching(r2, full, full)}, "denials are cached by " + r1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := ProveCaching(tc.lines)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+func TestCachingFactsString(t *testing.T) {
+	require.Equal(t, "addresses cached for up to 30 s, denials not cached (TTL 5 s), no uncached view",
+		CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 5}.String())
+}

@@ -1,0 +1,234 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Clock is a node's clock as seen from the runner's.
+type Clock struct {
+	ID    string // kernel boot id, or what stands for it
+	Pods  []int
+	Same  bool          // it is the runner's own
+	Bound bool          // Lo and Hi are known
+	Lo    time.Duration // its reading minus the runner's, at least
+	Hi    time.Duration // and at most
+}
+
+const (
+	// unbound is more than any two clocks differ, with room to add two of it.
+	unbound = int64(1) << 61
+	// latestWall is the largest wall reading that is believed (the year
+	// 2096): differences of two then stay below unbound.
+	latestWall = int64(4_000_000_000_000_000_000)
+	// slew is the fastest at which Linux lets a clock be corrected, 500 ppm.
+	// Readings of one clock that lie apart may disagree by that much.
+	slew = 500e-6
+)
+
+// clocks bounds the differences of the readings of all clocks of a run. Clock
+// 0 is the runner's; pods on one kernel (equal boot ids) share one.
+//
+// Two facts bound a clock that is not the runner's. Causality: a process
+// started after the Job was asked for and before its first line reached the
+// runner. Exchanges: a peer's reading was taken between a dial and its end on
+// the asker's clock. The first is as wide as a pod start, the second as a
+// round trip, so that differences between nodes are known far better than a
+// node's place on the runner's axis. All bounds are combined by shortest
+// paths, which gives the tightest that follow from them.
+type clocks struct {
+	ids []string
+	// most[a][b] is the most by which a's reading can exceed b's.
+	most [][]int64
+}
+
+// span returns the bounds of a's reading minus b's.
+func (c *clocks) span(a, b int) (lo, hi int64) { return -c.most[b][a], c.most[a][b] }
+
+// moment is a point in time on some axis, known to [lo, hi].
+type moment struct {
+	mid, lo, hi int64
+	ok          bool
+}
+
+// on moves a reading of clock a to the axis of clock b whose zero is b's
+// reading zero.
+func (c *clocks) on(a int, reading int64, b int, zero int64) moment {
+	lo, hi := c.span(a, b)
+	if lo <= -unbound || hi >= unbound {
+		return moment{}
+	}
+	x := reading - zero
+	return moment{mid: x - lo - (hi-lo)/2, lo: x - hi, hi: x - lo, ok: true}
+}
+
+func (m moment) error() time.Duration { return time.Duration(max(m.hi-m.mid, m.mid-m.lo)) }
+
+// tieClocks gives every pod with a usable log its clock and bounds them all.
+func (j *judgement) tieClocks() {
+	run := &j.t.Run
+	c := &clocks{ids: []string{run.Boot}}
+	for _, l := range j.logs {
+		if l.start == nil {
+			continue
+		}
+		id := l.start.Boot
+		if id == "" {
+			id = "pod " + l.pod.Name // nothing says that it shares a clock
+		}
+		l.clock = slices.Index(c.ids, id)
+		if l.clock < 0 {
+			l.clock = len(c.ids)
+			c.ids = append(c.ids, id)
+		}
+	}
+	j.clocks = c
+	c.reset()
+	j.boundByCausality()
+	j.boundByExchanges()
+	if !c.close() {
+		// A clock was set during the trial, or a peer lied. What a pod
+		// measured on its own clock still holds.
+		j.note("the clocks contradict each other (one was set during the trial?): exchanges between peers are not used")
+		c.reset()
+		j.boundByCausality()
+		if !c.close() {
+			j.note("the runner's clock contradicts the nodes': times across clocks are not known")
+			c.reset()
+		}
+	}
+	j.describeClocks()
+}
+
+func (c *clocks) reset() {
+	c.most = make([][]int64, len(c.ids))
+	for a := range c.most {
+		c.most[a] = make([]int64, len(c.ids))
+		for b := range c.most[a] {
+			if a != b {
+				c.most[a][b] = unbound
+			}
+		}
+	}
+}
+
+func (c *clocks) bound(a, b int, most int64) {
+	if a != b {
+		c.most[a][b] = min(c.most[a][b], most)
+	}
+}
+
+func (j *judgement) boundByCausality() {
+	zero := j.t.Run.Zero.UnixNano()
+	for _, l := range j.logs {
+		if l.start == nil || l.clock == 0 {
+			continue
+		}
+		ahead := l.start.Wall - zero
+		j.clocks.bound(l.clock, 0, ahead)
+		if l.pod.LogStart > 0 {
+			j.clocks.bound(0, l.clock, l.pod.LogStart-l.pod.Lines[0].T-ahead)
+		}
+	}
+}
+
+func (j *judgement) boundByExchanges() {
+	byUID := map[string]*podLog{}
+	for _, l := range j.logs {
+		if l.pod.UID != "" && l.start != nil {
+			byUID[l.pod.UID] = l
+		}
+	}
+	for _, asker := range j.logs {
+		for _, d := range asker.dials {
+			if d.Who == nil || d.WhoAt < d.Asked || d.Who.Wall < 0 || d.Who.Wall > latestWall {
+				continue
+			}
+			peer := byUID[d.Who.UID]
+			if peer == nil || peer.clock == asker.clock {
+				continue
+			}
+			apart := max(abs(time.Duration(d.WhoAt)), abs(time.Duration(d.Who.Wall-peer.start.Wall)))
+			slack := int64(slew * float64(apart))
+			wall := asker.start.Wall
+			j.clocks.bound(peer.clock, asker.clock, d.Who.Wall-(wall+d.Asked)+slack)
+			j.clocks.bound(asker.clock, peer.clock, wall+d.WhoAt-d.Who.Wall+slack)
+		}
+	}
+}
+
+// close combines the bounds (Floyd and Warshall) and tells whether they agree.
+func (c *clocks) close() bool {
+	for k := range c.ids {
+		for a := range c.ids {
+			if c.most[a][k] >= unbound {
+				continue
+			}
+			for b := range c.ids {
+				if c.most[k][b] < unbound {
+					c.most[a][b] = max(min(c.most[a][b], c.most[a][k]+c.most[k][b]), -unbound)
+				}
+			}
+			if c.most[a][a] < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (j *judgement) describeClocks() {
+	for i, id := range j.clocks.ids {
+		lo, hi := j.clocks.span(i, 0)
+		k := Clock{ID: id, Same: i == 0, Bound: lo > -unbound && hi < unbound}
+		if k.Bound {
+			k.Lo, k.Hi = time.Duration(lo), time.Duration(hi)
+		}
+		for _, l := range j.logs {
+			if l.start != nil && l.clock == i {
+				k.Pods = append(k.Pods, l.pod.Index)
+			}
+		}
+		switch {
+		case len(k.Pods) == 0: // the runner's, which no pod shares
+			continue
+		case !k.Bound:
+			j.note("the clock of pods %v is not tied to the runner's: their times since the Job's creation are not known", k.Pods)
+		}
+		j.v.Clocks = append(j.v.Clocks, k)
+	}
+}
+
+// own places a time of a pod's log on the runner's axis.
+func (j *judgement) own(l *podLog, t int64) moment {
+	if l.start == nil {
+		return moment{}
+	}
+	return j.clocks.on(l.clock, l.start.Wall+t, 0, j.t.Run.Zero.UnixNano())
+}
+
+// exist returns when asker and asked both existed, on the asker's axis, or
+// why that is not known.
+func (j *judgement) exist(asker, asked *podLog) (moment, string) {
+	var exists moment // of the asked pod
+	earlier := func(m moment) {
+		switch {
+		case !m.ok:
+		case !exists.ok:
+			exists = m
+		default:
+			exists = moment{min(exists.mid, m.mid), min(exists.lo, m.lo), min(exists.hi, m.hi), true}
+		}
+	}
+	if asked.start != nil {
+		earlier(j.clocks.on(asked.clock, asked.start.Wall, asker.clock, asker.start.Wall))
+	}
+	if at, ok := j.events[asked.pod.Index].addressed(); ok {
+		earlier(j.clocks.on(0, j.t.Run.Zero.UnixNano()+at, asker.clock, asker.start.Wall))
+	}
+	if !exists.ok {
+		return exists, fmt.Sprintf("when index %d existed is not known", asked.pod.Index)
+	}
+	return moment{max(exists.mid, 0), max(exists.lo, 0), max(exists.hi, 0), true}, ""
+}

@@ -1,0 +1,230 @@
+// Package judge computes from the records of one trial what happened: when
+// each pod could resolve and reach each other pod, which answers were wrong
+// and how. It is pure; the same records give the same verdict.
+//
+// Every duration names its zero. The readiness lag of an ordered pair counts
+// from the moment when both exist: the asker's process runs, and the asked
+// pod's address is there, known from whichever came first, the start of the
+// process that holds it or the API's word for it. Since counts from just
+// before the request that created the Job.
+//
+// What had not happened when the observation ended is censored: its value is
+// what it took at least. What an incomplete log cannot tell is lost. Neither
+// is dropped or becomes a zero.
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+// Verdict is what happened in one trial.
+type Verdict struct {
+	Trial   experiment.Trial
+	Status  result.Status // the worse of what the runner said and what the records show
+	Reasons []string      // of censored and invalid
+	Notes   []string      // what a reader should know although the trial counts
+	Pods    int
+	Clocks  []Clock
+
+	// FullTTL is the TTL in seconds of a denial that no cache has aged, 0
+	// when none was seen and the configuration is not known.
+	FullTTL uint32
+
+	// The latest of all ordered pairs of different pods: every peer
+	// resolvable as the pods' own resolver answers; every name on every DNS
+	// replica (uncached view); every peer connected. A solo trial's pairs are
+	// those of each worker with index 0.
+	Resolved  Timing
+	OnServer  Timing
+	Connected Timing
+
+	Workers []Worker // solo only, by index
+	Pairs   []Pair   // by asker, then asked
+	Stages  []Stages // by index
+	Counts  Counts   // over the pairs of different pods
+
+	Gap  *time.Duration // reused names: last pod gone to first new question
+	Left []Left         // what the primer had left in the caches by then
+}
+
+// Worker is one worker of a solo trial.
+type Worker struct {
+	Index   int
+	Timeout time.Duration // its connect timeout; 0: none
+	Joined  Timing
+	Counts  Counts
+}
+
+// Left is the remaining life of the primer's records in one replica.
+type Left struct {
+	Replica string
+	Class   record.Class
+	// Shortest and Longest are in seconds; negative: expired.
+	Shortest, Longest float64
+}
+
+// Pair is one pod that asks for another.
+type Pair struct {
+	Asker, Asked int
+	Self         bool // computed like the others and in no total
+
+	// Zero is when both existed, on the asker's axis (since its process
+	// started), with the uncertainty that another clock brings.
+	Zero  time.Duration
+	Clock time.Duration
+
+	Resolved  Timing    // the client's view
+	Servers   []Replica // the uncached view, by server; empty: this asker did not look
+	Reached   Timing
+	Counts    Counts
+	Relapse   time.Duration // last wrong answer after the first right one, on the asker's axis; 0: none
+	Timeout   time.Duration // solo: connect timeout; 0: none
+	FirstSeen Timing        // the first replica to have the name
+	LastSeen  Timing        // the last
+}
+
+// Replica is when one DNS server was first seen to have a name.
+type Replica struct {
+	Server string
+	Seen   Timing
+}
+
+// Judge computes what happened in a trial.
+func Judge(t *result.Trial) *Verdict {
+	j := &judgement{t: t, v: &Verdict{Trial: t.Plan, Status: t.Status}}
+	if t.Reason != "" {
+		j.v.Reasons = append(j.v.Reasons, t.Reason)
+	}
+	j.readLogs()
+	j.tieClocks()
+	j.owners = findOwners(t, j.logs)
+	j.v.FullTTL = j.fullTTL()
+	j.events = readEvents(&t.Run, j.logs, t.Plan.Job)
+	j.pairs()
+	j.totals()
+	j.v.Stages = j.stages()
+	j.reused()
+	j.status()
+	return j.v
+}
+
+// judgement is the work on one verdict.
+type judgement struct {
+	t      *result.Trial
+	v      *Verdict
+	logs   []*podLog // by index
+	clocks *clocks
+	owners *owners
+	events []podEvents // by index
+}
+
+func (j *judgement) note(format string, a ...any) {
+	if n := fmt.Sprintf(format, a...); !slices.Contains(j.v.Notes, n) {
+		j.v.Notes = append(j.v.Notes, n)
+	}
+}
+
+// solo tells whether only index 0 is asked for.
+func (j *judgement) solo() bool { return j.t.Plan.Arm.Observer == record.Solo }
+
+func (j *judgement) pairs() {
+	for _, l := range j.logs {
+		if l.problem != "" {
+			j.note("%s: %s", l.name(), l.problem)
+		}
+	}
+	for _, asker := range j.logs {
+		asker.index()
+		for _, asked := range j.logs {
+			if j.solo() && (asked.pod.Index != 0 || asker.pod.Index == 0) {
+				continue
+			}
+			j.v.Pairs = append(j.v.Pairs, j.pair(asker, asked))
+		}
+	}
+}
+
+// totals takes the latest pair of each kind.
+func (j *judgement) totals() {
+	var resolved, connected []Timing
+	for i := range j.v.Pairs {
+		p := &j.v.Pairs[i]
+		if p.Self {
+			continue
+		}
+		resolved = append(resolved, p.Resolved)
+		connected = append(connected, p.Reached)
+		j.v.Counts.Add(p.Counts)
+		if j.solo() {
+			j.v.Workers = append(j.v.Workers, Worker{Index: p.Asker, Timeout: p.Timeout, Joined: p.Reached, Counts: p.Counts})
+		}
+	}
+	j.v.Resolved = latestTiming(resolved)
+	j.v.Connected = latestTiming(connected)
+	j.v.OnServer = j.onServer()
+}
+
+// onServer is when every name was on every replica that was asked. Seen from
+// the Job's creation the first looker to see a name settles it. The lag takes
+// the last: a looker that starts late finds the name at once, which must not
+// hide what an earlier one waited.
+func (j *judgement) onServer() Timing {
+	type key struct {
+		asked  int
+		server string
+	}
+	first := map[key][]Outcome{}
+	var order []key
+	var lags []Outcome
+	for i := range j.v.Pairs {
+		p := &j.v.Pairs[i]
+		if p.Self {
+			continue
+		}
+		for _, r := range p.Servers {
+			k := key{p.Asked, r.Server}
+			if first[k] == nil {
+				order = append(order, k)
+			}
+			first[k] = append(first[k], r.Seen.Since)
+			lags = append(lags, r.Seen.Lag)
+		}
+	}
+	if len(order) == 0 {
+		return lostTiming(NotAsked)
+	}
+	var all []Outcome
+	for _, k := range order {
+		all = append(all, earliest(first[k]))
+	}
+	return Timing{Lag: latest(lags), Since: latest(all)}
+}
+
+// status takes the worse of the runner's word and what the records show.
+func (j *judgement) status() {
+	v := j.v
+	reason := func(text string) {
+		if !slices.Contains(v.Reasons, text) {
+			v.Reasons = append(v.Reasons, text)
+		}
+	}
+	for _, total := range []struct {
+		what string
+		t    Timing
+	}{{"all peers resolve", v.Resolved}, {"all names on the DNS servers", v.OnServer}, {"all peers connected", v.Connected}} {
+		switch o := total.t.Lag; {
+		case o.Lost != "" && o.Lost != NotAsked:
+			v.Status = result.Invalid
+			reason(total.what + ": not known: " + o.Lost)
+		case o.Censored && v.Status != result.Invalid:
+			v.Status = result.Censored
+			reason(fmt.Sprintf("%s: had not happened %.2f s after both existed", total.what, o.Value.Seconds()))
+		}
+	}
+}

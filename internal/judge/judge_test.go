@@ -1,0 +1,527 @@
+package judge_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+const ms = time.Millisecond
+
+func near(t *testing.T, want, got time.Duration, msg string) {
+	t.Helper()
+	require.InDelta(t, want.Seconds(), got.Seconds(), 1e-6, msg)
+}
+
+func pair(v *judge.Verdict, asker, asked int) judge.Pair {
+	for _, p := range v.Pairs {
+		if p.Asker == asker && p.Asked == asked {
+			return p
+		}
+	}
+	return judge.Pair{}
+}
+
+func TestDenial(t *testing.T) {
+	v := judge.Judge(synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, 3, 300*ms, 30*time.Second, true).End())
+	require.Equal(t, result.Complete, v.Status)
+	require.Empty(t, v.Reasons)
+	require.Len(t, v.Pairs, 9)
+	near(t, 30*time.Second, v.Resolved.Lag.Value, "all start together")
+	near(t, 30*time.Second-50*ms, v.Resolved.Lag.Lo, "the last miss was asked an interval before")
+	near(t, 30300*ms, v.Resolved.Since.Value, "since the Job's creation")
+	near(t, 310*ms, v.OnServer.Lag.Value, "the second replica")
+	near(t, 30*time.Second+2*ms, v.Connected.Lag.Value, "connected")
+	require.Zero(t, v.Resolved.Lag.Clock, "one kernel")
+	require.EqualValues(t, 30, v.FullTTL)
+	perPair := int((30*time.Second - 50*ms) / (50 * ms))
+	require.Equal(t, 6*1, v.Counts.Undecided, "self pairs are in no total")
+	require.Equal(t, 6*(perPair-1), v.Counts.ProvenCached)
+	require.Equal(t, 6*(perPair+1), v.Counts.Questions)
+
+	p := pair(v, 1, 1)
+	require.True(t, p.Self)
+	near(t, 30*time.Second, p.Resolved.Lag.Value, "self is computed")
+	near(t, 300*ms, pair(v, 0, 1).FirstSeen.Lag.Value, "first replica")
+	near(t, 310*ms, pair(v, 0, 1).LastSeen.Lag.Value, "last replica")
+
+	s := v.Stages[1]
+	for _, c := range []struct {
+		what string
+		want time.Duration
+		got  judge.Outcome
+	}{
+		{"created", 20 * ms, s.Created}, {"scheduled", 50 * ms, s.Scheduled}, {"process", 300 * ms, s.Process}, {"addressed", 450 * ms, s.Addressed},
+		{"running", 450 * ms, s.Running}, {"ready", 500 * ms, s.Ready}, {"slice", 600 * ms, s.InSlice}, {"server first", 600 * ms, s.OnServer.First},
+		{"server last", 610 * ms, s.OnServer.Last}, {"client", 30300 * ms, s.Client.First}, {"connected", 30302 * ms, s.Connected.Last},
+	} {
+		require.Empty(t, c.got.Lost, c.what)
+		near(t, c.want, c.got.Value, c.what)
+	}
+}
+
+// The lag counts from the later of the asker's start and the earlier sign of
+// the asked pod.
+func TestZero(t *testing.T) {
+	arm := experiment.Arm{DNS: experiment.Kubeadm132, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Peers}
+	for _, tc := range []struct {
+		name               string
+		asker, asked, addr time.Duration // on the runner's axis
+		want               time.Duration // zero on the asker's axis
+	}{
+		{"asker is last", 900 * ms, 300 * ms, 450 * ms, 0},
+		{"asked process is last", 300 * ms, 900 * ms, 950 * ms, 600 * ms},
+		{"address was known before its process", 300 * ms, 900 * ms, 500 * ms, 200 * ms},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := synth.New("t001", arm, 2)
+			b.Starts(0, tc.asker, synth.Boot, 0)
+			b.Starts(1, tc.asked, synth.Boot, 0)
+			for i := range b.Run.Events {
+				if e := &b.Run.Events[i]; e.What == result.Addressed {
+					e.T = int64(tc.addr)
+				}
+			}
+			b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(1)}, First: 2 * time.Second})
+			b.Dial(0, 1, synth.Addr(1), 2*time.Second, ms, record.Connected, 1, b.Who(1, 0, 2*time.Second))
+			b.Done(0, 3*time.Second, "complete")
+			b.Done(1, 3*time.Second, "complete")
+			p := pair(judge.Judge(b.End()), 0, 1)
+			near(t, tc.want, p.Zero, "zero")
+			near(t, 2*time.Second-tc.want, p.Resolved.Lag.Value, "lag")
+			near(t, 2*time.Second+tc.asker, p.Resolved.Since.Value, "since creation")
+			require.LessOrEqual(t, p.Resolved.Lag.Lo, p.Resolved.Lag.Value)
+		})
+	}
+}
+
+func TestSolo(t *testing.T) {
+	b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone,
+		synth.Worker{Timeout: 0, Stale: 1, Silence: 133400 * ms, Joined: 133500 * ms},
+		synth.Worker{Timeout: time.Second, Stale: 8, Silence: time.Second, Joined: 9500 * ms},
+		synth.Worker{Timeout: 5 * time.Second, Joined: 10 * ms},
+	)
+	v := judge.Judge(b.End())
+	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	require.Len(t, v.Workers, 3)
+	near(t, 133500*ms, v.Workers[0].Joined.Lag.Value, "no timeout")
+	near(t, 9500*ms, v.Workers[1].Joined.Lag.Value, "1 s")
+	require.Equal(t, time.Second, v.Workers[1].Timeout)
+	near(t, 10*ms, v.Workers[2].Joined.Lag.Value, "5 s, lucky")
+	require.Equal(t, 9, v.Counts.DialTimeouts)
+	require.Equal(t, 9, v.Counts.StaleAnswers())
+	require.Equal(t, []judge.Stale{{Owner: judge.Owner{Kind: judge.Primer, Index: 0}, Count: 9}}, v.Counts.Stale)
+	require.Equal(t, "the primer's index 0", v.Counts.Stale[0].Owner.String())
+	require.Equal(t, judge.NotAsked, v.OnServer.Lag.Lost)
+	require.Equal(t, 2*time.Second, *v.Gap)
+	require.Len(t, v.Left, 2)
+	require.InDelta(t, 22.4, v.Left[0].Longest, 1e-9)
+	for _, p := range v.Pairs {
+		require.GreaterOrEqual(t, p.Reached.Lag.Value, p.Resolved.Lag.Value)
+		require.False(t, p.Self)
+	}
+}
+
+func TestCensored(t *testing.T) {
+	b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone,
+		synth.Worker{Timeout: 0, Stale: 1, Silence: 40 * time.Second},
+		synth.Worker{Timeout: time.Second, Joined: 500 * ms},
+	)
+	v := judge.Judge(b.End())
+	require.Equal(t, result.Censored, v.Status)
+	require.True(t, v.Workers[0].Joined.Lag.Censored)
+	near(t, 40*time.Second, v.Workers[0].Joined.Lag.Value, "at least until its deadline")
+	require.False(t, v.Workers[1].Joined.Lag.Censored)
+	require.True(t, v.Connected.Lag.Censored, "the last of all is not known either")
+	near(t, 40*time.Second, v.Connected.Lag.Value, "but bounded")
+	require.Equal(t, 1, v.Counts.DialCut)
+	require.Zero(t, v.Counts.DialTimeouts)
+}
+
+// Workers of a cluster whose runner is elsewhere: nothing is exact, and what
+// is claimed must hold.
+func TestClocksApart(t *testing.T) {
+	b := synth.Peers("t001", experiment.Kubeadm132, experiment.ExtraNone, 4, 100*ms, 200*ms, false)
+	b.Run.Boot = "boot-laptop"
+	v := judge.Judge(b.End())
+	require.Zero(t, v.Resolved.Lag.Clock, "the pods share a kernel; the runner's receipts bound nothing here")
+	near(t, 200*ms, v.Resolved.Lag.Value, "lag")
+	require.Positive(t, v.Resolved.Since.Clock)
+	require.InDelta(t, 0.5, v.Resolved.Since.Value.Seconds(), v.Resolved.Since.Clock.Seconds(), "300 ms until the start, 200 ms of lag")
+	require.False(t, v.Clocks[0].Same)
+	require.LessOrEqual(t, v.Clocks[0].Lo, time.Duration(0))
+	require.GreaterOrEqual(t, v.Clocks[0].Hi, time.Duration(0))
+}
+
+func TestTwoNodes(t *testing.T) {
+	const ahead = 7 * time.Second
+	arm := experiment.Arm{DNS: experiment.Kubeadm132, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Peers}
+	b := synth.New("t001", arm, 2)
+	b.Run.Boot = "boot-laptop"
+	b.Starts(0, 300*ms, "boot-a", 0)
+	b.Starts(1, 800*ms, "boot-b", ahead)
+	for i := range b.Run.Events { // the watch was slow: only the clocks can tell
+		if b.Run.Events[i].What == result.Addressed {
+			b.Run.Events[i].T = int64(5 * time.Second)
+		}
+	}
+	for a := range 2 {
+		o := 1 - a
+		b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(o)}, First: time.Second})
+		// The reading is taken 1 ms into an exchange of 2 ms.
+		b.Dial(a, o, synth.Addr(o), time.Second, 2*ms, record.Connected, 1, b.Who(o, a, time.Second+ms))
+		b.Done(a, 2*time.Second, "complete")
+	}
+	v := judge.Judge(b.End())
+	p := pair(v, 0, 1)
+	require.InDelta(t, 0.5, p.Zero.Seconds(), 0.002, "the asked process started 500 ms later, whatever its clock says")
+	require.Positive(t, p.Clock)
+	require.Less(t, p.Clock, 3*ms, "a round trip and the slew, not a pod start")
+	require.InDelta(t, 0.5, p.Resolved.Lag.Value.Seconds(), p.Clock.Seconds()+1e-9)
+	require.Zero(t, pair(v, 1, 0).Zero, "the later pod's own start")
+	require.Len(t, v.Clocks, 2)
+	for i, want := range []time.Duration{0, ahead} {
+		require.True(t, v.Clocks[i].Bound)
+		require.LessOrEqual(t, v.Clocks[i].Lo, want)
+		require.GreaterOrEqual(t, v.Clocks[i].Hi, want)
+	}
+}
+
+func TestContradictingClocks(t *testing.T) {
+	b := synth.Peers("t001", experiment.Kubeadm132, experiment.ExtraNone, 2, 100*ms, 200*ms, false)
+	b.Run.Boot = "boot-laptop"
+	b.Starts(1, 300*ms, "boot-b", 0)
+	for i := range b.Pod(0).Lines {
+		if d := b.Pod(0).Lines[i].Dial; d != nil {
+			d.Who.Wall += int64(time.Hour)
+		}
+	}
+	v := judge.Judge(b.End())
+	require.Contains(t, v.Notes[0], "contradict")
+	require.True(t, v.Resolved.Lag.Known())
+}
+
+func TestNasty(t *testing.T) {
+	peers := func(n int) *synth.Trial {
+		return synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, n, 100*ms, 2*time.Second, true)
+	}
+	for _, tc := range []struct {
+		name  string
+		make  func() *result.Trial
+		check func(t *testing.T, v *judge.Verdict)
+	}{
+		{"no pods at all", func() *result.Trial {
+			b := peers(2)
+			b.Run.Pods = nil
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Empty(t, v.Pairs)
+		}},
+		{"pod without a log", func() *result.Trial {
+			b := peers(3)
+			b.Pod(1).Lines, b.Pod(1).Problem = nil, "never ran: not scheduled"
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Contains(t, v.Reasons[0], "index 1: never ran")
+			require.Equal(t, "index 1: never ran: not scheduled", pair(v, 1, 0).Resolved.Lag.Lost)
+			require.True(t, pair(v, 0, 1).Resolved.Lag.Known(), "it was resolvable; only its own view is lost")
+			near(t, 150*ms, pair(v, 0, 1).Zero, "the API's word for its address is left")
+			require.NotEmpty(t, v.Stages[1].Process.Lost)
+		}},
+		{"a pod is missing from the records", func() *result.Trial {
+			b := peers(3)
+			b.Run.Pods = b.Run.Pods[:2]
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, 3, v.Pods)
+			require.Equal(t, result.Invalid, v.Status)
+		}},
+		{"log cut off before the name resolved", func() *result.Trial {
+			b := peers(2)
+			b.End()
+			b.Pod(0).Lines = b.Pod(0).Lines[:3]
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Contains(t, pair(v, 0, 1).Resolved.Lag.Lost, "ends without a last line")
+			require.Zero(t, pair(v, 0, 1).Resolved.Lag.Value)
+		}},
+		{"log cut off after the name resolved", func() *result.Trial {
+			b := peers(2)
+			p := b.End().Run.Pods
+			p[0].Lines = p[0].Lines[:len(p[0].Lines)-1]
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Complete, v.Status, "what is in the log happened")
+		}},
+		{"probe failed", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Done(0, time.Second, "error")
+			b.Done(1, time.Second, "error")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Contains(t, v.Resolved.Lag.Lost, "its probe failed")
+		}},
+		{"released before anything happened", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Done(0, time.Second, "released")
+			b.Done(1, time.Second, "released")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Censored, v.Status)
+			require.True(t, v.Resolved.Lag.Censored)
+			near(t, time.Second, v.Resolved.Lag.Value, "at least")
+		}},
+		{"satisfied without a reason", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Done(0, time.Second, "complete")
+			b.Done(1, time.Second, "complete")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Contains(t, v.Resolved.Lag.Lost, "satisfied")
+		}},
+		{"container restarted", func() *result.Trial {
+			b := peers(2)
+			tr := b.End()
+			l := tr.Run.Pods[0].Lines
+			tr.Run.Pods[0].Lines = append(l[:2:2], l...)
+			return tr
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Contains(t, pair(v, 0, 1).Resolved.Lag.Lost, "started again")
+		}},
+		{"pod replaced", func() *result.Trial {
+			b := peers(2)
+			b.Run.Pods = append(b.Run.Pods, result.Pod{Name: "second", UID: "other", Index: 1})
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Contains(t, v.Reasons[0], "index 1 had more than one pod")
+		}},
+		{"index out of range", func() *result.Trial {
+			b := peers(2)
+			b.Run.Pods = append(b.Run.Pods, result.Pod{Index: -3})
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Complete, v.Status)
+			require.Len(t, v.Notes, 1)
+		}},
+		{"another pod answers at the right address", func() *result.Trial {
+			b := peers(3)
+			for i := range b.Pod(0).Lines {
+				if d := b.Pod(0).Lines[i].Dial; d != nil && d.Peer == 1 {
+					d.Who = b.Who(2, 0, 2*time.Second)
+				}
+			}
+			b.Done(0, 40*time.Second, "deadline")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			p := pair(v, 0, 1)
+			require.Equal(t, 1, p.Counts.WrongPeer)
+			require.True(t, p.Reached.Lag.Censored, "a connect to another pod is not it")
+			require.False(t, p.Resolved.Lag.Censored)
+		}},
+		{"nobody says who answers", func() *result.Trial {
+			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: time.Second})
+			b.Dial(1, 0, synth.Addr(0), 500*ms, ms, record.Connected, 3, nil)
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, 3, v.Counts.Unidentified)
+			near(t, time.Second, v.Workers[0].Joined.Lag.Value, "only then was it known")
+		}},
+		{"the right address is silent", func() *result.Trial {
+			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 2, Silence: time.Second, Joined: 5 * time.Second})
+			b.Dial(1, 0, synth.Addr(0), 3*time.Second, time.Second, record.DialTimeout, 1, nil)
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, 3, v.Counts.DialTimeouts)
+			require.Equal(t, 1, v.Counts.SilentRight)
+		}},
+		{"a name is looked at for a while only", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.PeersServer}, 2)
+			for a := range 2 {
+				o := 1 - a
+				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(o)}, First: 100 * ms})
+				b.Dial(a, o, synth.Addr(o), 101*ms, ms, record.Connected, 1, b.Who(o, a, 101*ms))
+				b.Ask(a, o, synth.Answer{View: record.Uncached, Server: "10.244.0.20:53", Class: record.NXDomain, First: 2 * ms, Last: time.Second, Count: 20})
+				b.Done(a, 3*time.Second, "complete")
+			}
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Censored, v.Status)
+			require.True(t, v.OnServer.Lag.Censored)
+			near(t, time.Second-ms, v.OnServer.Lag.Value, "until the last look, not until the probe was done")
+			require.False(t, v.Resolved.Lag.Censored)
+		}},
+		{"its predecessor answers", func() *result.Trial {
+			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: time.Second})
+			w := b.Who(0, 1, 500*ms)
+			w.UID, w.Trial = "uid-t001-old-0", "t001-primer"
+			b.Dial(1, 0, synth.Old(0), 500*ms, ms, record.Connected, 1, w)
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, 1, v.Counts.WrongPeer)
+			near(t, time.Second, v.Workers[0].Joined.Lag.Value, "joined its successor later")
+		}},
+		{"who answered proves an address that the API did not report", func() *result.Trial {
+			b := peers(2)
+			b.Pod(1).IPs = nil
+			b.Start(1).Addresses = nil
+			for i := range b.Run.Events {
+				b.Run.Events[i].IPs = nil
+			}
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Complete, v.Status, v.Reasons)
+			near(t, 2*time.Second, pair(v, 0, 1).Resolved.Lag.Value, "resolved")
+		}},
+		{"replicas disagree: right, then stale again", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers, Names: experiment.Reused}, 2)
+			b.Prime(2*time.Second, 20)
+			for a := range 2 {
+				o := 1 - a
+				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(o)}, First: 100 * ms, Last: 21 * time.Second, Count: 200})
+				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Old(o)}, First: 150 * ms, Prev: 99 * ms, Last: 20 * time.Second, Count: 180})
+				b.Dial(a, o, synth.Addr(o), 101*ms, ms, record.Connected, 1, b.Who(o, a, 101*ms))
+				b.Done(a, 21*time.Second, "complete")
+			}
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			p := pair(v, 0, 1)
+			near(t, 100*ms, p.Resolved.Lag.Value, "the first right answer")
+			require.Equal(t, 180, p.Counts.StaleAnswers())
+			near(t, 20*time.Second-ms, p.Relapse, "the last wrong one")
+		}},
+		{"two addresses, one of them stale", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Prime(2*time.Second, 20)
+			for a := range 2 {
+				o := 1 - a
+				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Old(o), synth.Addr(o)}, First: 100 * ms})
+				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(o)}, First: 200 * ms, Prev: 100 * ms})
+				b.Done(a, time.Second, "deadline")
+			}
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, 2, v.Counts.StaleAnswers())
+			near(t, 200*ms, v.Resolved.Lag.Value, "a client may take either")
+		}},
+		{"satisfied by one of two addresses", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Prime(2*time.Second, 20)
+			for a := range 2 {
+				o := 1 - a
+				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Old(o), synth.Addr(o)}, First: 100 * ms})
+				b.Dial(a, o, synth.Addr(o), 101*ms, ms, record.Connected, 1, b.Who(o, a, 101*ms))
+				b.Done(a, time.Second, "complete")
+			}
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Complete, v.Status)
+			near(t, 100*ms, v.Resolved.Lag.Value, "as the probe saw it")
+			require.Equal(t, 2, v.Counts.StaleAnswers())
+			require.Len(t, v.Notes, 2)
+		}},
+		{"log full", func() *result.Trial {
+			b := peers(2)
+			tr := b.End()
+			for i := range tr.Run.Pods {
+				l := tr.Run.Pods[i].Lines
+				l[len(l)-1].Done.Err = "log full: 7 answers and connects left out"
+			}
+			return tr
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Complete, v.Status, "what it holds happened")
+			require.Contains(t, v.Notes[0], "log full")
+		}},
+		{"whose addresses", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Prime(2*time.Second, 20)
+			b.Earlier = map[string]string{"10.244.7.7": "index 4 of trial t000"}
+			b.Run.Events = append(b.Run.Events, result.Event{Object: "pod", Name: "extra-x", IPs: []string{"10.244.8.8"}})
+			for i, a := range []string{synth.Old(1), synth.Old(0), synth.Addr(0), "10.244.8.8", "10.244.7.7", "192.0.2.1"} {
+				b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{a}, First: time.Duration(i+1) * 10 * ms})
+			}
+			b.Done(0, time.Second, "deadline")
+			b.Done(1, time.Second, "deadline")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			var got []string
+			for _, s := range v.Counts.Stale {
+				got = append(got, s.Owner.String())
+			}
+			require.Equal(t, []string{"the primer's index 1", "the primer's index 0", "this run's index 0", "another pod of this trial (extra-x)",
+				"earlier: index 4 of trial t000", "unknown address 192.0.2.1"}, got)
+		}},
+		{"address used again by the asked pod", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Prime(2*time.Second, 20)
+			for i := range b.Primer.Pods {
+				b.Primer.Pods[i].IPs = b.Run.Pods[1-i].IPs
+			}
+			b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(1)}, First: 10 * ms})
+			b.Done(0, time.Second, "deadline")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Zero(t, v.Counts.StaleAnswers())
+			near(t, 10*ms, pair(v, 0, 1).Resolved.Lag.Value+pair(v, 0, 1).Zero, "right, whoever held it before")
+		}},
+		{"IPv6 spelt differently", func() *result.Trial {
+			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b.Pod(1).IPs = []string{"fd00:0:0::2"}
+			b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{"fd00::2"}, First: 10 * ms})
+			b.Done(0, time.Second, "deadline")
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.False(t, pair(v, 0, 1).Resolved.Lag.Censored)
+		}},
+		{"a server whose uncached view means nothing", func() *result.Trial {
+			b := peers(2)
+			for i := range 2 {
+				b.Pod(i).Lines = append(b.Pod(i).Lines, record.Line{V: record.Version, T: 1, Check: &record.Check{Server: "10.244.0.21:53", OK: false}})
+			}
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Len(t, pair(v, 0, 1).Servers, 1)
+			near(t, 100*ms, v.OnServer.Lag.Value, "the other one's")
+		}},
+		{"search domain", func() *result.Trial {
+			b := synth.Solo("t001", experiment.Kubeadm132, experiment.ExtraNone, synth.Worker{Joined: time.Second})
+			b.Ask(1, 0, synth.Answer{Class: record.NXDomain, Suffix: "ns.svc.cluster.local", First: 2 * ms, Count: 4, SOATTL: 3})
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Zero(t, v.Counts.Denials())
+			require.EqualValues(t, 30, v.FullTTL)
+		}},
+		{"impossible times", func() *result.Trial {
+			b := peers(2)
+			b.Start(1).Wall = -1 << 62
+			tr := b.End()
+			b.Pod(0).Lines = append(b.Pod(0).Lines, record.Line{V: record.Version, T: -5, Answer: &record.Answer{}})
+			return tr
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Contains(t, pair(v, 1, 0).Resolved.Lag.Lost, "usable start line")
+			require.True(t, pair(v, 0, 1).Resolved.Lag.Known())
+		}},
+		{"runner says invalid", func() *result.Trial {
+			b := peers(2)
+			b.Status, b.Reason = result.Invalid, "interrupted"
+			return b.End()
+		}, func(t *testing.T, v *judge.Verdict) {
+			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, []string{"interrupted"}, v.Reasons)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) { tc.check(t, judge.Judge(tc.make())) })
+	}
+}

@@ -1,0 +1,217 @@
+// Package synth makes synthetic trials for tests: what the runner would have
+// recorded, had things happened as the test says. Times of a pod are on its
+// own axis (since its process started); times of events on the runner's.
+package synth
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+// Boot is the kernel that the runner and, unless told otherwise, all pods
+// share.
+const Boot = "boot-runner"
+
+// Zero is when every synthetic Job was created, on the runner's wall clock.
+var Zero = time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
+
+// Trial is a trial in the making.
+type Trial struct {
+	result.Trial
+	id map[int]int // last run id by asker
+}
+
+// New makes a trial whose pods are created, scheduled, addressed, started and
+// Ready within half a second, on the runner's kernel, and say nothing yet.
+func New(id string, arm experiment.Arm, pods int) *Trial {
+	t := &Trial{Trial: result.Trial{
+		V: result.Version, Status: result.Complete, Began: Zero, Took: experiment.Duration(35 * time.Second),
+		Plan: experiment.Trial{ID: id, Seq: 1, Block: 1, Arm: arm, Job: "lag-" + id, Service: "svc-" + id, Deadline: experiment.Duration(40 * time.Second)},
+	}, id: map[int]int{}}
+	t.Run = result.Run{Namespace: "ns", Zero: Zero, Boot: Boot}
+	for i := range pods {
+		t.Run.Pods = append(t.Run.Pods, result.Pod{
+			Name: fmt.Sprintf("lag-%s-%d-abcde", id, i), UID: fmt.Sprintf("uid-%s-%d", id, i), Index: i, Node: "node-a",
+			IPs: []string{Addr(i)},
+		})
+		t.Starts(i, 300*time.Millisecond, Boot, 0)
+		t.Start(i).Pods = pods
+		for k, what := range []result.What{result.Created, result.Scheduled, result.Addressed, result.Started, result.Ready} {
+			at := []int64{20, 50, 450, 450, 500}[k]
+			e := result.Event{T: at * int64(time.Millisecond), Object: "pod", Name: t.Run.Pods[i].Name, UID: t.Run.Pods[i].UID, What: what, Index: &t.Run.Pods[i].Index}
+			if k >= 2 {
+				e.IPs = t.Run.Pods[i].IPs
+			}
+			t.Run.Events = append(t.Run.Events, e)
+		}
+		t.Run.Events = append(t.Run.Events, result.Event{
+			T: int64(600 * time.Millisecond), Object: "endpointslice", Name: t.Plan.Service + "-x", What: result.Changed,
+			Endpoints: []result.Endpoint{{Hostname: fmt.Sprintf("%s-%d", t.Plan.Job, i), Addrs: []string{Addr(i)}, Ready: true}},
+		})
+	}
+	return t
+}
+
+// Addr is the address of the pod with the index.
+func Addr(index int) string { return fmt.Sprintf("10.244.1.%d", index+1) }
+
+// Old is the address that the primer's pod with the index had.
+func Old(index int) string { return fmt.Sprintf("10.244.0.%d", index+1) }
+
+// Pod returns the pod with the index.
+func (t *Trial) Pod(index int) *result.Pod { return &t.Run.Pods[index] }
+
+// Start returns the pod's start line.
+func (t *Trial) Start(index int) *record.Start { return t.Run.Pods[index].Lines[0].Start }
+
+// Starts sets when a pod's process started, on the runner's axis, and by how
+// much its kernel's clock is ahead of the runner's. Its first line reaches the
+// runner 20 ms later.
+func (t *Trial) Starts(index int, at time.Duration, boot string, ahead time.Duration) {
+	p := t.Pod(index)
+	if len(p.Lines) == 0 {
+		p.Lines = []record.Line{{V: record.Version, Start: &record.Start{
+			Trial: t.Plan.ID, Observer: t.Plan.Arm.Observer, Job: t.Plan.Job, Service: t.Plan.Service, Pod: p.Name, UID: p.UID,
+			Index: index, Addresses: p.IPs, Domain: "cluster.local",
+			Interval: int64(50 * time.Millisecond), Deadline: int64(t.Plan.Deadline),
+		}}}
+	}
+	s := p.Lines[0].Start
+	s.Boot, s.Wall = boot, Zero.Add(at+ahead).UnixNano()
+	if boot != Boot {
+		p.Node = boot
+	}
+	p.LogStart = int64(at + 20*time.Millisecond)
+}
+
+// Answer is a run of equal answers.
+type Answer struct {
+	View    record.View // Client when empty
+	Server  string      // 10.96.0.10:53 when empty
+	Class   record.Class
+	Addrs   []string
+	Suffix  string
+	First   time.Duration // the first answer came
+	Prev    time.Duration // the question before it was sent; 0: there was none
+	Last    time.Duration // the last answer came; 0: there is one answer
+	Count   int           // 1 when 0
+	SOATTL  int           // of the first denial; 0: none
+	Top     int           // highest TTL of the run
+	AtTop   int
+	NoClose bool
+}
+
+// rtt is the round trip of every synthetic question.
+const rtt = time.Millisecond
+
+// Ask adds a run of answers to a pod's log.
+func (t *Trial) Ask(asker, peer int, a Answer) {
+	t.id[asker]++
+	rec := &record.Answer{
+		ID: t.id[asker], Peer: peer, View: a.View, Type: "A", Suffix: a.Suffix, Server: a.Server, Class: a.Class, Addrs: a.Addrs,
+		Asked: int64(a.First - rtt), Prev: int64(a.Prev), SOATTL: ttl(a.SOATTL),
+	}
+	if rec.View == "" {
+		rec.View = record.Client
+	}
+	if rec.Server == "" {
+		rec.Server = "10.96.0.10:53"
+	}
+	if rec.View == record.Uncached {
+		rec.Type = "TYPE65280"
+	}
+	if a.Prev == 0 {
+		rec.Prev = -1
+	}
+	t.line(asker, a.First, record.Line{Answer: rec})
+	if a.NoClose {
+		return
+	}
+	last := max(a.Last, a.First)
+	t.line(asker, last, record.Line{Closed: &record.Closed{
+		ID: rec.ID, Count: max(a.Count, 1), Last: int64(last), Until: int64(last - rtt), TopTTL: ttl(a.Top), AtTop: a.AtTop, MinRTT: int64(rtt), MaxRTT: int64(rtt),
+	}})
+}
+
+func ttl(n int) *uint32 {
+	if n == 0 {
+		return nil
+	}
+	v := uint32(n)
+	return &v
+}
+
+// Dial adds a connect to a pod's log, or several equal ones. A connected one
+// was answered by who.
+func (t *Trial) Dial(asker, peer int, addr string, asked, took time.Duration, outcome record.Outcome, count int, who *record.Who) {
+	t.id[asker]++
+	d := &record.Dial{ID: t.id[asker], Peer: peer, Addr: addr, Asked: int64(asked), Outcome: outcome, Who: who, Limit: t.Start(asker).ConnectTimeout}
+	if who != nil {
+		d.WhoAt = int64(asked + took)
+	}
+	t.line(asker, asked+took, record.Line{Dial: d})
+	if count > 1 {
+		t.line(asker, asked+time.Duration(count)*took, record.Line{Closed: &record.Closed{ID: d.ID, Count: count}})
+	}
+}
+
+// Who is how a pod of this trial identifies itself at a moment of the asker's
+// axis: its own wall clock is read.
+func (t *Trial) Who(index, asker int, at time.Duration) *record.Who {
+	p := t.Pod(index)
+	return &record.Who{
+		Trial: t.Plan.ID, Job: t.Plan.Job, Pod: p.Name, UID: p.UID, Index: index,
+		Wall: t.Start(asker).Wall + int64(at) + int64(t.ahead(index)-t.ahead(asker)),
+	}
+}
+
+// ahead is what Starts was told.
+func (t *Trial) ahead(index int) time.Duration {
+	p := t.Pod(index)
+	return time.Duration(t.Start(index).Wall-Zero.UnixNano()) - (time.Duration(p.LogStart) - 20*time.Millisecond)
+}
+
+// Done adds a pod's last line.
+func (t *Trial) Done(asker int, at time.Duration, reason string) {
+	t.line(asker, at, record.Line{Done: &record.Done{Reason: reason}})
+}
+
+// Prime gives the trial a primer run with addresses of its own that ended
+// before, and a gap.
+func (t *Trial) Prime(gap time.Duration, left float64) {
+	run := &result.Run{Namespace: "ns", Zero: Zero.Add(-20 * time.Second), Boot: Boot, Gone: int64(15 * time.Second)}
+	for i := range t.Run.Pods {
+		p := result.Pod{Name: fmt.Sprintf("lag-%s-%d-fghij", t.Plan.ID, i), UID: fmt.Sprintf("uid-%s-old-%d", t.Plan.ID, i), Index: i, IPs: []string{Old(i)}}
+		p.Lines = []record.Line{
+			{V: record.Version, Start: &record.Start{Job: t.Plan.Job, Pod: p.Name, UID: p.UID, Index: i, Boot: Boot, Wall: run.Zero.UnixNano()}},
+			{V: record.Version, T: 1, Done: &record.Done{Reason: "complete"}},
+		}
+		run.Pods = append(run.Pods, p)
+	}
+	t.Primer = run
+	g := experiment.Duration(gap)
+	t.Gap = &g
+	for _, r := range []string{"10.244.0.20:53", "10.244.0.21:53"} {
+		t.Primed = append(t.Primed, result.Primed{Replica: r, Peer: 0, Class: record.Address, Addrs: []string{Old(0)}, Left: left})
+	}
+}
+
+func (t *Trial) line(pod int, at time.Duration, l record.Line) {
+	l.V, l.T = record.Version, int64(at)
+	p := t.Pod(pod)
+	p.Lines = append(p.Lines, l)
+}
+
+// End sorts the logs and returns the trial.
+func (t *Trial) End() *result.Trial {
+	for i := range t.Run.Pods {
+		slices.SortStableFunc(t.Run.Pods[i].Lines, func(a, b record.Line) int { return int(a.T - b.T) })
+	}
+	slices.SortStableFunc(t.Run.Events, func(a, b result.Event) int { return int(a.T - b.T) })
+	return &t.Trial
+}

@@ -1,0 +1,269 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
+)
+
+// regime is what decides most: the DNS configuration, whether names were used
+// before, and what was asked. The opening pools the extras over it.
+type regime struct {
+	dns      experiment.DNS
+	names    experiment.Names
+	observer record.Observer
+}
+
+func (g regime) holds(a experiment.Arm) bool {
+	return a.DNS == g.dns && a.Names == g.names && a.Observer == g.observer
+}
+
+func (g regime) String() string {
+	return string(g.dns) + "/" + string(g.names) + "/" + string(g.observer)
+}
+
+func (r *Report) regimes() []regime {
+	var out []regime
+	for _, a := range r.arms() {
+		if g := (regime{a.DNS, a.Names, a.Observer}); !slices.Contains(out, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// finding is what was seen of one regime.
+type finding struct {
+	regime
+	trials    []trial
+	connected series
+	late, of  int
+}
+
+func (r *Report) findings() []finding {
+	var out []finding
+	for _, g := range r.regimes() {
+		f := finding{regime: g, trials: r.of(g.holds)}
+		f.connected = collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
+		f.late, f.of = f.connected.delayed(late)
+		out = append(out, f)
+	}
+	return out
+}
+
+// opening is what a reader sees first: what ran, what was slow and by how
+// much, what was not, and what was different where it was not.
+func (r *Report) opening(b *strings.Builder) {
+	fmt.Fprintf(b, "%s\n\n", r.scope(code))
+	for _, s := range r.sentences(code) {
+		fmt.Fprintf(b, "- %s\n", s)
+	}
+	fmt.Fprintln(b)
+}
+
+// quoter shows a text that is not ours: code in Markdown, plain in a terminal.
+type quoter func(string) string
+
+// scope says what ran.
+func (r *Report) scope(q quoter) string {
+	n := r.tally(everything)
+	s := r.plan.Settings
+	text := fmt.Sprintf("Plan %s, seed %d: %d of %s carried out (%d complete, %d censored, %d invalid), %d pods each, a question every %s.",
+		q(r.plan.Name), r.plan.Seed, n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid, s.Pods, time.Duration(s.Interval))
+	if r.env != nil && r.env.Server.GitVersion != "" {
+		text += " Kubernetes " + q(r.env.Server.GitVersion) + "."
+	}
+	return text
+}
+
+// sentences are the findings, by fixed rules.
+func (r *Report) sentences(q quoter) []string {
+	var out []string
+	var fast []string
+	findings := r.findings()
+	for _, f := range findings {
+		switch {
+		case f.late > 0:
+			out = append(out, r.slow(f, q))
+		case f.of > 0:
+			_, most := f.connected.width()
+			fast = append(fast, fmt.Sprintf("%s %s", q(f.String()), most))
+		}
+	}
+	if len(fast) > 0 {
+		out = append(out, fmt.Sprintf("Not slow, in no trial later than %s until all were connected; at most: %s.", time.Duration(late), strings.Join(fast, ", ")))
+	}
+	if len(out) == 0 {
+		out = append(out, "No trial can be used: nothing can be said.")
+	}
+	out = append(out, contrasts(findings, q)...)
+	if s := r.extras(q); s != "" {
+		out = append(out, s)
+	}
+	out = append(out, r.caveats()...)
+	return out
+}
+
+// slow describes a regime in which there was a delay.
+func (r *Report) slow(f finding, q quoter) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Slow: %s. %s %s after both existed, later than %s in %d of %s%s.",
+		q(f.String()), allConnected(f.observer), f.connected.phrase(), time.Duration(late), f.late, some(f.of, "trial"), r.lateExtras(f, q))
+	server := collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag })
+	if len(server) > 0 {
+		fmt.Fprintf(&b, " Every DNS server had every name %s after both existed.", server.phrase())
+	}
+	c := total(f.trials)
+	if n := c.Denials(); n > 0 {
+		fmt.Fprintf(&b, " Clients were told %s that a name does not exist (%s of these answers provably came from a cache).", times(n), count(c.ProvenCached))
+	}
+	if n := c.StaleAnswers(); n > 0 {
+		fmt.Fprintf(&b, " %s held an address that is not the asked pod's (%s).", some(n, "answer"), whose(c.Stale, q))
+	}
+	if c.DialTimeouts > 0 {
+		fmt.Fprintf(&b, " %s in silence, %s of them at an address that is not the asked pod's.", ended(c.DialTimeouts), count(c.DialTimeouts-c.SilentRight))
+	}
+	if f.observer == record.Solo {
+		var by []string
+		for _, t := range r.timeouts(f.trials) {
+			s := joined(f.trials, t, func(t judge.Timing) judge.Outcome { return t.Lag })
+			by = append(by, fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), s.medianText()))
+		}
+		fmt.Fprintf(&b, " Median until the worker joined, by its connect timeout: %s.", strings.Join(by, ", "))
+	}
+	return b.String()
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return count(n) + " times"
+}
+
+func ended(n int) string {
+	if n == 1 {
+		return "1 connect ended"
+	}
+	return count(n) + " connects ended"
+}
+
+func allConnected(o record.Observer) string {
+	if o == record.Solo {
+		return "Every worker had joined index 0"
+	}
+	return "All peers were connected"
+}
+
+// lateExtras says with which extras there were delays, where that differs.
+func (r *Report) lateExtras(f finding, q quoter) string {
+	var with, without []string
+	for _, a := range r.arms() {
+		if !f.holds(a) {
+			continue
+		}
+		s := collect(r.of(only(a)), func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
+		switch k, n := s.delayed(late); {
+		case k > 0:
+			with = append(with, q(string(a.Extra)))
+		case n > 0:
+			without = append(without, q(string(a.Extra)))
+		}
+	}
+	text := " (extra: " + strings.Join(with, ", ")
+	if len(without) > 0 {
+		text += "; not with " + strings.Join(without, ", ")
+	}
+	return text + ")"
+}
+
+// contrasts names regimes that differ in the DNS configuration alone, where
+// one was slow and the other was not.
+func contrasts(findings []finding, q quoter) []string {
+	var out []string
+	for _, f := range findings {
+		for _, g := range findings {
+			if f.names != g.names || f.observer != g.observer || f.late == 0 || g.late > 0 || g.of == 0 {
+				continue
+			}
+			slow, _ := f.connected.median()
+			quick, _ := g.connected.median()
+			if quick.more || slow.d-quick.d <= late {
+				continue
+			}
+			out = append(out, fmt.Sprintf("%s names, %s, the DNS configuration alone changed: %s with %s, %s with %s (medians until all were connected).",
+				capital(string(f.names)), q(string(f.observer)), slow, q(string(f.dns)), quick, q(string(g.dns))))
+		}
+	}
+	return out
+}
+
+// extras compares each extra with none, all else equal.
+func (r *Report) extras(q quoter) string {
+	compared, unknown := 0, 0
+	var differ []string
+	for _, a := range r.arms() {
+		control := a
+		control.Extra = experiment.ExtraNone
+		if a == control {
+			continue
+		}
+		lag := func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag }
+		with, ok := collect(r.of(only(a)), lag).median()
+		without, okControl := collect(r.of(only(control)), lag).median()
+		if !ok || !okControl {
+			continue
+		}
+		if with.more || without.more {
+			unknown++
+			continue
+		}
+		compared++
+		if d := with.d - without.d; d > late || d < -late {
+			differ = append(differ, fmt.Sprintf("%s %s against %s", q(a.String()), with, without))
+		}
+	}
+	if compared+unknown == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("Extra objects: against none, the median until all were connected differs by more than %s in %d of %s",
+		time.Duration(late), len(differ), some(compared, "comparison"))
+	if len(differ) > 0 {
+		text += " (" + strings.Join(differ, "; ") + ")"
+	}
+	if unknown > 0 {
+		text += fmt.Sprintf("; %d more cannot be compared, being censored", unknown)
+	}
+	return text + "."
+}
+
+// smallestTest is the number of blocks from which on an exact test of paired
+// differences can reach p = 0.05 at all: 2/2^n.
+const smallestTest = 6
+
+func (r *Report) caveats() []string {
+	var out []string
+	if n := r.tally(everything); n.censored+n.invalid > 0 {
+		out = append(out, fmt.Sprintf("%d censored and %d invalid of %s: named below. Censored ones enter as \"longer than\", invalid ones not at all.", n.censored, n.invalid, some(n.done(), "trial")))
+	}
+	if r.plan.Blocks < smallestTest {
+		out = append(out, fmt.Sprintf("%s a combination: these are sizes, not tests. Repeat with more blocks before concluding from small differences.", some(r.plan.Blocks, "trial")))
+	}
+	return out
+}
+
+// known tells a fact of the environment from a gap.
+func known(s string) bool { return s != "" && s != environment.Unknown }
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

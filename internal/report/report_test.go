@@ -1,0 +1,124 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const ms = time.Millisecond
+
+// golden compares with testdata/name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, got, 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "go test ./internal/report -update writes it")
+	require.Equal(t, string(want), string(got))
+}
+
+func both(t *testing.T, name string, r *Report) {
+	t.Helper()
+	md := r.Markdown()
+	golden(t, name+".md", md)
+	require.Equal(t, string(md), string(r.Markdown()), "rendering twice gives the same bytes")
+	var b bytes.Buffer
+	require.NoError(t, r.Summary(&b))
+	golden(t, name+".txt", b.Bytes())
+	require.LessOrEqual(t, strings.Count(b.String(), "\n"), summaryLines)
+}
+
+func testEnvironment(t *testing.T) json.RawMessage {
+	retries, linear := 6, 4
+	e := environment.Environment{
+		V: environment.Version, KubectlVersion: "Client Version: v1.36.3\nServer Version: v1.36.3\n",
+		Server: environment.Server{GitVersion: "v1.36.3"}, Cloud: "none", Distribution: "kubeadm", NodeCount: 2, KubeProxy: "nftables",
+		Nodes: []environment.Node{
+			{Name: "node-a", Ready: true, Kernel: "6.18.0", OS: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Runtime: "containerd://1.6.20", Kubelet: "v1.36.3"},
+			{Name: "node-b", Ready: true, Kernel: "6.18.0", OS: "Debian GNU/Linux 12 (bookworm)", Arch: "amd64", Runtime: "containerd://1.6.20", Kubelet: "v1.36.3"},
+		},
+		DNS: environment.DNS{Provider: environment.CoreDNS, Evidence: []string{"Service kube-system/kube-dns is labelled kubernetes.io/name=CoreDNS"},
+			Replicas: []string{"10.244.0.2:53", "10.244.1.2:53"}, Images: []string{"registry.k8s.io/coredns/coredns:v1.13.1"},
+			Corefile: ".:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        ttl 30\n    }\n    cache 30\n}\n",
+			Parsed:   &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}},
+		Pods: []environment.Pod{{Node: "node-a", Kernel: "6.18.0", SynRetries: &retries, SynLinearRetries: &linear, Resolv: record.Resolv{Text: "search ns.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"}}},
+		Caching: map[experiment.DNS]environment.CachingFacts{
+			experiment.Kubeadm132: {PositiveTTL: 30, NegativeTTL: 30, Uncached: true},
+			experiment.Kubeadm131: {Positive: true, PositiveTTL: 30, Negative: true, NegativeTTL: 30, Uncached: true},
+		},
+	}
+	b, err := json.Marshal(e)
+	require.NoError(t, err)
+	return b
+}
+
+func testPlan(t *testing.T, name string) experiment.Plan {
+	p, err := experiment.Build(experiment.Options{Name: name, Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults()})
+	require.NoError(t, err)
+	return p
+}
+
+// play makes a trial of the plan as its arm leads one to expect.
+func play(p experiment.Trial) *result.Trial {
+	var b *synth.Trial
+	jitter := time.Duration(p.Seq) * 7 * ms
+	slow := p.Arm.DNS == experiment.Kubeadm131
+	workers := []synth.Worker{{Joined: 210*ms + jitter}, {Timeout: 30 * time.Second, Joined: 220*ms + jitter}, {Timeout: 5 * time.Second, Joined: 205*ms + jitter}, {Timeout: time.Second, Joined: 230*ms + jitter}}
+	switch {
+	case p.Arm.Observer == record.PeersServer && slow:
+		b = synth.Peers(p.ID, p.Arm.DNS, p.Arm.Extra, 5, 300*ms, 29900*ms+jitter, true)
+	case p.Arm.Observer == record.PeersServer:
+		b = synth.Peers(p.ID, p.Arm.DNS, p.Arm.Extra, 5, 300*ms, 350*ms+jitter, false)
+	case p.Arm.Names == experiment.Reused && slow:
+		silence := 133400 * ms
+		if time.Duration(p.Deadline) < silence {
+			silence = time.Duration(p.Deadline)
+		}
+		workers = []synth.Worker{{Stale: 1, Silence: silence, Joined: silence + 150*ms}, {Timeout: 30 * time.Second, Stale: 1, Silence: 30 * time.Second, Joined: 30600*ms + jitter},
+			{Timeout: 5 * time.Second, Stale: 2, Silence: 5 * time.Second, Joined: 10700*ms + jitter}, {Timeout: time.Second, Stale: 8, Silence: time.Second, Joined: 9500*ms + jitter}}
+		if silence < 133400*ms {
+			workers[0].Joined = 0
+		}
+		b = synth.Solo(p.ID, p.Arm.DNS, p.Arm.Extra, workers...)
+	default:
+		b = synth.Solo(p.ID, p.Arm.DNS, p.Arm.Extra, workers...)
+		if p.Arm.Names == experiment.Fresh {
+			b.Primer, b.Gap, b.Primed = nil, nil, nil
+		}
+	}
+	b.Plan = p
+	return b.End()
+}
+
+func TestDefaultPlan(t *testing.T) {
+	p := testPlan(t, "default")
+	r := New(p, testEnvironment(t))
+	for _, planned := range p.Trials {
+		r.Add(play(planned))
+	}
+	both(t, "default", r)
+}
+
+func TestNothing(t *testing.T) {
+	both(t, "nothing", New(testPlan(t, "quick"), nil))
+}

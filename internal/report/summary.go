@@ -1,0 +1,75 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"headless-job-dns/internal/judge"
+)
+
+const (
+	// summaryLines fit a terminal of 80 x 24 with a prompt below, nearly.
+	summaryLines = 25
+	// summaryWidth is where lines are broken.
+	summaryWidth = 100
+)
+
+// Summary writes the short form for a terminal: the findings and a line for
+// each DNS configuration, kind of names and observer.
+func (r *Report) Summary(w io.Writer) error {
+	rows := [][]string{{"dns/names/observer", "trials", "client resolves", "on servers", "connected", ">1 s", "stale", "timed out"}}
+	for _, f := range r.findings() {
+		c := total(f.trials)
+		rows = append(rows, []string{
+			plain(f.String()), r.tally(f.holds).String(),
+			collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.Resolved.Lag }).medianText(),
+			collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }).medianText(),
+			f.connected.medianText(), f.connected.delayedText(), count(c.StaleAnswers()), count(c.DialTimeouts),
+		})
+	}
+	tab := columns(rows)
+	const room = summaryLines / 2
+	if len(tab) > room {
+		tab = append(tab[:room-1], fmt.Sprintf("... %d more in report.md", len(tab)-room+1))
+	}
+	tab = append(tab, "Medians of readiness lags (from when asker and asked both exist); trials: complete/censored/invalid.")
+	lines := wrap(r.scope(plain), "", "  ")
+	lines = append(lines, tab...)
+	sentences := r.sentences(plain)
+	for i, s := range sentences {
+		more := wrap(s, "- ", "  ")
+		// One line is kept for saying that there is more.
+		keep := summaryLines
+		if i < len(sentences)-1 {
+			keep--
+		}
+		if len(lines)+len(more) > keep {
+			lines = append(lines, "- more in report.md")
+			break
+		}
+		lines = append(lines, more...)
+	}
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
+// wrap breaks a sentence into lines.
+func wrap(text, first, rest string) []string {
+	var out []string
+	line := first
+	empty := true
+	for _, word := range strings.Fields(text) {
+		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > summaryWidth {
+			out = append(out, line)
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line += word
+		empty = false
+	}
+	return append(out, line)
+}

@@ -1,0 +1,117 @@
+package trial
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+func pod(index int, ip string, lines ...record.Line) result.Pod {
+	return result.Pod{Name: "p", Index: index, IPs: []string{ip}, Lines: lines}
+}
+
+func done(reason string) record.Line { return record.Line{Done: &record.Done{Reason: reason}} }
+
+func answered(addrs ...string) record.Line {
+	return record.Line{Answer: &record.Answer{Class: record.Address, Addrs: addrs}}
+}
+
+func TestStatus(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pods   []result.Pod
+		want   result.Status
+		reason string
+	}{
+		"whole":    {[]result.Pod{pod(0, "a", done("complete")), pod(1, "b", done("complete"))}, result.Complete, ""},
+		"deadline": {[]result.Pod{pod(0, "a", done("complete")), pod(1, "b", done("deadline")), pod(2, "c", done("deadline"))}, result.Censored, "deadline reached in pod index 1, 2"},
+		"released": {[]result.Pod{pod(0, "a", done("released"))}, result.Invalid, "ended as released"},
+		"problem":  {[]result.Pod{pod(0, "a", done("deadline")), {Name: "q", Problem: "log ends before the probe was done"}}, result.Invalid, "pod ns/q: log ends"},
+	} {
+		got, why := status(result.Run{Namespace: "ns", Pods: tc.pods})
+		require.Equal(t, tc.want, got, name)
+		require.Contains(t, why, tc.reason, name)
+	}
+}
+
+func TestOwnersOfEarlierTrialsAreRemembered(t *testing.T) {
+	r := &Runner{}
+	r.remember(result.Trial{Plan: experiment.Trial{ID: "t001"}, Primer: &result.Run{Pods: []result.Pod{pod(0, "10.0.0.9")}}, Run: result.Run{Pods: []result.Pod{pod(0, "10.0.0.1"), pod(1, "10.0.0.2")}}})
+	now := result.Trial{Run: result.Run{Pods: []result.Pod{
+		pod(0, "10.0.0.2", answered("10.0.0.1", "10.0.0.2"), answered("10.0.0.9"), answered("10.0.0.7")),
+	}}}
+	// 10.0.0.2 has a new owner in this trial; 10.0.0.7 never had one of ours.
+	require.Equal(t, map[string]string{"10.0.0.1": "index 0 of trial t001", "10.0.0.9": "index 0 of trial t001"}, r.earlier(now))
+}
+
+func TestFirstStart(t *testing.T) {
+	zero := time.Now()
+	start := func(boot string, after time.Duration) record.Line {
+		return record.Line{Start: &record.Start{Boot: boot, Wall: zero.Add(after).UnixNano()}}
+	}
+	p := func(logAt time.Duration, l record.Line) result.Pod {
+		return result.Pod{LogStart: int64(logAt), Lines: []record.Line{l}}
+	}
+	run := result.Run{Zero: zero, Boot: "here", Pods: []result.Pod{
+		p(1300*time.Millisecond, start("here", 1200*time.Millisecond)), // the same kernel: exact
+		p(1100*time.Millisecond, start("there", time.Hour)),            // another clock: receipt
+		{}, // no log
+	}}
+	require.Equal(t, 1100*time.Millisecond, firstStart(run))
+	require.Zero(t, firstStart(result.Run{}))
+}
+
+func runner(observer record.Observer) (*Runner, experiment.Trial) {
+	o := experiment.Options{Name: "default", Run: "r", Seed: 1, Blocks: 1, Settings: experiment.Defaults(), Observers: []record.Observer{observer},
+		DNS: []experiment.DNS{experiment.Kubeadm131}, Names: []experiment.Names{experiment.Reused}, Extras: []experiment.Extra{experiment.ExtraMemberPod}}
+	p, err := experiment.Build(o)
+	if err != nil {
+		panic(err)
+	}
+	return &Runner{Plan: p, Namespace: "ns", Resolvers: map[experiment.DNS]Resolver{
+		experiment.Kubeadm131: {PodDNS: manifests.ClusterFirst("10.96.0.53", "ns", "cluster.local"), Replicas: []string{"10.0.0.1:1053", "10.0.0.2:1053"}},
+	}}, p.Trials[0]
+}
+
+func args(t *testing.T, l life) []string {
+	j, ok := l.objects[len(l.objects)-1].(*batchv1.Job)
+	require.True(t, ok, "the Job comes last: its creation is the zero")
+	return j.Spec.Template.Spec.Containers[0].Args
+}
+
+func TestPrimerAndMeasuredRunShareNamesOnly(t *testing.T) {
+	r, pt := runner(record.Solo)
+	primer, err := r.life(pt, true)
+	require.NoError(t, err)
+	measured, err := r.life(pt, false)
+	require.NoError(t, err)
+	require.Len(t, measured.objects, 3, "extra, Service, Job")
+	for i := range measured.objects {
+		require.Equal(t, measured.objects[i].GetName(), primer.objects[i].GetName())
+	}
+	require.NotEqual(t, primer.owner.Trial, measured.owner.Trial, "the watch tells them apart")
+	require.Subset(t, args(t, primer), []string{"--observer=prime", "--prime=leader", "--first-query-after=3s", "--dns-replicas=10.0.0.1:1053,10.0.0.2:1053", "--trial=t001-primer"})
+	require.Subset(t, args(t, measured), []string{"--observer=solo", "--trial=t001", "--connect-timeouts=none,30s,5s,1s"})
+	for _, a := range args(t, measured) {
+		require.NotContains(t, a, "dns-replicas", "solo asks as the client did")
+	}
+}
+
+func TestOnlyTheUncachedViewKnowsTheReplicas(t *testing.T) {
+	for observer, want := range map[record.Observer]bool{record.Solo: false, record.Peers: false, record.PeersServer: true} {
+		r, pt := runner(observer)
+		l, err := r.life(pt, false)
+		require.NoError(t, err)
+		has := false
+		for _, a := range args(t, l) {
+			has = has || a == "--dns-replicas=10.0.0.1:1053,10.0.0.2:1053"
+		}
+		require.Equal(t, want, has, string(observer))
+	}
+}

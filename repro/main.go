@@ -1,0 +1,72 @@
+// Command repro times how long the pods of an Indexed Job with a headless
+// Service need until they can resolve and reach each other, with and without
+// an unrelated Service beside them, under several DNS configurations, and
+// reports which stage the time is lost in. See --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/result"
+)
+
+// Exit codes, as --help documents them.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // the plan could not be carried out; finished trials are kept
+	exitInput       = 2   // something asked for is not possible; nothing was created
+	exitInvalid     = 3   // the plan ended, but not every trial could be used
+	exitInterrupted = 130 // 128 + SIGINT, as shells report it
+)
+
+// errInvalidTrials ends a plan in which a trial was spoiled.
+var errInvalidTrials = errors.New("not every trial could be used")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the default handling comes back: a second one ends
+	// the program at once. Not immediately: Ctrl-C reaches every process of a
+	// terminal's group, and a parent may pass it on once more.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, errInvalidTrials) {
+		fmt.Fprintln(os.Stderr, "repro:", err)
+	}
+	os.Exit(exitCode(err))
+}
+
+func exitCode(err error) int {
+	var in *experiment.InputError
+	var file *result.InputError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &in), errors.As(err, &file):
+		return exitInput
+	case errors.Is(err, errInvalidTrials):
+		return exitInvalid
+	}
+	return exitFailed
+}
+
+// run is the program: arguments in, report on stdout, progress on stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "report" {
+		return reportCommand(args[1:], stdout, stderr)
+	}
+	o, err := parse(args, stdout)
+	if err != nil || o == nil {
+		return err
+	}
+	return o.experiment(ctx, stdout, stderr)
+}

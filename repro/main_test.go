@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// try runs the program as main does and returns what it printed and its exit
+// code.
+func try(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	err := run(context.Background(), args, &out, &errs)
+	if err != nil {
+		fmt.Fprintln(&errs, "repro:", err)
+	}
+	return out.String(), errs.String(), exitCode(err)
+}
+
+// lastLine is where the error stands.
+func lastLine(s string) string {
+	s = strings.TrimSuffix(s, "\n")
+	return s[strings.LastIndex(s, "\n")+1:]
+}
+
+// kubeconfig writes one for a server and makes it the only one in sight.
+func kubeconfig(t *testing.T, server string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {token: secret-canary}}]
+contexts: [{name: here, context: {cluster: c, user: u}}]
+`, server), 0o600))
+	t.Setenv("KUBECONFIG", path)
+}
+
+func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {
+	t.Setenv("KUBECONFIG", "/nonexistent")
+	for _, tc := range []struct{ args, want string }{
+		{"--extra nginx", `--extra "nginx" is not known; accepted: none, service, service-pod, pod, member-pod, oneshot-pod`},
+		{"--dns bind", `--dns "bind" is not known; accepted: cluster, kubeadm-1.31, kubeadm-1.32`},
+		{"--names old", `--names "old" is not known; accepted: fresh, reused`},
+		{"--observer all", `--observer "all" is not known; accepted: solo, peers, peers+server`},
+		{"--plan slow", `--plan "slow" is not known`},
+		{"--pods 0", "--pods 0 is too few"},
+		{"--pods -3", "--pods -3 is too few"},
+		{"--pods many", "many"},
+		{"--interval 0s", "--interval 0s is not positive"},
+		{"--interval -1s", "--interval -1s is not positive"},
+		{"--gap -2s", "--gap -2s is not positive"},
+		{"--gap 0", "--gap 0s is not positive"},
+		{"--connect-timeouts 1s,-2s", `--connect-timeouts holds "-2s"`},
+		{"--connect-timeouts 0", `--connect-timeouts holds "0"`},
+		{"--deadline 0s", "--deadline 0s is not positive"},
+		{"--run-id Upper", `--run-id "Upper" cannot be part of a name`},
+		{"--run-id -x", `"-x"`},
+		{"--colour", "unknown flag: --colour"},
+		{"everything", `"everything" is not a command; accepted: report DIR, or flags only`},
+		{"report", "report needs one folder"},
+		{"report /nonexistent", "/nonexistent"},
+	} {
+		stdout, stderr, code := try(t, strings.Fields(tc.args)...)
+		require.Equal(t, 2, code, tc.args)
+		require.Contains(t, lastLine(stderr), tc.want, tc.args)
+		require.Equal(t, 1, strings.Count(stderr, "\n"), "%s: one line: %s", tc.args, stderr)
+		require.Empty(t, stdout, tc.args)
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	stdout, stderr, code := try(t, "--help")
+	require.Equal(t, 0, code)
+	require.Empty(t, stderr)
+	for _, want := range []string{"--kubeconfig", "--context", "-n, --namespace", "kubeadm-1.31", "member-pod", "solo", "Exit codes:", "130", "report DIR"} {
+		require.Contains(t, stdout, want)
+	}
+	for _, line := range strings.Split(stdout, "\n") {
+		require.LessOrEqual(t, len(line), 110, "%s", line)
+	}
+}
+
+func TestDryRunNeedsNoCluster(t *testing.T) {
+	t.Setenv("KUBECONFIG", "/nonexistent")
+	_, stderr, code := try(t, "--dry-run", "--seed", "7")
+	require.Equal(t, 0, code)
+	for _, want := range []string{"plan default:", "seed 7", "questions a second per DNS replica", "kubeadm-1.31/reused/member-pod/solo", "ClusterRole"} {
+		require.Contains(t, stderr, want)
+	}
+	_, stderr, _ = try(t, "--dry-run", "--dns", "cluster")
+	require.NotContains(t, stderr, "ClusterRole")
+}
+
+// TestNoCluster: against nothing, one sentence with the next step, non-zero.
+func TestNoCluster(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	check := func(want ...string) {
+		t.Helper()
+		_, stderr, code := try(t, "--plan", "quick")
+		require.Equal(t, 1, code)
+		for _, w := range want {
+			require.Contains(t, lastLine(stderr), w)
+		}
+		require.NotContains(t, stderr, "secret-canary")
+		require.NoDirExists(t, "results", "nothing is made")
+	}
+	t.Setenv("KUBECONFIG", "")
+	check("no cluster is configured", "--kubeconfig", "make repro")
+
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	addr := l.Addr().String()
+	l.Close()
+	kubeconfig(t, "https://"+addr)
+	check("connection refused", addr, "--context")
+
+	refuse := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}`)
+	}))
+	defer refuse.Close()
+	kubeconfig(t, refuse.URL)
+	check("refused the credentials", `context "here"`, "log in again")
+
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	kubeconfig(t, strings.Replace(plain.URL, "http:", "https:", 1))
+	check(plain.Listener.Addr().String())
+
+	path := filepath.Join(t.TempDir(), "broken")
+	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
+	t.Setenv("KUBECONFIG", path)
+	check("kubeconfig cannot be used")
+}

@@ -1,0 +1,329 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/version"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/trial"
+	"headless-job-dns/manifests"
+)
+
+const (
+	// teardownPatience is how long deletion may take at the end, when an
+	// interrupt has ended the program's own context.
+	teardownPatience = 2 * time.Minute
+	// mostInvalid is how many trials in a row may fail before the plan is given
+	// up: once is an accident, three times is the cluster.
+	mostInvalid = 3
+)
+
+// session is one execution of a plan on one cluster.
+type session struct {
+	*options
+	c      *cluster.Client
+	folder *result.Folder
+	env    environment.Environment
+	runner *trial.Runner
+	say    *progress
+	owner  manifests.Owner
+	made   bool // the namespace is ours
+}
+
+// experiment carries out the plan: check, create, run, report, delete.
+func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	fmt.Fprint(stderr, o.plan.Describe())
+	o.describeObjects(stderr)
+	if o.dryRun {
+		return nil
+	}
+	s := &session{options: o, say: newProgress(stderr, o.plan)}
+	var v *version.Info
+	if s.c, v, err = cluster.Connect(ctx, o.loader); err != nil {
+		return err
+	}
+	s.say.line("cluster %s, Kubernetes %s", s.c.Host, v.GitVersion)
+	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
+	s.env = environment.Collect(ctx, s.c.Kube)
+	if o.domain == "" {
+		o.domain = s.env.DNS.Domain
+	}
+	if o.domain == "" {
+		o.domain = manifests.DefaultDomain
+	}
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	if s.folder, err = result.Create(o.results, time.Now()); err != nil {
+		return err
+	}
+	defer s.folder.Close()
+	s.say.line("results go to %s", s.folder.Dir())
+	if err := s.folder.WritePlan(o.plan); err != nil {
+		return err
+	}
+	runErr := s.trials(ctx)
+	// The report is made from what is on disk, and before the deletion at the
+	// end, which can take longer than a person waits.
+	if ctx.Err() != nil {
+		s.say.line("interrupted: reporting the trials that are done, then deleting")
+	}
+	reportErr := writeReport(s.folder.Dir(), stdout, stderr)
+	return errors.Join(runErr, reportErr, s.teardown(ctx))
+}
+
+// describeObjects says what outlives a trial, and what is cluster-wide.
+func (o *options) describeObjects(w io.Writer) {
+	if o.namespace == "" {
+		fmt.Fprintf(w, "  namespace %s is created and deleted at the end\n", o.namespaceName())
+	} else {
+		fmt.Fprintf(w, "  namespace %s is used; only objects labelled %s=%s are touched\n", o.namespace, manifests.LabelRun, o.plan.Run)
+	}
+	if dns := o.plan.PrivateDNS(); len(dns) > 0 {
+		fmt.Fprintf(w, "  cluster-wide: a ClusterRole and its binding for the private DNS (%s), read-only, deleted at the end; --dns cluster needs none\n", experiment.Join(dns))
+	}
+}
+
+func (o *options) namespaceName() string {
+	if o.namespace != "" {
+		return o.namespace
+	}
+	return "lag-" + o.plan.Run
+}
+
+// check finds, before anything is created, what would stop the plan half-way.
+func (s *session) check(ctx context.Context) error {
+	if s.namespace != "" {
+		if err := s.c.CheckNamespace(ctx, s.namespace); err != nil {
+			return &experiment.InputError{Err: err}
+		}
+	}
+	// Each private DNS has two replicas; the extra is at most one pod.
+	need := s.plan.Settings.Pods + 1 + 2*len(s.plan.PrivateDNS())
+	switch free, err := s.c.FreePods(ctx); {
+	case err != nil:
+		s.say.line("cannot tell whether %d pods fit: %v", need, err)
+	case free < need:
+		return experiment.Inputf("--pods %d: with what goes beside them, %d pods are needed and the cluster's nodes take %d more; accepted: at most %d", s.plan.Settings.Pods, need, free, max(0, free-need+s.plan.Settings.Pods))
+	}
+	objs, err := s.lasting()
+	if err != nil {
+		return err
+	}
+	if s.namespace != "" {
+		for _, t := range s.plan.Trials {
+			o, err := s.newRunner(nil).Objects(t)
+			if err != nil {
+				return err
+			}
+			objs = append(objs, o...)
+		}
+	}
+	for _, o := range objs {
+		if err := s.c.Free(ctx, o); err != nil {
+			if errors.Is(err, cluster.ErrTaken) {
+				return experiment.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// lasting returns the objects that live as long as the run.
+func (s *session) lasting() ([]manifests.Object, error) {
+	var objs []manifests.Object
+	if s.namespace == "" {
+		ns, err := manifests.Namespace(s.owner)
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, ns)
+	}
+	for _, dns := range s.plan.PrivateDNS() {
+		o, err := nameserver.Objects(dns, s.dnsParams())
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, o...)
+	}
+	return objs, nil
+}
+
+func (s *session) dnsParams() nameserver.Params {
+	image := s.dnsImage
+	if image == "" {
+		image = s.env.DNS.CoreDNSImage
+	}
+	return nameserver.Params{Owner: s.owner, Image: image, Domain: s.domain}
+}
+
+func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
+	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Image: s.image,
+		Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
+}
+
+// setup creates what lasts as long as the run and proves each DNS
+// configuration.
+func (s *session) setup(ctx context.Context) error {
+	if s.namespace == "" {
+		ns, err := manifests.Namespace(s.owner)
+		if err != nil {
+			return err
+		}
+		if err := s.c.Create(ctx, ns); err != nil {
+			return err
+		}
+		s.made = true
+	}
+	w, err := s.c.Watch(ctx, s.owner.Namespace, s.plan.Run)
+	if err != nil {
+		return err
+	}
+	s.runner = s.newRunner(w)
+	var mu sync.Mutex
+	// Private servers start side by side; each is examined once it serves. The
+	// cluster's own is examined too: its resolv.conf belongs in the report.
+	examined := func(ctx context.Context, dns experiment.DNS) error {
+		lines, err := s.runner.Caching(ctx, dns)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return s.learn(dns, lines)
+	}
+	jobs := []func(context.Context) error{func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS) }}
+	for _, dns := range s.plan.PrivateDNS() {
+		s.say.line("starting a private CoreDNS configured as %s", dns)
+		jobs = append(jobs, func(ctx context.Context) error {
+			r, err := nameserver.Start(ctx, s.c, dns, s.dnsParams())
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			s.runner.Resolvers[dns] = r
+			mu.Unlock()
+			return examined(ctx, dns)
+		})
+	}
+	return inParallel(ctx, jobs)
+}
+
+// learn keeps what a pod found out about a DNS configuration, and refuses a
+// private one that does not behave as its Corefile says.
+func (s *session) learn(dns experiment.DNS, lines []record.Line) error {
+	for _, l := range lines {
+		if l.Start != nil {
+			s.env.AddPod(*l.Start)
+		}
+	}
+	facts, err := environment.ProveCaching(lines)
+	if err != nil {
+		if dns == experiment.ClusterDNS && !s.uses(dns) {
+			s.say.line("the cluster's DNS could not be examined: %v", err)
+			return nil
+		}
+		return fmt.Errorf("dns %s: %w", dns, err)
+	}
+	s.env.AddCaching(dns, facts)
+	s.say.line("dns %s: %s", dns, facts)
+	return environment.Check(dns, facts)
+}
+
+func (s *session) uses(dns experiment.DNS) bool {
+	return slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool { return a.DNS == dns })
+}
+
+// inParallel runs the jobs side by side and ends the others when one fails.
+func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, job := range jobs {
+		wg.Go(func() {
+			if err := job(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// trials sets up and runs the plan's trials one after another. Every trial is
+// on disk before the next begins.
+func (s *session) trials(ctx context.Context) error {
+	err := s.setup(ctx)
+	if e := s.folder.WriteEnvironment(s.env); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	invalid, row := 0, 0
+	for _, t := range s.plan.Trials {
+		s.say.begin(t)
+		r, err := s.runner.Run(ctx, t)
+		if ctx.Err() != nil {
+			// The trial was cut short by the user; it says nothing.
+			return errors.Join(ctx.Err(), err)
+		}
+		if e := s.folder.Append(r); e != nil {
+			return errors.Join(e, err)
+		}
+		s.say.end(r)
+		if err != nil {
+			return err
+		}
+		if r.Status != result.Invalid {
+			row = 0
+			continue
+		}
+		invalid++
+		if row++; row == mostInvalid {
+			return fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
+		}
+	}
+	if invalid > 0 {
+		s.say.line("%d of %d trials were invalid; the report names them", invalid, len(s.plan.Trials))
+		return errInvalidTrials
+	}
+	return nil
+}
+
+// teardown deletes everything of the run, also when the context is over.
+func (s *session) teardown(ctx context.Context) error {
+	s.say.line("deleting what was created")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownPatience)
+	defer cancel()
+	var errs []error
+	if len(s.plan.PrivateDNS()) > 0 {
+		errs = append(errs, s.c.DeleteClusterScoped(ctx, s.plan.Run))
+	}
+	if s.made {
+		errs = append(errs, s.c.DeleteNamespace(ctx, s.owner.Namespace, s.plan.Run, teardownPatience))
+	} else if s.namespace != "" {
+		errs = append(errs, s.c.DeleteTrial(ctx, s.namespace, s.plan.Run, ""))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w; what is left carries the label %s=%s", err, manifests.LabelRun, strings.TrimSpace(s.plan.Run))
+	}
+	return nil
+}
