@@ -52,7 +52,7 @@ func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question, limi
 	a = record.Answer{Peer: q.peer, View: q.view, Type: q.as, Suffix: q.suffix, Server: server.String()}
 	fail := func(class record.Class, reason string) (record.Answer, int64, bool) {
 		a.Class, a.Err = class, reason
-		return a, p.now(), ctx.Err() == nil
+		return a, p.now(), !over(ctx)
 	}
 	m := new(dns.Msg).SetQuestion(q.name, q.typ)
 	m.CheckingDisabled = q.cd

@@ -70,7 +70,7 @@ func readWho(r io.Reader) (*record.Who, error) {
 func outcome(ctx context.Context, err error) (record.Outcome, string) {
 	var timeout net.Error
 	switch {
-	case ctx.Err() != nil:
+	case over(ctx):
 		return record.DialCut, ""
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return record.ConnRefused, ""
@@ -80,6 +80,13 @@ func outcome(ctx context.Context, err error) (record.Outcome, string) {
 		return record.DialTimeout, ""
 	}
 	return record.DialError, cause(err)
+}
+
+// over reports whether ctx has ended. A socket may notice its context's
+// deadline a moment before the context itself does.
+func over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // cause is the innermost reason of a network error: without the addresses and

@@ -50,13 +50,7 @@ func TestPrime(t *testing.T) {
 // servers of resolv.conf are primed.
 func TestPrimeAsksAgain(t *testing.T) {
 	z := newZone()
-	var questions atomic.Int32
-	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
-		if questions.Add(1) == 3 {
-			z.set(fqdn(0), podAddr(0))
-		}
-		z.handle(w, r)
-	})
+	s := serveDNS(t, after(2, func() { z.set(fqdn(0), podAddr(0)) }, z.handle))
 	log := start(t, append(args(t, 1, 3, freePort(t), s.addr), "--observer=prime", "--prime=leader")...).log()
 	seen := s.questions()
 	require.Len(t, seen, 3)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,17 @@ func (z *zone) handle(w dns.ResponseWriter, r *dns.Msg) {
 		m.Ns = []dns.RR{soa(ttl)}
 	}
 	w.WriteMsg(m)
+}
+
+// after makes a change before the question that follows the first n.
+func after(n int32, change func(), handle dns.HandlerFunc) dns.HandlerFunc {
+	var questions atomic.Int32
+	return func(w dns.ResponseWriter, r *dns.Msg) {
+		if questions.Add(1) == n+1 {
+			change()
+		}
+		handle(w, r)
+	}
 }
 
 func addressRecord(name, addr string, ttl uint32) dns.RR {

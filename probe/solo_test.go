@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/record"
@@ -62,14 +61,7 @@ func names(asked []asked) (list []string) {
 // a name of five dots: as it is first, then through the search list.
 func TestSoloAsksOnlyForTheLeader(t *testing.T) {
 	z := newZone()
-	questions := 0
-	var s *dnsServer
-	s = serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
-		if questions++; questions > 8 {
-			z.set(fqdn(0), podAddr(0))
-		}
-		z.handle(w, r)
-	})
+	s := serveDNS(t, after(8, func() { z.set(fqdn(0), podAddr(0)) }, z.handle))
 	port := freePort(t)
 	listenAs(t, podAddr(0), port, leader)
 	p := start(t, append(args(t, 2, 4, port, s.addr), "--observer=solo", "--dns-replicas="+s.addr)...)
@@ -114,13 +106,7 @@ func TestSoloFollowsLibzmq(t *testing.T) {
 	blackhole(t, port)
 	z := newZone()
 	z.set(fqdn(0), deadAddress)
-	questions := 0
-	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
-		if questions++; questions > 3 {
-			z.set(fqdn(0), podAddr(0))
-		}
-		z.handle(w, r)
-	})
+	s := serveDNS(t, after(3, func() { z.set(fqdn(0), podAddr(0)) }, z.handle))
 	listenAs(t, podAddr(0), port, leader)
 	p := start(t, append(args(t, 2, 4, port, s.addr), "--observer=solo", "--connect-timeouts=none,300ms,1s")...)
 	log := p.log()
@@ -176,13 +162,7 @@ func TestSoloDoesNotTakeAnotherPodForTheLeader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			z := newZone()
 			z.set(fqdn(0), podAddr(9))
-			questions := 0
-			s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
-				if questions++; questions > 2 {
-					z.set(fqdn(0), podAddr(0))
-				}
-				z.handle(w, r)
-			})
+			s := serveDNS(t, after(2, func() { z.set(fqdn(0), podAddr(0)) }, z.handle))
 			port := freePort(t)
 			listenAs(t, podAddr(9), port, who)
 			listenAs(t, podAddr(0), port, leader)

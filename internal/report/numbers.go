@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -23,16 +24,20 @@ func collect(trials []trial, of func(*judge.Verdict) judge.Outcome) series {
 	return s
 }
 
-// bound is a number of seconds, or that it is more than that.
+// bound is a number of seconds, or that it is at least that.
 type bound struct {
-	d    time.Duration
-	more bool
+	d       time.Duration
+	atLeast bool
+	strict  bool // and more: it had not happened at d
 }
 
 // String shows the bound as tables do.
 func (b bound) String() string {
-	if b.more {
+	switch {
+	case b.atLeast && b.strict:
 		return ">" + seconds(b.d)
+	case b.atLeast:
+		return "≥" + seconds(b.d)
 	}
 	return seconds(b.d)
 }
@@ -51,47 +56,38 @@ func seconds(d time.Duration) string {
 }
 
 // median is exact when the censored values do not matter to it. Where they do
-// it is more than the median with each at its bound: above it, or not reached
-// at all.
+// it is at least the median with each of them at its bound.
 func (s series) median() (bound, bool) {
 	if len(s) == 0 {
 		return bound{}, false
 	}
-	low := make([]time.Duration, len(s))
+	low := slices.SortedFunc(slices.Values(s), func(a, b judge.Outcome) int { return cmp.Compare(a.Value, b.Value) })
 	high := make([]time.Duration, len(s))
 	for i, o := range s {
-		low[i], high[i] = o.Value, o.Value
+		high[i] = o.Value
 		if o.Censored {
 			high[i] = math.MaxInt64
 		}
 	}
-	slices.Sort(low)
 	slices.Sort(high)
-	l, h := middle(low), middle(high)
-	return bound{l, h != l}, true
-}
-
-// middle is the median of sorted values; one that is infinite makes it so.
-func middle(sorted []time.Duration) time.Duration {
-	n := len(sorted)
-	a, b := sorted[(n-1)/2], sorted[n/2]
-	if b == math.MaxInt64 {
-		return b
-	}
-	return a + (b-a)/2
+	n := len(s)
+	a, b := low[(n-1)/2], low[n/2]
+	m := bound{d: a.Value + (b.Value-a.Value)/2, strict: b.Censored}
+	m.atLeast = a.Value != high[(n-1)/2] || b.Value != high[n/2]
+	return m, true
 }
 
 // width returns the smallest and the largest value.
 func (s series) width() (least, most bound) {
 	for i, o := range s {
-		b := bound{o.Value, o.Censored}
-		if i == 0 || b.d < least.d || b.d == least.d && !b.more {
+		b := bound{o.Value, o.Censored, o.Censored}
+		if i == 0 || b.d < least.d || b.d == least.d && !b.atLeast {
 			least = b
 		}
-		if i == 0 || b.d > most.d {
-			most.d = b.d
+		if i == 0 || b.d > most.d || b.d == most.d && b.strict {
+			most.d, most.strict = b.d, b.strict
 		}
-		most.more = most.more || b.more
+		most.atLeast = most.atLeast || b.atLeast
 	}
 	return least, most
 }
@@ -139,22 +135,21 @@ func (s series) delayedText() string {
 	return fmt.Sprintf("%d/%d", k, n)
 }
 
-func (s series) censored() int {
-	n := 0
-	for _, o := range s {
-		if o.Censored {
-			n++
-		}
-	}
-	return n
+// seen are the values that are no bounds.
+func (s series) seen() series {
+	return slices.DeleteFunc(slices.Clone(s), func(o judge.Outcome) bool { return o.Censored })
 }
 
-// phrase is median and range in a sentence.
-func (s series) phrase() string {
+func (s series) censored() int {
+	return len(s) - len(s.seen())
+}
+
+// spread says in a sentence how many trials a median is of, and their range.
+func (s series) spread() string {
 	if len(s) == 1 {
-		return s.medianText() + " (one trial)"
+		return "one trial"
 	}
-	return fmt.Sprintf("%s (median of %d trials; %s)", s.medianText(), len(s), s.rangeText())
+	return fmt.Sprintf("median of %d trials, %s", len(s), s.rangeText())
 }
 
 // count shows a count with thousands apart, as runs of answers are long.

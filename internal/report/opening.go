@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/record"
@@ -74,8 +73,8 @@ type quoter func(string) string
 func (r *Report) scope(q quoter) string {
 	n := r.tally(everything)
 	s := r.plan.Settings
-	text := fmt.Sprintf("Plan %s, seed %d: %d of %s carried out (%d complete, %d censored, %d invalid), %d pods each, a question every %s.",
-		q(r.plan.Name), r.plan.Seed, n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid, s.Pods, time.Duration(s.Interval))
+	text := fmt.Sprintf("Plan %s, seed %d: %d of %s carried out (%d complete, %d censored, %d invalid), %d pods each, a question every %s. Times are readiness lags: from when asker and asked both exist.",
+		q(r.plan.Name), r.plan.Seed, n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid, s.Pods, seconds(time.Duration(s.Interval)))
 	if r.env != nil && r.env.Server.GitVersion != "" {
 		text += " Kubernetes " + q(r.env.Server.GitVersion) + "."
 	}
@@ -97,7 +96,7 @@ func (r *Report) sentences(q quoter) []string {
 		}
 	}
 	if len(fast) > 0 {
-		out = append(out, fmt.Sprintf("Not slow, in no trial later than %s until all were connected; at most: %s.", time.Duration(late), strings.Join(fast, ", ")))
+		out = append(out, fmt.Sprintf("Not slow: never later than 1 s until all were connected; longest trial: %s.", strings.Join(fast, ", ")))
 	}
 	if len(out) == 0 {
 		out = append(out, "No trial can be used: nothing can be said.")
@@ -113,27 +112,35 @@ func (r *Report) sentences(q quoter) []string {
 // slow describes a regime in which there was a delay.
 func (r *Report) slow(f finding, q quoter) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Slow: %s. %s %s after both existed, later than %s in %d of %s%s.",
-		q(f.String()), allConnected(f.observer), f.connected.phrase(), time.Duration(late), f.late, some(f.of, "trial"), r.lateExtras(f, q))
-	server := collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag })
-	if len(server) > 0 {
-		fmt.Fprintf(&b, " Every DNS server had every name %s after both existed.", server.phrase())
+	m, _ := f.connected.median()
+	fmt.Fprintf(&b, "Slow: %s: %s until %s (%s), later than 1 s in %d of %s%s.",
+		q(f.String()), m, allConnected(f.observer), f.connected.spread(), f.late, some(f.of, "trial"), r.lateExtras(f, q))
+	if server := collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(server) > 0 {
+		fmt.Fprintf(&b, " Every DNS server itself had every name after %s (%s).", server.medianText(), server.spread())
 	}
 	c := total(f.trials)
 	if n := c.Denials(); n > 0 {
-		fmt.Fprintf(&b, " Clients were told %s that a name does not exist (%s of these answers provably came from a cache).", times(n), count(c.ProvenCached))
+		fmt.Fprintf(&b, " Clients were told %s that a name does not exist, %s provably from a cache.", times(n), partOf(c.ProvenCached, n))
 	}
 	if n := c.StaleAnswers(); n > 0 {
 		fmt.Fprintf(&b, " %s held an address that is not the asked pod's (%s).", some(n, "answer"), whose(c.Stale, q))
 	}
-	if c.DialTimeouts > 0 {
-		fmt.Fprintf(&b, " %s in silence, %s of them at an address that is not the asked pod's.", ended(c.DialTimeouts), count(c.DialTimeouts-c.SilentRight))
+	if n := c.DialTimeouts; n > 0 {
+		fmt.Fprintf(&b, " %s timed out, %s to an address that is not the asked pod's.", some(n, "connect"), partOf(n-c.SilentRight, n))
 	}
 	if f.observer == record.Solo {
 		var by []string
 		for _, t := range r.timeouts(f.trials) {
 			s := joined(f.trials, t, func(t judge.Timing) judge.Outcome { return t.Lag })
-			by = append(by, fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), s.medianText()))
+			text := fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), s.medianText())
+			if m, _ := s.median(); m.atLeast {
+				// The plan follows some trials longer than others.
+				if seen := s.seen(); len(seen) > 0 {
+					_, most := seen.width()
+					text += fmt.Sprintf(" (seen: up to %s)", most)
+				}
+			}
+			by = append(by, text)
 		}
 		fmt.Fprintf(&b, " Median until the worker joined, by its connect timeout: %s.", strings.Join(by, ", "))
 	}
@@ -147,18 +154,24 @@ func times(n int) string {
 	return count(n) + " times"
 }
 
-func ended(n int) string {
-	if n == 1 {
-		return "1 connect ended"
+// partOf is how many of n a sentence goes on about.
+func partOf(k, n int) string {
+	switch {
+	case k == n && n > 1:
+		return "all of them"
+	case k == n:
+		return "it"
+	case k == 0:
+		return "none of them"
 	}
-	return count(n) + " connects ended"
+	return count(k) + " of them"
 }
 
 func allConnected(o record.Observer) string {
 	if o == record.Solo {
-		return "Every worker had joined index 0"
+		return "every worker had joined index 0"
 	}
-	return "All peers were connected"
+	return "all peers were connected"
 }
 
 // lateExtras says with which extras there were delays, where that differs.
@@ -194,11 +207,11 @@ func contrasts(findings []finding, q quoter) []string {
 			}
 			slow, _ := f.connected.median()
 			quick, _ := g.connected.median()
-			if quick.more || slow.d-quick.d <= late {
+			if quick.atLeast || slow.d-quick.d <= late {
 				continue
 			}
-			out = append(out, fmt.Sprintf("%s names, %s, the DNS configuration alone changed: %s with %s, %s with %s (medians until all were connected).",
-				capital(string(f.names)), q(string(f.observer)), slow, q(string(f.dns)), quick, q(string(g.dns))))
+			out = append(out, fmt.Sprintf("The DNS configuration alone changed (%s names, %s): %s with %s, %s with %s until all were connected (medians).",
+				q(string(f.names)), q(string(f.observer)), slow, q(string(f.dns)), quick, q(string(g.dns))))
 		}
 	}
 	return out
@@ -220,7 +233,7 @@ func (r *Report) extras(q quoter) string {
 		if !ok || !okControl {
 			continue
 		}
-		if with.more || without.more {
+		if with.atLeast || without.atLeast {
 			unknown++
 			continue
 		}
@@ -232,8 +245,8 @@ func (r *Report) extras(q quoter) string {
 	if compared+unknown == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("Extra objects: against none, the median until all were connected differs by more than %s in %d of %s",
-		time.Duration(late), len(differ), some(compared, "comparison"))
+	text := fmt.Sprintf("Extra objects: against none, the median until all were connected differs by more than 1 s in %d of %s",
+		len(differ), some(compared, "comparison"))
 	if len(differ) > 0 {
 		text += " (" + strings.Join(differ, "; ") + ")"
 	}
@@ -256,14 +269,4 @@ func (r *Report) caveats() []string {
 		out = append(out, fmt.Sprintf("%s a combination: these are sizes, not tests. Repeat with more blocks before concluding from small differences.", some(r.plan.Blocks, "trial")))
 	}
 	return out
-}
-
-// known tells a fact of the environment from a gap.
-func known(s string) bool { return s != "" && s != environment.Unknown }
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
 
@@ -20,7 +20,7 @@ func (r *Report) exceptions(b *strings.Builder) {
 			continue
 		}
 		none = false
-		fmt.Fprintf(b, "- %s, %s, %s: %s.\n", code(t.id), code(t.arm.String()), t.status, reasons(t.reasons))
+		fmt.Fprintf(b, "- %s, %s, %s: %s.\n", code(t.id), code(t.arm.String()), word(t.status), reasons(t.reasons))
 	}
 	if n := r.tally(everything); n.done() < n.planned {
 		none = false
@@ -42,6 +42,13 @@ func (r *Report) exceptions(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
+func word(s result.Status) string {
+	if s == result.Censored {
+		return "censored"
+	}
+	return "invalid"
+}
+
 func reasons(list []string) string {
 	if len(list) == 0 {
 		return "no reason was recorded"
@@ -61,21 +68,20 @@ func (r *Report) reading(b *strings.Builder) {
 		"A trial is one Job; it is the unit of every number. Its value is that of its slowest ordered pair of different pods (solo: of its slowest worker, each asking for index 0).",
 		"lag: from the moment when the asker's process runs and the asked pod's address exists (its process started, or the API reported the address, whichever came first). since creation: from just before the request that created the Job, pod start included.",
 		"client's view: what the pod's own resolver answered, right when every address is the asked pod's. uncached view: DNS servers asked directly with a question that no cache can answer.",
-		"\">40.00 s\": it had not happened by then (censored). A median with \">\" is at least that. Nothing that did not happen is left out or set to zero.",
+		"\">40.00 s\": it had not happened by then (censored). \"≥\": at least that, because censored trials may lie above. Nothing that did not happen is left out or set to zero.",
 		"denial: NXDOMAIN, or NOERROR without an address. proven cached: its SOA's TTL was below the full one. undecided: full TTL, so fresh or cached for less than a second.",
 		"stale answer: it held an address that is not the asked pod's, judged by the API's pod addresses and by who answered there. timed out: a connect that ended in silence.",
 	} {
 		fmt.Fprintf(b, "- %s\n", line)
 	}
-	fmt.Fprintf(b, "- Resolution: a question every %s", time.Duration(s.Interval))
-	widths := r.intervals()
-	if len(widths) > 0 {
-		least, most := widths.width()
-		fmt.Fprintf(b, "; the slowest pair's first right answer is known to between %s and %s (last wrong answer asked, first right one received)", least, most)
+	fmt.Fprintf(b, "- Resolution: peers ask every %s", seconds(time.Duration(s.Interval)))
+	if widths := r.intervals(); len(widths) > 0 {
+		fmt.Fprintf(b, ". From the last wrong answer's question to the first right answer of a trial's slowest pair it took %s (%s)", widths.medianText(), widths.spread())
 	}
-	fmt.Fprintf(b, ".\n- Clocks: %s\n", r.clocks())
+	b.WriteString(". solo asks once before each connect, as its workload did.\n")
+	fmt.Fprintf(b, "- Clocks: %s\n", r.clocks())
 	if s.FirstQueryAfter > 0 {
-		fmt.Fprintf(b, "- The first question was delayed by %s in every pod.\n", time.Duration(s.FirstQueryAfter))
+		fmt.Fprintf(b, "- The first question was delayed by %s in every pod.\n", seconds(time.Duration(s.FirstQueryAfter)))
 	}
 	b.WriteString("\n")
 }
@@ -83,7 +89,7 @@ func (r *Report) reading(b *strings.Builder) {
 // intervals are how exactly each trial's client's view is known.
 func (r *Report) intervals() series {
 	var s series
-	for _, t := range r.of(everything) {
+	for _, t := range r.of(func(a experiment.Arm) bool { return a.Observer != record.Solo }) {
 		if o := t.v.Resolved.Lag; o.Known() && !o.Censored {
 			s = append(s, judge.Outcome{Value: o.Value - o.Lo})
 		}
@@ -215,80 +221,4 @@ func shell(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(plain(s), "'", `'\''`) + "'"
-}
-
-// environment describes the cluster as far as it was read.
-func (r *Report) environment(b *strings.Builder) {
-	b.WriteString("## Environment\n\n")
-	e := r.env
-	if e == nil {
-		b.WriteString("environment.json was not written: the run ended before.\n\n")
-		return
-	}
-	fact := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(b, "- %s: %s\n", name, value)
-		}
-	}
-	text := func(name, value string) {
-		if known(value) {
-			fact(name, code(value))
-		} else {
-			fact(name, "not known")
-		}
-	}
-	text("Kubernetes", e.Server.GitVersion)
-	text("Distribution", e.Distribution)
-	text("Cloud", e.Cloud)
-	for _, n := range groupNodes(e.Nodes) {
-		fact("Nodes", n)
-	}
-	if e.NodeCount > len(e.Nodes) {
-		fact("Nodes", fmt.Sprintf("%d in all", e.NodeCount))
-	}
-	text("kube-proxy mode", e.KubeProxy)
-	if len(e.CNI) > 0 {
-		fact("CNI", codes(e.CNI))
-	}
-	r.clusterDNS(b, e, fact, text)
-	for _, s := range kernels(e.Pods) {
-		fact("Seen in a pod", s)
-	}
-	for _, dns := range append(append([]experiment.DNS{}, experiment.AllDNS...), otherDNS(e.Caching)...) {
-		if f, ok := e.Caching[dns]; ok {
-			fact("Caching as seen, dns "+code(string(dns)), code(f.String()))
-		}
-	}
-	for _, w := range e.Warnings {
-		fact("Not read", code(w))
-	}
-	b.WriteString("\n")
-	if e.KubectlVersion != "" {
-		b.WriteString(folded("kubectl version", e.KubectlVersion))
-	}
-	if e.DNS.Corefile != "" {
-		b.WriteString(folded("Corefile of the cluster's DNS", e.DNS.Corefile))
-	}
-	for _, t := range resolvConfs(e.Pods) {
-		b.WriteString(folded("resolv.conf of a pod", t))
-	}
-}
-
-func (r *Report) clusterDNS(b *strings.Builder, e *environment.Environment, fact, text func(name, value string)) {
-	text("Cluster DNS", e.DNS.Provider)
-	if len(e.DNS.Images) > 0 {
-		fact("DNS images", codes(e.DNS.Images))
-	}
-	fact("DNS replicas", fmt.Sprintf("%d ready, %d not ready", len(e.DNS.Replicas), len(e.DNS.NotReady)))
-	local := "no sign of it"
-	if e.DNS.NodeLocal {
-		local = "yes"
-	}
-	fact("NodeLocal DNSCache", local)
-	for _, s := range e.DNS.Evidence {
-		fact("DNS evidence", code(s))
-	}
-	if c := e.DNS.Parsed; c != nil {
-		fact("Corefile, for "+code(c.Domain), fmt.Sprintf("ttl %d s, keeps addresses %d s and denials %d s (0: not cached)", c.TTL, c.Success, c.Denial))
-	}
 }

@@ -145,18 +145,40 @@ func joined(trials []trial, timeout time.Duration, of func(judge.Timing) judge.O
 // details are the counts below a combination's table.
 func (r *Report) details(b *strings.Builder, a experiment.Arm, trials []trial) {
 	c := total(trials)
-	fmt.Fprintf(b, "- Client's view: %s; %s (%s proven cached, %s undecided); %s", some(c.Questions, "answer"), some(c.Denials(), "denial"),
-		count(c.ProvenCached), count(c.Undecided), some(c.StaleAnswers(), "stale answer"))
-	if len(c.Stale) > 0 {
-		fmt.Fprintf(b, " (%s)", whose(c.Stale, code))
+	answers := []string{some(c.Questions, "answer")}
+	if n := c.Denials(); n > 0 {
+		answers = append(answers, fmt.Sprintf("%s (%s proven cached, %s undecided)", some(n, "denial"), count(c.ProvenCached), count(c.Undecided)))
 	}
-	fmt.Fprintf(b, "; %s without a usable answer.\n", count(c.Failed))
-	fmt.Fprintf(b, "- Connects: %s timed out (%s of them to the asked pod's own address); %s refused or unreachable; %s cut off at the deadline; %s answered by another pod than the asked one",
-		count(c.DialTimeouts), count(c.SilentRight), count(c.DialRefused), count(c.DialCut), count(c.WrongPeer))
-	if c.Unidentified > 0 {
-		fmt.Fprintf(b, "; %s answered by something that did not say who it is", count(c.Unidentified))
+	if n := c.StaleAnswers(); n > 0 {
+		answers = append(answers, fmt.Sprintf("%s (%s)", some(n, "stale answer"), whose(c.Stale, code)))
 	}
-	b.WriteString(".\n")
+	if c.Failed > 0 {
+		answers = append(answers, some(c.Failed, "question")+" without a usable answer")
+	}
+	if len(answers) == 1 {
+		answers = append(answers, "no denial, none stale")
+	}
+	fmt.Fprintf(b, "- Client's view: %s.\n", strings.Join(answers, "; "))
+	var dials []string
+	for _, d := range []struct {
+		n    int
+		what string
+	}{
+		{c.DialTimeouts - c.SilentRight, "timed out at an address that is not the asked pod's"},
+		{c.SilentRight, "timed out at the asked pod's own address"},
+		{c.DialRefused, "refused or unreachable"},
+		{c.DialCut, "cut off at the deadline"},
+		{c.WrongPeer, "answered by another pod than the asked one"},
+		{c.Unidentified, "answered by something that did not say who it is"},
+	} {
+		if d.n > 0 {
+			dials = append(dials, count(d.n)+" "+d.what)
+		}
+	}
+	if len(dials) == 0 {
+		dials = []string{"none timed out, was refused or led elsewhere"}
+	}
+	fmt.Fprintf(b, "- Connects: %s.\n", strings.Join(dials, "; "))
 	if a.Names == experiment.Reused {
 		fmt.Fprintf(b, "- Gap from the primer's last pod gone to the first question: %s. %s\n", gaps(trials), left(trials))
 	}

@@ -1,0 +1,214 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"headless-job-dns/lab/internal/cgroup"
+	"headless-job-dns/lab/internal/layout"
+	"headless-job-dns/lab/internal/network"
+	"headless-job-dns/lab/internal/preflight"
+	"headless-job-dns/lab/internal/process"
+)
+
+// Down removes the lab, or what is there of it. It returns whether there was
+// anything.
+func (l *Lab) Down(ctx context.Context) (bool, error) {
+	facts, err := preflight.Gather()
+	if err != nil {
+		return false, err
+	}
+	if err := preflight.CheckUser(facts); err != nil {
+		return false, err
+	}
+	release, err := lock()
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	left, err := l.Leftovers(ctx)
+	if err != nil || len(left) == 0 {
+		return false, err
+	}
+	return true, l.clean(ctx, false)
+}
+
+// tiers is the order in which the processes end. The kubelets first, or they
+// would start again what ends; the apiserver before its etcd; the containers
+// and their shims (which count as their containerd's) last.
+var tiers = [][]string{
+	{layout.Kubelet, layout.Proxy},
+	{layout.Scheduler, layout.ControllerManager},
+	{layout.APIServerDaemon},
+	{layout.Etcd},
+	{""},
+}
+
+// clean ends and removes everything that Leftovers finds. With keepLogs the
+// state folder stays, with nothing but the logs in it.
+func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
+	state, err := l.ownState(ctx)
+	if err != nil {
+		return err
+	}
+	record, recordErr := readRecord(state)
+	for _, tier := range tiers {
+		if err := process.Kill(func(p process.Process) bool {
+			return slices.ContainsFunc(tier, func(prefix string) bool { return strings.HasPrefix(p.Daemon, prefix) })
+		}); err != nil {
+			return err
+		}
+	}
+	// From here on one failure does not keep the rest from being removed.
+	var errs []error
+	errs = append(errs, network.Down(ctx))
+	errs = append(errs, unmountBelow(string(state)))
+	if tree, err := cgroup.Detect(); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, tree.Remove())
+	}
+	if recordErr == nil && record.Boot == bootID() {
+		errs = append(errs, restoreSysctls(record.Sysctls))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err // the record stays, for another try
+	}
+	if recordErr != nil {
+		return nil // no folder, or not ours
+	}
+	if !keepLogs {
+		return removeState(state)
+	}
+	record.Phase, record.Sysctls = failed, nil
+	entries, err := stateEntries(state)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if file := filepath.Join(string(state), e); file != state.Logs() && file != state.File() {
+			errs = append(errs, os.RemoveAll(file))
+		}
+	}
+	return errors.Join(append(errs, writeRecord(state, record))...)
+}
+
+// removeState removes the folder, the record in it last: should we be killed
+// before, the next `down` still knows the folder for the lab's.
+func removeState(state layout.State) error {
+	entries, err := stateEntries(state)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if file := filepath.Join(string(state), e); file != state.File() {
+			if err := os.RemoveAll(file); err != nil {
+				return fmt.Errorf("remove state folder: %w", err)
+			}
+		}
+	}
+	if err := os.RemoveAll(string(state)); err != nil {
+		return fmt.Errorf("remove state folder: %w", err)
+	}
+	return nil
+}
+
+// ownState is the state folder, and fails if the machine's lab has another.
+func (l *Lab) ownState(ctx context.Context) (layout.State, error) {
+	found, err := network.Look(ctx)
+	if err != nil {
+		return "", err
+	}
+	if state, ok := found.State(); ok && state != l.State {
+		return "", fmt.Errorf("the lab on this machine has its state in %s: use --state %s", state, state)
+	}
+	return l.State, nil
+}
+
+// unmountBelow takes away what is mounted below a folder in the host's mount
+// namespace. The nodes have their own; this is for what a killed command left
+// in between.
+func unmountBelow(dir string) error {
+	var errs []error
+	points := mountsWith(func(point string) bool { return strings.HasPrefix(point, dir+"/") })
+	sort.Sort(sort.Reverse(sort.StringSlice(points))) // the inner ones first
+	for _, p := range points {
+		if err := unix.Unmount(p, unix.MNT_DETACH); err != nil {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", p, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func mountsWith(wanted func(point string) bool) []string {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var points []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if fields := strings.Fields(s.Text()); len(fields) > 4 && wanted(fields[4]) {
+			points = append(points, fields[4])
+		}
+	}
+	return points
+}
+
+// Leftovers lists what of the lab is on the machine. It asks the kernel, not
+// the state folder, so that it also finds what a folder that is gone knew of.
+func (l *Lab) Leftovers(ctx context.Context) ([]string, error) {
+	var left []string
+	add := func(format string, args ...any) { left = append(left, fmt.Sprintf(format, args...)) }
+	for _, p := range process.List() {
+		add("process %d (%s)", p.PID, p.Command)
+	}
+	found, err := network.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	record, recordErr := readRecord(l.State)
+	ourBoot := recordErr == nil && record.Boot == bootID()
+	ours := ourBoot
+	for _, link := range found.Links {
+		if link.Ours() || ourBoot {
+			ours = true
+			add("link %s", link.Name)
+		}
+	}
+	for _, r := range found.Routes {
+		add("route %s", r)
+	}
+	tree, err := cgroup.Detect()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range tree.Exist() {
+		ours = true
+		add("cgroup %s", dir)
+	}
+	// A namespace cannot be marked. It is the lab's if something else is.
+	if ours {
+		for _, n := range found.Netns {
+			add("network namespace %s", n)
+		}
+	}
+	for _, p := range mountsWith(func(point string) bool {
+		return strings.HasPrefix(point, string(l.State)+"/") || strings.Contains(point, "/"+layout.Name+"/")
+	}) {
+		add("mount %s", p)
+	}
+	if recordErr == nil {
+		add("state folder %s", l.State)
+	}
+	return left, nil
+}

@@ -1,0 +1,134 @@
+// Package preflight decides whether a lab can be put up on this machine, from
+// facts that it gathers beforehand and that a test can make up.
+package preflight
+
+import (
+	"fmt"
+	"strings"
+
+	"headless-job-dns/lab/internal/layout"
+	"headless-job-dns/lab/internal/network"
+)
+
+const (
+	// minMemory is what the control plane and two idle nodes were seen to
+	// take (1.6 GB), the pods of a large trial, and the page cache of both.
+	minMemory = 4 << 30
+
+	// minDisk is Go's build cache (3.3 GB), the programs (0.6 GB), their
+	// images on two nodes, etcd and logs.
+	minDisk = 6 << 30
+)
+
+// Capabilities that the lab cannot do without, with the number of each.
+var neededCaps = map[string]uint{"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+
+// CapSysResource lets a process set scores of the out-of-memory killer below
+// its own. The lab makes do without.
+const CapSysResource = 24
+
+// Facts are what the decision depends on.
+type Facts struct {
+	OS              string
+	UID             int
+	Capabilities    uint64            // effective
+	MemoryAvailable uint64            // bytes
+	DiskFree        map[string]uint64 // bytes, by folder that is written to
+	MissingCgroups  []string          // controllers
+	Missing         []string          // commands not in the PATH
+	Apt             bool              // Debian's packages can be installed
+}
+
+// Check says why there cannot be a lab on a machine like this one, and what to
+// do about it, in one sentence.
+func Check(f Facts) error {
+	if err := CheckUser(f); err != nil {
+		return err
+	}
+	for _, name := range []string{"CAP_NET_ADMIN", "CAP_SYS_ADMIN"} {
+		if f.Capabilities&(1<<neededCaps[name]) == 0 {
+			return fmt.Errorf("root lacks %s here (inside a container?): run it on the machine itself, or in a privileged container", name)
+		}
+	}
+	if len(f.MissingCgroups) > 0 {
+		return fmt.Errorf("the kernel offers no cgroup controller %s: mount or enable it, a kubelet does not start without", strings.Join(f.MissingCgroups, ", "))
+	}
+	if f.MemoryAvailable < minMemory {
+		return fmt.Errorf("%s of memory available, the lab needs %s: end something or use a larger machine", gib(f.MemoryAvailable), gib(minMemory))
+	}
+	for _, dir := range sortedKeys(f.DiskFree) {
+		if free := f.DiskFree[dir]; free < minDisk {
+			return fmt.Errorf("%s free in %s, the lab needs %s: make room, or choose another folder with --state or --cache", gib(free), dir, gib(minDisk))
+		}
+	}
+	if len(f.Missing) > 0 && !f.Apt {
+		return fmt.Errorf("%s not found, and no apt-get to install it with: install the Debian packages %s, or what your distribution calls them",
+			strings.Join(f.Missing, ", "), strings.Join(PackagesFor(f.Missing), ", "))
+	}
+	return nil
+}
+
+// CheckUser is the part of Check that every command needs.
+func CheckUser(f Facts) error {
+	if f.OS != "linux" {
+		return fmt.Errorf("this is %s: the lab is made of Linux namespaces, run it on Linux", f.OS)
+	}
+	if f.UID != 0 {
+		return fmt.Errorf("user %d is not root: run it with sudo, it makes namespaces and mounts", f.UID)
+	}
+	return nil
+}
+
+// CheckNetwork says what is in the way of the lab's names and addresses. It is
+// asked when no lab is up.
+func CheckNetwork(f network.Found) error {
+	for _, l := range f.Links {
+		if !l.Ours() {
+			return fmt.Errorf("a link named %s exists and is not the lab's: rename or delete it (ip link del %s)", l.Name, l.Name)
+		}
+	}
+	for _, n := range f.Netns {
+		return fmt.Errorf("a network namespace named %s exists and is not the lab's: delete it (ip netns del %s)", n, n)
+	}
+	for _, r := range f.Foreign {
+		p, _ := r.Overlaps()
+		return fmt.Errorf("the route %q overlaps the lab's %s: remove it (a VPN's or another cluster's?) or use another machine", r, p)
+	}
+	return nil
+}
+
+func gib(n uint64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
+
+// packages are the Debian packages that bring each command. Debian's own
+// containerd and runc are enough for a kubelet; CNI plugins are built.
+var packages = map[string]string{
+	"containerd": "containerd",
+	"ctr":        "containerd",
+	"ip":         "iproute2",
+	"mount":      "mount",
+	"nft":        "nftables",
+	"nsenter":    "util-linux",
+	"runc":       "runc",
+	"unshare":    "util-linux",
+}
+
+// Commands lists what the lab and its components call.
+func Commands() []string { return sortedKeys(packages) }
+
+// PackagesFor lists the packages that bring the commands.
+func PackagesFor(commands []string) []string {
+	set := map[string]bool{}
+	for _, c := range commands {
+		set[packages[c]] = true
+	}
+	return sortedKeys(set)
+}
+
+// CheckState says whether the folder may become the state folder, from what
+// is in it: none but the lab's own is taken over.
+func CheckState(state layout.State, entries []string) error {
+	if len(entries) > 0 {
+		return fmt.Errorf("the folder %s holds %s and is not the lab's: choose another with --state", state, entries[0])
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"headless-job-dns/lab/internal/layout"
+)
+
+func runRun(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	f := newFlags("run", stderr)
+	o := f.options()
+	keep := f.Bool("keep", false, "leave the lab up")
+	var tars []string
+	f.Func("load", "image archive to import; may be given again", func(s string) error {
+		tars = append(tars, s)
+		return nil
+	})
+	if err := f.parse(args); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return usageError{errors.New("run: name a command after --")}
+	}
+	if err := checkOptions(o); err != nil {
+		return err
+	}
+	lab, err := f.lab(stderr)
+	if err != nil {
+		return err
+	}
+	started, err := lab.Up(ctx, *o)
+	if err != nil {
+		return err
+	}
+	if !started {
+		fmt.Fprintln(stderr, "the lab is up already, and will be left up")
+	} else if !*keep {
+		defer func() {
+			if _, downErr := lab.Down(context.WithoutCancel(ctx)); downErr != nil {
+				err = errors.Join(err, downErr)
+				return
+			}
+			fmt.Fprintln(stderr, "the lab is down")
+		}()
+	}
+	if len(tars) > 0 {
+		if err := lab.Load(ctx, tars...); err != nil {
+			return err
+		}
+	}
+	return runCommand(ctx, f.Args(), lab.State, stdout, stderr)
+}
+
+// runCommand runs the command to its own end, whatever signal comes: it has
+// objects in the cluster to remove, and the lab is taken down after it.
+func runCommand(ctx context.Context, argv []string, state layout.State, stdout, stderr io.Writer) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+	cmd.Env = commandEnv(os.Environ(), state)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("run %s: %w", argv[0], err)
+	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				if s == os.Interrupt && fromTerminal() {
+					continue // the terminal has sent it to the command as well
+				}
+				_ = cmd.Process.Signal(s)
+			case <-done:
+				return
+			}
+		}
+	}()
+	err := cmd.Wait()
+	close(done)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code := exit.ExitCode()
+		if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+			code = 128 + int(ws.Signal()) // as a shell has it
+		}
+		return exitError{code}
+	}
+	return err
+}
+
+// commandEnv is the environment with the lab's KUBECONFIG. The lab's addresses
+// are kept from a proxy, which would look for them in its own network.
+func commandEnv(environ []string, state layout.State) []string {
+	env := append([]string{}, environ...)
+	env = append(env, "KUBECONFIG="+state.Kubeconfig())
+	for _, name := range []string{"NO_PROXY", "no_proxy"} {
+		value := layout.NodeCIDR.String()
+		for _, e := range environ {
+			if old, ok := strings.CutPrefix(e, name+"="); ok && old != "" {
+				value = old + "," + layout.NodeCIDR.String()
+			}
+		}
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// fromTerminal says whether Ctrl-C goes to our whole process group: then we
+// are in the foreground of a terminal.
+func fromTerminal() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
