@@ -63,6 +63,9 @@ func (f *flags) noArgs() error {
 }
 
 func (f *flags) lab(out io.Writer) (*cluster.Lab, error) {
+	if f.state == "" || f.cache == "" {
+		return nil, usageError{errors.New("--state and --cache: name a folder")}
+	}
 	state, err := filepath.Abs(f.state)
 	if err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
@@ -96,7 +99,7 @@ func checkOptions(o *cluster.Options) error {
 func runUp(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("up", stderr)
 	o := f.options()
-	if err := errors.Join(f.parse(args)); err != nil {
+	if err := f.parse(args); err != nil {
 		return err
 	}
 	if err := f.noArgs(); err != nil {

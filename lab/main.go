@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 
@@ -50,30 +49,28 @@ type exitError struct{ code int }
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 func exitCode(ctx context.Context, err error) int {
-	var usage usageError
+	var wrong usageError
 	var exit exitError
-	var command *exec.ExitError
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage):
+	case errors.As(err, &wrong):
 		return exitUsage
 	case errors.As(err, &exit):
 		return exit.code
-	case errors.As(err, &command) && command.ExitCode() >= 0:
-		return command.ExitCode()
 	case ctx.Err() != nil:
 		return exitInterrupted
 	}
 	return exitFailure
 }
 
+// describe is what there is to say about an error.
 func describe(ctx context.Context, err error) string {
 	var exit exitError
 	switch {
 	case err == nil, errors.As(err, &exit):
 		return ""
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
 		return "interrupted"
 	}
 	return err.Error()

@@ -34,6 +34,15 @@ func runRun(ctx context.Context, args []string, stdout, stderr io.Writer) (err e
 	if err := checkOptions(o); err != nil {
 		return err
 	}
+	// Known before a minute is spent.
+	if _, err := exec.LookPath(f.Arg(0)); err != nil {
+		return usageError{fmt.Errorf("run: %w", err)}
+	}
+	for _, tar := range tars {
+		if _, err := os.Stat(tar); err != nil {
+			return usageError{fmt.Errorf("run: --load: %w", err)}
+		}
+	}
 	lab, err := f.lab(stderr)
 	if err != nil {
 		return err
@@ -46,11 +55,15 @@ func runRun(ctx context.Context, args []string, stdout, stderr io.Writer) (err e
 		fmt.Fprintln(stderr, "the lab is up already, and will be left up")
 	} else if !*keep {
 		defer func() {
-			if _, downErr := lab.Down(context.WithoutCancel(ctx)); downErr != nil {
-				err = errors.Join(err, downErr)
-				return
+			_, downErr := lab.Down(context.WithoutCancel(ctx))
+			switch {
+			case downErr == nil:
+				fmt.Fprintln(stderr, "the lab is down")
+			case err == nil:
+				err = downErr
+			default: // the command's exit code is the one to return
+				fmt.Fprintf(stderr, "lab: %v\n", downErr)
 			}
-			fmt.Fprintln(stderr, "the lab is down")
 		}()
 	}
 	if len(tars) > 0 {

@@ -183,6 +183,7 @@ func TestHostileServers(t *testing.T) {
 		}, record.Address, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			server := rawServer(t, c.reply)
 			wait := limit
 			if c.err == "" {
@@ -338,6 +339,7 @@ func TestLookupGoesThroughTheServers(t *testing.T) {
 		{"two rounds", []*dnsServer{failing, silent}, "servfail timeout servfail timeout"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			var addrs []string
 			for _, s := range c.servers {
 				addrs = append(addrs, s.addr)

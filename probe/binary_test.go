@@ -174,7 +174,7 @@ func TestProcessExitCodes(t *testing.T) {
 func firstQuestion(t testing.TB, s *dnsServer) (all, own time.Duration) {
 	before := len(s.questions())
 	p := startProcess(t, append(args(t, 1, 16, freePort(t), s.addr), "--observer=peers", "--interval=1s")...)
-	require.Eventually(t, func() bool { return len(s.questions()) > before && p.out.text() != "" }, patient, 100*time.Microsecond)
+	require.Eventually(t, func() bool { return len(s.questions()) > before && strings.Contains(p.out.text(), `"answer":`) }, patient, 100*time.Microsecond)
 	all = s.questions()[before].at.Sub(p.began)
 	p.release(t)
 	log := p.log(t)

@@ -132,6 +132,7 @@ func TestPeersSeeThroughStaleAnswers(t *testing.T) {
 
 // Asking goes on while a connect ends in silence.
 func TestPeersAskWhileConnecting(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	blackhole(t, port)
 	z := newZone()
@@ -194,6 +195,7 @@ func TestPeersOfBothFamilies(t *testing.T) {
 
 // At the deadline all ends: questions, connects, runs.
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	blackhole(t, port)
 	z := newZone()
@@ -274,6 +276,7 @@ func TestTicksDoNotDrift(t *testing.T) {
 
 // 100 peers, replicas that disagree, addresses of nobody: the log stays small.
 func TestLogOfAHundredPeers(t *testing.T) {
+	t.Parallel()
 	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
 		m := new(dns.Msg).SetReply(r)
 		switch rand.N(3) {

@@ -62,6 +62,7 @@ func TestPrimeAsksAgain(t *testing.T) {
 
 // The caching observer tells a server that caches from one that does not.
 func TestCaching(t *testing.T) {
+	t.Parallel()
 	z := newZone()
 	fresh := serveDNS(t, z.handle)
 	var left atomic.Int32

@@ -102,6 +102,7 @@ func TestSoloAsksOnlyForTheLeader(t *testing.T) {
 // libzmq's rules: a connect lasts until the connect time-out, every attempt
 // resolves again, and attempts are 100 to 200 ms apart.
 func TestSoloFollowsLibzmq(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	blackhole(t, port)
 	z := newZone()
@@ -134,6 +135,7 @@ func TestSoloFollowsLibzmq(t *testing.T) {
 
 // Without a time-out the kernel decides, here longer than the trial lasts.
 func TestSoloWithoutTimeoutIsCut(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	blackhole(t, port)
 	z := newZone()
@@ -160,6 +162,7 @@ func TestSoloDoesNotTakeAnotherPodForTheLeader(t *testing.T) {
 		"another index": {Run: "r", Trial: "t1", Job: "flux", Index: 2, UID: "u2"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			z := newZone()
 			z.set(fqdn(0), podAddr(9))
 			s := serveDNS(t, after(2, func() { z.set(fqdn(0), podAddr(0)) }, z.handle))
@@ -188,6 +191,7 @@ func TestStrangersAtThePort(t *testing.T) {
 		{"never ends its line", strings.Repeat("x", 2*maxWho), "no identity: EOF"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			port := freePort(t)
 			l, err := net.Listen("tcp", fmt.Sprint(podAddr(9), ":", port))
 			require.NoError(t, err)

@@ -129,6 +129,7 @@ func TestUncachedViewNeedsTheCheck(t *testing.T) {
 		"has everything":           {dns.RcodeSuccess, "nodata", "nodata"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			z := newZone()
 			s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
 				if r.Question[0].Qtype >= firstType {
@@ -166,6 +167,7 @@ func TestKeysRunOut(t *testing.T) {
 
 // A name that is late is looked at more rarely, so that the keys last.
 func TestLateNamesAreLookedAtSlowly(t *testing.T) {
+	t.Parallel()
 	s := serveDNS(t, newZone().handle)
 	p := testProbe(t, "--interval=20ms")
 	p.zero = p.zero.Add(-quickFor)
@@ -181,9 +183,10 @@ func TestLateNamesAreLookedAtSlowly(t *testing.T) {
 func TestLaterRunsUseOtherKeys(t *testing.T) {
 	s := serveDNS(t, newZone().handle)
 	used := map[uint16]bool{}
+	began := time.Now()
 	for second := range 4 {
 		p := testProbe(t, "--interval=1ms")
-		p.zero = p.zero.Add(time.Duration(second) * time.Second)
+		p.zero = began.Add(time.Duration(second) * time.Second)
 		p.look(t.Context(), netip.MustParseAddrPort(s.addr), 0, keys(0)[:64])
 	}
 	for i, q := range s.questions() {

@@ -62,7 +62,7 @@ func exitCode(err error) int {
 // run is the program: arguments in, report on stdout, progress on stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "report" {
-		return reportCommand(args[1:], stdout, stderr)
+		return reportCommand(args[1:], stdout)
 	}
 	o, err := parse(args, stdout)
 	if err != nil || o == nil {

@@ -81,7 +81,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	if ctx.Err() != nil {
 		s.say.line("interrupted: reporting the trials that are done, then deleting")
 	}
-	reportErr := writeReport(s.folder.Dir(), stdout, stderr)
+	_, reportErr := writeReport(s.folder.Dir(), stdout)
 	return errors.Join(runErr, reportErr, s.teardown(ctx))
 }
 

@@ -19,7 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
 	fakediscovery "k8s.io/client-go/discovery/fake"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
@@ -293,17 +295,29 @@ func TestCollectDaemonSetsOfKubeSystemOnly(t *testing.T) {
 	require.Len(t, Collect(t.Context(), kube).CNI, 1)
 }
 
+// hanging is a cluster that does not answer when asked for its version, the
+// one request that takes no context.
+type hanging struct {
+	kubernetes.Interface
+	discovery.DiscoveryInterface
+	until <-chan struct{}
+}
+
+func (h hanging) Discovery() discovery.DiscoveryInterface { return h }
+
+func (h hanging) ServerVersion() (*version.Info, error) {
+	<-h.until
+	return nil, errors.New("too late")
+}
+
 func TestCollectGivesUp(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	kube := cluster("v1.36.3")
-	kube.PrependReactor("*", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
-		if a.GetResource().Resource == "version" {
-			select {} // discovery knows no context
-		}
+	kube.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
 		return true, nil, &url.Error{Op: "Get", URL: "https://192.0.2.1:6443/" + canary, Err: context.DeadlineExceeded}
 	})
-	e := Collect(ctx, kube)
+	e := Collect(ctx, hanging{Interface: kube, until: t.Context().Done()})
 	require.Equal(t, Unknown, e.Server.GitVersion)
 	require.Contains(t, e.Warnings, "server version: no answer in time")
 	require.Contains(t, e.Warnings, "nodes: no answer in time")

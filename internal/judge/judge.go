@@ -214,17 +214,29 @@ func (j *judgement) status() {
 			v.Reasons = append(v.Reasons, text)
 		}
 	}
+	resolves, connected := "not all peers resolved", "not all peers were connected"
+	if j.solo() {
+		resolves, connected = "not every worker resolved index 0", "not every worker joined"
+	}
 	for _, total := range []struct {
 		what string
 		t    Timing
-	}{{"all peers resolve", v.Resolved}, {"all names on the DNS servers", v.OnServer}, {"all peers connected", v.Connected}} {
+	}{{resolves, v.Resolved}, {"not all names were on all DNS servers", v.OnServer}, {connected, v.Connected}} {
 		switch o := total.t.Lag; {
 		case o.Lost != "" && o.Lost != NotAsked:
+			if v.Status == result.Invalid && len(v.Reasons) > 0 {
+				continue // what spoiled it is known
+			}
 			v.Status = result.Invalid
-			reason(total.what + ": not known: " + o.Lost)
+			reason(total.what + " as far as is known: " + o.Lost)
 		case o.Censored && v.Status != result.Invalid:
 			v.Status = result.Censored
-			reason(fmt.Sprintf("%s: had not happened %.2f s after both existed", total.what, o.Value.Seconds()))
+			reason(fmt.Sprintf("%s within %.2f s", total.what, o.Value.Seconds()))
+		}
+	}
+	for _, w := range v.Workers {
+		if o := w.Joined.Lag; o.Censored {
+			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index, experiment.TimeoutName(experiment.Duration(w.Timeout)), o.Value.Seconds()))
 		}
 	}
 }

@@ -6,11 +6,10 @@ import (
 	"time"
 
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
 )
 
-// reused passes on what the runner recorded about the primer, and works it out
-// from the primer's own records where the runner did not.
+// reused works out, from the primer's own records, how long before the judged
+// run it was gone and what it had left in the caches.
 func (j *judgement) reused() {
 	v, t := j.v, j.t
 	if t.Primer != nil {
@@ -21,27 +20,22 @@ func (j *judgement) reused() {
 		}
 	}
 	first, known := j.firstQuestion()
-	switch {
-	case t.Gap != nil:
-		gap := time.Duration(*t.Gap)
-		v.Gap = &gap
-	case t.Primer != nil && t.Primer.Gone > 0 && known:
+	if t.Primer == nil || !known {
+		return
+	}
+	if t.Primer.Gone > 0 {
 		// Both runs' zeros are readings of the runner's clock.
 		gap := time.Duration(first + t.Run.Zero.UnixNano() - t.Primer.Zero.UnixNano() - t.Primer.Gone)
 		v.Gap = &gap
 	}
-	primed := t.Primed
-	if primed == nil && t.Primer != nil && known {
-		primed = j.primed(first + t.Run.Zero.UnixNano())
-	}
-	for _, p := range primed {
-		i := slices.IndexFunc(v.Left, func(l Left) bool { return l.Replica == p.Replica && l.Class == p.Class })
+	for _, p := range j.primed(first + t.Run.Zero.UnixNano()) {
+		i := slices.IndexFunc(v.Left, func(l Left) bool { return l.Replica == p.replica && l.Class == p.class })
 		if i < 0 {
-			v.Left = append(v.Left, Left{Replica: p.Replica, Class: p.Class, Shortest: p.Left, Longest: p.Left})
+			v.Left = append(v.Left, Left{Replica: p.replica, Class: p.class, Shortest: p.left, Longest: p.left})
 			continue
 		}
-		v.Left[i].Shortest = min(v.Left[i].Shortest, p.Left)
-		v.Left[i].Longest = max(v.Left[i].Longest, p.Left)
+		v.Left[i].Shortest = min(v.Left[i].Shortest, p.left)
+		v.Left[i].Longest = max(v.Left[i].Longest, p.left)
 	}
 	slices.SortStableFunc(v.Left, func(a, b Left) int {
 		return cmp.Or(cmp.Compare(a.Replica, b.Replica), cmp.Compare(a.Class, b.Class))
@@ -62,14 +56,21 @@ func (j *judgement) firstQuestion() (int64, bool) {
 	return first, known
 }
 
+// primed is an answer that a primer's question left in a replica's cache.
+type primed struct {
+	replica string
+	class   record.Class
+	left    float64 // of its TTL, in seconds; negative: expired
+}
+
 // primed reads from the primer's answers what is left of their TTLs at a wall
 // reading of the runner's clock.
-func (j *judgement) primed(at int64) []result.Primed {
+func (j *judgement) primed(at int64) []primed {
 	type key struct {
 		replica string
 		peer    int
 	}
-	last := map[key]result.Primed{}
+	last := map[key]primed{}
 	var order []key
 	for i := range j.t.Primer.Pods {
 		l := readLog(&j.t.Primer.Pods[i])
@@ -97,12 +98,12 @@ func (j *judgement) primed(at int64) []result.Primed {
 			}
 			// The latest to expire is what the replica still has: a later
 			// answer from its cache carries the same end.
-			if !seen || left > old.Left {
-				last[k] = result.Primed{Replica: a.Server, Peer: a.Peer, Class: a.Class, Addrs: a.Addrs, Left: left}
+			if !seen || left > old.left {
+				last[k] = primed{replica: a.Server, class: a.Class, left: left}
 			}
 		}
 	}
-	out := make([]result.Primed, len(order))
+	out := make([]primed, len(order))
 	for i, k := range order {
 		out[i] = last[k]
 	}

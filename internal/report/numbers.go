@@ -56,7 +56,8 @@ func seconds(d time.Duration) string {
 }
 
 // median is exact when the censored values do not matter to it. Where they do
-// it is at least the median with each of them at its bound.
+// it was not reached, and is at least the lower of the two middle values (the
+// middle one) with each censored value at its bound.
 func (s series) median() (bound, bool) {
 	if len(s) == 0 {
 		return bound{}, false
@@ -72,9 +73,10 @@ func (s series) median() (bound, bool) {
 	slices.Sort(high)
 	n := len(s)
 	a, b := low[(n-1)/2], low[n/2]
-	m := bound{d: a.Value + (b.Value-a.Value)/2, strict: b.Censored}
-	m.atLeast = a.Value != high[(n-1)/2] || b.Value != high[n/2]
-	return m, true
+	if a.Value != high[(n-1)/2] || b.Value != high[n/2] {
+		return bound{a.Value, true, a.Censored}, true
+	}
+	return bound{d: a.Value + (b.Value-a.Value)/2}, true
 }
 
 // width returns the smallest and the largest value.

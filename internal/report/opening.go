@@ -242,18 +242,21 @@ func (r *Report) extras(q quoter) string {
 			differ = append(differ, fmt.Sprintf("%s %s against %s", q(a.String()), with, without))
 		}
 	}
-	if compared+unknown == 0 {
-		return ""
-	}
-	text := fmt.Sprintf("Extra objects: against none, the median until all were connected differs by more than 1 s in %d of %s",
-		len(differ), some(compared, "comparison"))
-	if len(differ) > 0 {
-		text += " (" + strings.Join(differ, "; ") + ")"
+	var parts []string
+	if compared > 0 {
+		text := fmt.Sprintf("the median until all were connected differs by more than 1 s in %d of %s with none", len(differ), some(compared, "comparison"))
+		if len(differ) > 0 {
+			text += " (" + strings.Join(differ, "; ") + ")"
+		}
+		parts = append(parts, text)
 	}
 	if unknown > 0 {
-		text += fmt.Sprintf("; %d more cannot be compared, being censored", unknown)
+		parts = append(parts, some(unknown, "comparison")+" not possible, a median being censored")
 	}
-	return text + "."
+	if len(parts) == 0 {
+		return ""
+	}
+	return "Extra objects: " + strings.Join(parts, "; ") + "."
 }
 
 // smallestTest is the number of blocks from which on an exact test of paired

@@ -103,7 +103,7 @@ func play(p experiment.Trial) *result.Trial {
 	default:
 		b = synth.Solo(p.ID, p.Arm.DNS, p.Arm.Extra, workers...)
 		if p.Arm.Names == experiment.Fresh {
-			b.Primer, b.Gap, b.Primed = nil, nil, nil
+			b.Primer = nil
 		}
 	}
 	b.Plan = p

@@ -3,7 +3,6 @@ package result
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,7 +131,7 @@ func TestAppendRefusesWhatJSONCannotHold(t *testing.T) {
 	f, err := Create(t.TempDir(), now)
 	require.NoError(t, err)
 	bad := testTrial("t001")
-	bad.Primed = []Primed{{Left: math.NaN()}}
+	bad.Began = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) // RFC 3339 has four digits for a year
 	require.ErrorContains(t, f.Append(bad), "t001")
 	require.NoError(t, f.WritePlan(testPlan("t001")))
 	require.NoError(t, f.Append(testTrial("t001")))

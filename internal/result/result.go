@@ -34,25 +34,9 @@ type Trial struct {
 	Primer *Run `json:"primer,omitempty"` // reused names only
 	Run    Run  `json:"run"`              // what is judged
 
-	// Gap is the time from the primer's last pod gone to the first question
-	// of the measured run; absent for fresh names and with --no-wait.
-	Gap *experiment.Duration `json:"gap,omitempty"`
-	// Primed is what the primer left in each replica.
-	Primed []Primed `json:"primed,omitempty"`
 	// Earlier owners of addresses that were answered in this trial and that
 	// belong neither to its own pods nor to its primer's.
 	Earlier map[string]string `json:"earlier,omitempty"`
-}
-
-// Primed is a record that the primer's question left in a replica's cache.
-type Primed struct {
-	Replica string       `json:"replica"`
-	Peer    int          `json:"peer"`
-	Class   record.Class `json:"class"`
-	Addrs   []string     `json:"addrs,omitempty"`
-	// Left is the TTL that remained at the measured run's first question, in
-	// seconds; negative: expired by then.
-	Left float64 `json:"left_s"`
 }
 
 // Run is one life of a Job and its Service.

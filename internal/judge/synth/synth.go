@@ -5,6 +5,7 @@ package synth
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -23,7 +24,9 @@ var Zero = time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 // Trial is a trial in the making.
 type Trial struct {
 	result.Trial
-	id map[int]int // last run id by asker
+	id   map[int]int // last run id by asker
+	gap  time.Duration
+	left float64 // of the primer's records at the first question, in seconds
 }
 
 // New makes a trial whose pods are created, scheduled, addressed, started and
@@ -193,12 +196,35 @@ func (t *Trial) Prime(gap time.Duration, left float64) {
 		}
 		run.Pods = append(run.Pods, p)
 	}
-	t.Primer = run
-	g := experiment.Duration(gap)
-	t.Gap = &g
-	for _, r := range []string{"10.244.0.20:53", "10.244.0.21:53"} {
-		t.Primed = append(t.Primed, result.Primed{Replica: r, Peer: 0, Class: record.Address, Addrs: []string{Old(0)}, Left: left})
+	t.Primer, t.gap, t.left = run, gap, left
+}
+
+// settlePrimer makes the primer's end and the answers that its first pod got
+// fit the gap and the TTL left that were asked for, once the time of the
+// judged run's first question is known.
+func (t *Trial) settlePrimer() {
+	if t.Primer == nil {
+		return
 	}
+	first := time.Duration(math.MaxInt64)
+	for _, p := range t.Run.Pods {
+		for _, l := range p.Lines {
+			if l.Answer != nil {
+				first = min(first, time.Duration(p.LogStart)-20*time.Millisecond+time.Duration(l.Answer.Asked))
+			}
+		}
+	}
+	first += t.Run.Zero.Sub(t.Primer.Zero)
+	t.Primer.Gone = int64(first - t.gap)
+	ttl := uint32(30)
+	at := int64(first + time.Duration(t.left*float64(time.Second)) - time.Duration(ttl)*time.Second)
+	p := &t.Primer.Pods[0]
+	var lines []record.Line
+	for _, r := range []string{"10.244.0.20:53", "10.244.0.21:53"} {
+		lines = append(lines, record.Line{V: record.Version, T: at, Answer: &record.Answer{ID: len(lines) + 1, View: record.Direct, Type: "A",
+			Server: r, Class: record.Address, Addrs: []string{Old(0)}, TTL: &ttl, Asked: at - 1, Prev: -1}})
+	}
+	p.Lines = slices.Insert(p.Lines, 1, lines...)
 }
 
 func (t *Trial) line(pod int, at time.Duration, l record.Line) {
@@ -212,6 +238,7 @@ func (t *Trial) End() *result.Trial {
 	for i := range t.Run.Pods {
 		slices.SortStableFunc(t.Run.Pods[i].Lines, func(a, b record.Line) int { return int(a.T - b.T) })
 	}
+	t.settlePrimer()
 	slices.SortStableFunc(t.Run.Events, func(a, b result.Event) int { return int(a.T - b.T) })
 	return &t.Trial
 }

@@ -3,8 +3,6 @@
 package build
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -16,11 +14,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"headless-job-dns/lab/internal/image"
+	"headless-job-dns/lab/internal/process"
 )
 
 // The images that the lab itself needs. The host part keeps containerd from
@@ -161,6 +161,11 @@ func (b *Builder) Build(ctx context.Context) (Tools, error) {
 	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
 		return t, fmt.Errorf("make cache folder: %w", err)
 	}
+	// Of a build that was killed; one that is at work would hold the lock.
+	stale, _ := filepath.Glob(filepath.Join(b.Cache, ".build-*"))
+	for _, dir := range stale {
+		_ = os.RemoveAll(dir)
+	}
 	tmp, err := os.MkdirTemp(b.Cache, ".build-*")
 	if err != nil {
 		return t, fmt.Errorf("make cache folder: %w", err)
@@ -181,11 +186,38 @@ func (b *Builder) Build(ctx context.Context) (Tools, error) {
 		return t, fmt.Errorf("open cache folder: %w", err)
 	}
 	if err := os.Rename(tmp, t.Dir); err != nil {
-		if _, ok, _ := b.Ready(); !ok { // and not: another build was quicker
-			return t, fmt.Errorf("keep build: %w", err)
+		return t, fmt.Errorf("keep build: %w", err)
+	}
+	b.prune(t.Dir)
+	return t, nil
+}
+
+// keepBuilds is how many builds stay: with two, going back and forth between
+// two versions of the source costs no link. Each takes 600 MB.
+const keepBuilds = 2
+
+// prune removes the oldest builds. It is no reason to fail.
+func (b *Builder) prune(newest string) {
+	type dated struct {
+		dir  string
+		time time.Time
+	}
+	var others []dated
+	entries, _ := os.ReadDir(b.Cache)
+	for _, e := range entries {
+		dir := filepath.Join(b.Cache, e.Name())
+		// Only what is certainly a build: the folder may be shared by mistake.
+		if _, err := os.Stat(filepath.Join(dir, "kubelet")); err != nil || dir == newest {
+			continue
+		}
+		if info, err := e.Info(); err == nil {
+			others = append(others, dated{dir, info.ModTime()})
 		}
 	}
-	return t, nil
+	slices.SortFunc(others, func(a, b dated) int { return b.time.Compare(a.time) })
+	for _, o := range others[min(len(others), keepBuilds-1):] {
+		_ = os.RemoveAll(o.dir)
+	}
 }
 
 // compile builds everything in one go: the packages that two programs share,
@@ -205,7 +237,7 @@ func (b *Builder) compile(ctx context.Context, dir string, v Versions) error {
 	cmd.Dir = src
 	// Static, so that they run in an image and in a node alike. Flags of the
 	// user's could make other programs of the same source.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS=linux", "GOARCH="+runtime.GOARCH)
+	cmd.Env = append(os.Environ(), process.Mark(process.Helper), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS=linux", "GOARCH="+runtime.GOARCH)
 	// A group of its own, so that its compilers can be ended with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -224,66 +256,4 @@ func (b *Builder) compile(ctx context.Context, dir string, v Versions) error {
 		return fmt.Errorf("name etcd: %w", err)
 	}
 	return nil
-}
-
-// progressInterval keeps a log readable and a person patient.
-const progressInterval = 20 * time.Second
-
-// progress counts the packages that `go build -v` names, and says so now and
-// then. Other lines are kept: they are the errors.
-type progress struct {
-	w     *io.PipeWriter
-	done  chan string
-	out   io.Writer
-	since time.Time
-}
-
-func newProgress(out io.Writer) *progress {
-	r, w := io.Pipe()
-	p := &progress{w: w, done: make(chan string, 1), out: out, since: time.Now()}
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		s := bufio.NewScanner(r)
-		for s.Scan() {
-			lines <- s.Text()
-		}
-		_, _ = io.Copy(io.Discard, r)
-	}()
-	go p.report(lines)
-	return p
-}
-
-func (p *progress) Write(b []byte) (int, error) { return p.w.Write(b) }
-
-func (p *progress) stop() string {
-	p.w.Close()
-	return <-p.done
-}
-
-func (p *progress) report(lines <-chan string) {
-	tick := time.NewTicker(progressInterval)
-	defer tick.Stop()
-	compiled, downloaded := 0, 0
-	var other bytes.Buffer
-	for {
-		select {
-		case line, ok := <-lines:
-			switch {
-			case !ok:
-				fmt.Fprintf(p.out, "  built in %s\n", time.Since(p.since).Round(time.Second))
-				p.done <- other.String()
-				return
-			case strings.HasPrefix(line, "go: downloading "):
-				downloaded++
-			case line != "" && !strings.ContainsAny(line, " \t:"):
-				compiled++
-			default:
-				fmt.Fprintln(&other, line)
-			}
-		case <-tick.C:
-			fmt.Fprintf(p.out, "  %s: %d modules downloaded, %d packages compiled (about 2,500 the first time)\n",
-				time.Since(p.since).Round(time.Second), downloaded, compiled)
-		}
-	}
 }

@@ -30,7 +30,7 @@ func (l *Lab) Down(ctx context.Context) (bool, error) {
 	if err := preflight.CheckUser(facts); err != nil {
 		return false, err
 	}
-	release, err := lock()
+	release, err := lock(layout.Name)
 	if err != nil {
 		return false, err
 	}
@@ -46,7 +46,7 @@ func (l *Lab) Down(ctx context.Context) (bool, error) {
 // would start again what ends; the apiserver before its etcd; the containers
 // and their shims (which count as their containerd's) last.
 var tiers = [][]string{
-	{layout.Kubelet, layout.Proxy},
+	{process.Helper, layout.Kubelet, layout.Proxy},
 	{layout.Scheduler, layout.ControllerManager},
 	{layout.APIServerDaemon},
 	{layout.Etcd},
@@ -56,11 +56,14 @@ var tiers = [][]string{
 // clean ends and removes everything that Leftovers finds. With keepLogs the
 // state folder stays, with nothing but the logs in it.
 func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
-	state, err := l.ownState(ctx)
+	record, known := l.record()
+	found, err := network.Look(ctx, known)
 	if err != nil {
 		return err
 	}
-	record, recordErr := readRecord(state)
+	if found.State != "" && found.State != l.State {
+		return fmt.Errorf("the lab on this machine has its state in %s: use --state %s", found.State, found.State)
+	}
 	for _, tier := range tiers {
 		if err := process.Kill(func(p process.Process) bool {
 			return slices.ContainsFunc(tier, func(prefix string) bool { return strings.HasPrefix(p.Daemon, prefix) })
@@ -70,36 +73,48 @@ func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
 	}
 	// From here on one failure does not keep the rest from being removed.
 	var errs []error
-	errs = append(errs, network.Down(ctx))
-	errs = append(errs, unmountBelow(string(state)))
+	errs = append(errs, network.Down(ctx, found))
+	errs = append(errs, unmountBelow(string(l.State)))
 	if tree, err := cgroup.Detect(); err != nil {
 		errs = append(errs, err)
 	} else {
 		errs = append(errs, tree.Remove())
 	}
-	if recordErr == nil && record.Boot == bootID() {
+	if known {
 		errs = append(errs, restoreSysctls(record.Sysctls))
+		if !record.NetnsDir {
+			errs = append(errs, network.RemoveNetnsDir())
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err // the record stays, for another try
 	}
-	if recordErr != nil {
-		return nil // no folder, or not ours
+	if record.Phase == "" && found.State == "" {
+		return nil // no folder, or nothing says that it is the lab's
 	}
 	if !keepLogs {
-		return removeState(state)
+		return removeState(l.State)
 	}
-	record.Phase, record.Sysctls = failed, nil
-	entries, err := stateEntries(state)
+	entries, err := stateEntries(l.State)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if file := filepath.Join(string(state), e); file != state.Logs() && file != state.File() {
+		if file := filepath.Join(string(l.State), e); file != l.State.Logs() && file != l.State.File() {
 			errs = append(errs, os.RemoveAll(file))
 		}
 	}
-	return errors.Join(append(errs, writeRecord(state, record))...)
+	return errors.Join(append(errs, writeRecord(l.State, Record{Phase: failed}))...)
+}
+
+// record reads the state folder's, which is empty when there is none. Known
+// says that it is of this boot, so that what it tells of may still be there.
+func (l *Lab) record() (r Record, known bool) {
+	r, err := readRecord(l.State)
+	if err != nil {
+		return Record{}, false
+	}
+	return r, r.Boot == bootID()
 }
 
 // removeState removes the folder, the record in it last: should we be killed
@@ -120,18 +135,6 @@ func removeState(state layout.State) error {
 		return fmt.Errorf("remove state folder: %w", err)
 	}
 	return nil
-}
-
-// ownState is the state folder, and fails if the machine's lab has another.
-func (l *Lab) ownState(ctx context.Context) (layout.State, error) {
-	found, err := network.Look(ctx)
-	if err != nil {
-		return "", err
-	}
-	if state, ok := found.State(); ok && state != l.State {
-		return "", fmt.Errorf("the lab on this machine has its state in %s: use --state %s", state, state)
-	}
-	return l.State, nil
 }
 
 // unmountBelow takes away what is mounted below a folder in the host's mount
@@ -172,42 +175,35 @@ func (l *Lab) Leftovers(ctx context.Context) ([]string, error) {
 	for _, p := range process.List() {
 		add("process %d (%s)", p.PID, p.Command)
 	}
-	found, err := network.Look(ctx)
+	record, known := l.record()
+	found, err := network.Look(ctx, known)
 	if err != nil {
 		return nil, err
 	}
-	record, recordErr := readRecord(l.State)
-	ourBoot := recordErr == nil && record.Boot == bootID()
-	ours := ourBoot
 	for _, link := range found.Links {
-		if link.Ours() || ourBoot {
-			ours = true
-			add("link %s", link.Name)
-		}
+		add("link %s", link.Name)
 	}
 	for _, r := range found.Routes {
-		add("route %s", r)
+		if r.Protocol != "kernel" { // those go with the link
+			add("route %s", r)
+		}
+	}
+	for _, n := range found.Netns {
+		add("network namespace %s", n)
 	}
 	tree, err := cgroup.Detect()
 	if err != nil {
 		return nil, err
 	}
 	for _, dir := range tree.Exist() {
-		ours = true
 		add("cgroup %s", dir)
-	}
-	// A namespace cannot be marked. It is the lab's if something else is.
-	if ours {
-		for _, n := range found.Netns {
-			add("network namespace %s", n)
-		}
 	}
 	for _, p := range mountsWith(func(point string) bool {
 		return strings.HasPrefix(point, string(l.State)+"/") || strings.Contains(point, "/"+layout.Name+"/")
 	}) {
 		add("mount %s", p)
 	}
-	if recordErr == nil {
+	if record.Phase != "" {
 		add("state folder %s", l.State)
 	}
 	return left, nil

@@ -20,12 +20,14 @@ import (
 type Record struct {
 	// Boot is the machine's boot id: from another boot, nothing but files can
 	// be left.
-	Boot       string            `json:"boot"`
-	Phase      string            `json:"phase"`
-	Nodes      int               `json:"nodes"`
-	ClusterDNS string            `json:"cluster_dns"`
-	Tools      string            `json:"tools"` // folder of the programs
-	Sysctls    map[string]string `json:"sysctls,omitempty"`
+	Boot       string `json:"boot"`
+	Phase      string `json:"phase"`
+	Nodes      int    `json:"nodes"`
+	ClusterDNS string `json:"cluster_dns"`
+	Tools      string `json:"tools"` // folder of the programs
+	// What was there before, to be put back.
+	Sysctls  map[string]string `json:"sysctls,omitempty"`
+	NetnsDir bool              `json:"netns_dir"` // /run/netns
 }
 
 // The phases of a lab.
@@ -103,8 +105,8 @@ func restoreSysctls(values map[string]string) error {
 // lock keeps two commands from changing the machine at once. It is a socket
 // without a file: the lab's names are one set per machine, whatever the state
 // folder, and the kernel frees it however the command ends.
-func lock() (release func(), err error) {
-	address := &net.UnixAddr{Name: "@" + layout.Name, Net: "unix"}
+func lock(name string) (release func(), err error) {
+	address := &net.UnixAddr{Name: "@" + name, Net: "unix"}
 	l, err := net.ListenUnix("unix", address)
 	if err == nil {
 		return func() { l.Close() }, nil
@@ -126,7 +128,7 @@ func lock() (release func(), err error) {
 	return nil, fmt.Errorf("%s is changing the lab: wait for it or end it first", who)
 }
 
-// prepareFolder makes the state folder, or finds it to be free or the lab's.
+// stateEntries lists what is in the state folder.
 func stateEntries(s layout.State) ([]string, error) {
 	entries, err := os.ReadDir(string(s))
 	if errors.Is(err, fs.ErrNotExist) {

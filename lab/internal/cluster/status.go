@@ -26,16 +26,14 @@ func (s Status) Up() bool { return s.Known && s.Record.Phase == up && len(s.Miss
 
 func (l *Lab) look() Status {
 	var s Status
-	record, err := readRecord(l.State)
-	s.Known = err == nil && record.Boot == bootID()
-	s.Record = record
+	s.Record, s.Known = l.record()
 	tree, err := cgroup.Detect()
 	if err != nil {
 		return s
 	}
 	s.Running = tree.Running()
 	if s.Known {
-		for _, name := range layout.Daemons(l.State.Nodes(record.Nodes)) {
+		for _, name := range layout.Daemons(l.State.Nodes(s.Record.Nodes)) {
 			if len(s.Running[name]) == 0 {
 				s.Missing = append(s.Missing, name)
 			}
@@ -48,14 +46,14 @@ func (l *Lab) look() Status {
 func (l *Lab) Status(ctx context.Context, w io.Writer) (bool, error) {
 	s := l.look()
 	switch {
+	case s.Record.Phase == failed:
+		fmt.Fprintf(w, "down; the last `up` failed, its logs are in %s\n", l.State.Logs())
+		return false, nil
 	case !s.Known && len(s.Running) == 0:
 		fmt.Fprintln(w, "down")
 		return false, nil
 	case !s.Known:
 		fmt.Fprintf(w, "processes of a lab are running, but %s has no record of it: run `down`\n", l.State)
-		return false, nil
-	case s.Record.Phase == failed:
-		fmt.Fprintf(w, "down; the last `up` failed, its logs are in %s\n", l.State.Logs())
 		return false, nil
 	case !s.Up():
 		fmt.Fprintf(w, "%s, and not running: %s\nrun `down`; the logs are in %s\n", s.Record.Phase, strings.Join(s.Missing, ", "), l.State.Logs())

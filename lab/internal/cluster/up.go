@@ -50,7 +50,7 @@ func (l *Lab) Up(ctx context.Context, o Options) (bool, error) {
 	if err := preflight.CheckUser(facts); err != nil {
 		return false, err
 	}
-	release, err := lock()
+	release, err := lock(layout.Name)
 	if err != nil {
 		return false, err
 	}
@@ -76,12 +76,13 @@ func (l *Lab) Up(ctx context.Context, o Options) (bool, error) {
 		return false, err
 	}
 	if err := l.start(ctx, o, tools); err != nil {
-		// The logs stay for whoever wants to know why, and nothing else.
-		err = fmt.Errorf("%w\nthe logs are in %s until `down`", err, l.State.Logs())
-		if downErr := l.clean(context.WithoutCancel(ctx), true); downErr != nil {
-			err = errors.Join(err, downErr)
+		// The logs stay for whoever wants to know why, and nothing else does.
+		// Who interrupted it knows.
+		keepLogs := ctx.Err() == nil
+		if keepLogs {
+			err = fmt.Errorf("%w\nthe logs are in %s until `down`", err, l.State.Logs())
 		}
-		return false, err
+		return false, errors.Join(err, l.clean(context.WithoutCancel(ctx), keepLogs))
 	}
 	return true, nil
 }
@@ -109,11 +110,11 @@ func (l *Lab) clear(ctx context.Context) error {
 	if err := preflight.CheckState(l.State, entries); err != nil {
 		return err
 	}
-	found, err := network.Look(ctx)
+	found, err := network.Look(ctx, false)
 	if err != nil {
 		return err
 	}
-	return preflight.CheckNetwork(found)
+	return preflight.CheckNetwork(found.Foreign)
 }
 
 // start does the work of Up on a machine that has been found free.
@@ -132,7 +133,8 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	if err := os.Chmod(string(l.State), 0o700); err != nil {
 		return fmt.Errorf("protect state folder: %w", err)
 	}
-	record := Record{Boot: bootID(), Phase: starting, Nodes: o.Nodes, ClusterDNS: o.ClusterDNS, Tools: tools.Dir, Sysctls: readSysctls()}
+	record := Record{Boot: bootID(), Phase: starting, Nodes: o.Nodes, ClusterDNS: o.ClusterDNS, Tools: tools.Dir,
+		Sysctls: readSysctls(), NetnsDir: network.NetnsDirExists()}
 	if err := writeRecord(l.State, record); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"headless-job-dns/lab/internal/layout"
@@ -17,11 +18,11 @@ type Link struct {
 	Alias string `json:"ifalias"`
 }
 
-// Ours says whether the lab made the link.
-func (l Link) Ours() bool { return strings.HasPrefix(l.Alias, layout.Name+" ") }
-
-// State is the state folder of the lab that made the link.
-func (l Link) State() string { return strings.TrimPrefix(l.Alias, layout.Name+" ") }
+// marked returns the state folder that a link's alias names.
+func (l Link) marked() (layout.State, bool) {
+	state, ok := strings.CutPrefix(l.Alias, layout.Name+" ")
+	return layout.State(state), ok
+}
 
 // Route is a route in the host's namespace.
 type Route struct {
@@ -70,32 +71,56 @@ func (r Route) Overlaps() (netip.Prefix, bool) {
 
 // Found is what of the lab's names and ranges is on the host.
 type Found struct {
-	Links   []Link   // with the lab's prefix
-	Netns   []string // with the lab's prefix
-	Routes  []Route  // the lab's own
-	Foreign []Route  // not the lab's, but in its ranges
+	State  layout.State // of the lab that is on the machine, if that can be told
+	Links  []Link
+	Netns  []string
+	Routes []Route
+
+	// Foreign is what has a name or an address of the lab's but not its mark.
+	Foreign Foreign
 }
 
-// State is the state folder of the lab that made these, if it can be told.
-func (f Found) State() (layout.State, bool) {
-	for _, l := range f.Links {
-		if l.Ours() {
-			return layout.State(l.State()), true
-		}
-	}
-	return "", false
+// Foreign is what is in the lab's way.
+type Foreign struct {
+	Links  []Link
+	Netns  []string
+	Routes []Route
 }
 
-// Look finds what is there.
-func Look(ctx context.Context) (Found, error) {
-	f := Found{Netns: netnsNames()}
+// Look finds what is there. There is a moment between the making of a link or
+// a namespace and its marking; with known, the caller has reasons of its own
+// to take all that have the lab's prefix for the lab's.
+func Look(ctx context.Context, known bool) (Found, error) {
+	var f Found
 	var links []Link
 	if err := ipJSON(ctx, &links, "link", "show"); err != nil {
 		return f, fmt.Errorf("list links: %w", err)
 	}
 	for _, l := range links {
-		if strings.HasPrefix(l.Name, layout.LinkPrefix) {
+		if !strings.HasPrefix(l.Name, layout.LinkPrefix) {
+			continue
+		}
+		state, marked := l.marked()
+		if marked {
+			f.State = state
+		}
+		if marked || known {
 			f.Links = append(f.Links, l)
+		} else {
+			f.Foreign.Links = append(f.Foreign.Links, l)
+		}
+	}
+	files, _ := filepath.Glob(layout.NetnsPath(layout.LinkPrefix + "*"))
+	for _, file := range files {
+		name := filepath.Base(file)
+		state, marked := netnsMark(ctx, name)
+		if marked {
+			f.State = state
+		}
+		if marked || known {
+			f.Netns = append(f.Netns, name)
+		} else {
+			f.Foreign.Netns = append(f.Foreign.Netns, name)
 		}
 	}
 	var routes []Route
@@ -106,10 +131,19 @@ func Look(ctx context.Context) (Found, error) {
 		if r.Ours() {
 			f.Routes = append(f.Routes, r)
 		} else if _, ok := r.Overlaps(); ok {
-			f.Foreign = append(f.Foreign, r)
+			f.Foreign.Routes = append(f.Foreign.Routes, r)
 		}
 	}
 	return f, nil
+}
+
+// netnsMark reads the mark that a namespace of the lab's has on its lo.
+func netnsMark(ctx context.Context, name string) (layout.State, bool) {
+	var links []Link
+	if err := ipJSON(ctx, &links, "-netns", name, "link", "show", "dev", "lo"); err != nil || len(links) == 0 {
+		return "", false // half made: not even a namespace
+	}
+	return links[0].marked()
 }
 
 func ipJSON(ctx context.Context, into any, args ...string) error {

@@ -19,13 +19,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"headless-job-dns/lab/internal/layout"
+	"headless-job-dns/lab/internal/process"
 )
 
 // sysctls are set in every namespace of the lab.
@@ -42,17 +41,17 @@ var sysctls = strings.Join([]string{
 // bridge carries, which is not routing.
 const forwarding = "echo 1 >/proc/sys/net/ipv4/ip_forward"
 
-// Up builds everything. The state folder's name is left as alias on the host's
-// link: it tells whose the link is, also to one who looks without the folder.
+// Up builds everything. The state folder's name is left as alias on the links:
+// it tells whose they are, also to one who looks without the folder.
 func Up(ctx context.Context, state layout.State, nodes []layout.Node) error {
-	if err := addNetns(ctx, layout.ControlNetns, sysctls); err != nil {
+	if err := addNetns(ctx, state, layout.ControlNetns, sysctls); err != nil {
 		return err
 	}
-	if err := ip(ctx, "", hostPlan(string(state), nodes)); err != nil {
+	if err := ip(ctx, "", hostPlan(state, nodes)); err != nil {
 		return fmt.Errorf("set up the host's link: %w", err)
 	}
 	for _, n := range nodes {
-		if err := addNetns(ctx, n.Netns(), sysctls+"\n"+forwarding); err != nil {
+		if err := addNetns(ctx, state, n.Netns(), sysctls+"\n"+forwarding); err != nil {
 			return err
 		}
 	}
@@ -67,12 +66,12 @@ func Up(ctx context.Context, state layout.State, nodes []layout.Node) error {
 	return nil
 }
 
-// alias marks a link as the lab's.
-func alias(state string) string { return layout.Name + " " + state }
+// alias marks a link as the lab's. A namespace is marked on its lo.
+func alias(state layout.State) string { return layout.Name + " " + string(state) }
 
 // hostPlan is for the host's namespace. The blackholes catch what is sent to
 // addresses of the lab that are not there: they would follow the default route.
-func hostPlan(state string, nodes []layout.Node) []string {
+func hostPlan(state layout.State, nodes []layout.Node) []string {
 	route := "route add proto " + layout.RouteProtocol + " "
 	plan := []string{
 		fmt.Sprintf("link add %s type veth peer name host netns %s", layout.HostLink, layout.ControlNetns),
@@ -94,7 +93,6 @@ func hostPlan(state string, nodes []layout.Node) []string {
 // (proxy, port-forward) and is reached by them.
 func controlPlan(nodes []layout.Node) []string {
 	plan := []string{
-		"link set lo up",
 		"link add br0 type bridge",
 		fmt.Sprintf("addr add %s/%d dev br0", layout.ControlAddr, layout.NodeCIDR.Bits()),
 		"link set host master br0 up",
@@ -119,7 +117,6 @@ func controlPlan(nodes []layout.Node) []string {
 // before kube-proxy's rules are applied.
 func nodePlan(n layout.Node, nodes []layout.Node) []string {
 	plan := []string{
-		"link set lo up",
 		fmt.Sprintf("addr add %s/%d dev eth0", n.Addr, layout.NodeCIDR.Bits()),
 		"link set eth0 up",
 		"route add blackhole " + layout.PodCIDR.String(),
@@ -140,9 +137,13 @@ func Enter(netns string) []string {
 	return []string{"nsenter", "--net=" + layout.NetnsPath(netns)}
 }
 
-func addNetns(ctx context.Context, name, script string) error {
+func addNetns(ctx context.Context, state layout.State, name, script string) error {
 	if err := command(ctx, nil, "ip", "netns", "add", name); err != nil {
 		return fmt.Errorf("make network namespace %s: %w", name, err)
+	}
+	mark := []string{fmt.Sprintf("link set lo alias %q up", alias(state))}
+	if err := ip(ctx, name, mark); err != nil {
+		return fmt.Errorf("mark network namespace %s: %w", name, err)
 	}
 	argv := append(Enter(name), "sh", "-ec", script)
 	if err := command(ctx, nil, argv...); err != nil {
@@ -161,7 +162,7 @@ func ip(ctx context.Context, netns string, batch []string) error {
 }
 
 func command(ctx context.Context, stdin []byte, argv ...string) error {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := process.Command(ctx, argv...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", argv[0], err, bytes.TrimSpace(out))
@@ -169,28 +170,21 @@ func command(ctx context.Context, stdin []byte, argv ...string) error {
 	return nil
 }
 
-// Down takes the lab's network away, or what there is of it. It must run after
-// the processes have ended: they hold the namespaces.
-func Down(ctx context.Context) error {
-	left, err := Look(ctx)
-	if err != nil {
-		return err
-	}
+// Down takes away what Look found. It must run after the processes have ended:
+// they hold the namespaces.
+func Down(ctx context.Context, found Found) error {
 	var errs []error
-	for _, r := range left.Routes {
-		if r.Device == layout.HostLink {
-			continue // goes with the link
+	for _, r := range found.Routes {
+		if r.Device != layout.HostLink { // those go with the link
+			errs = append(errs, command(ctx, nil, "ip", "route", "del", "proto", layout.RouteProtocol, r.Kind, r.Dst))
 		}
-		args := []string{"ip", "route", "del", "proto", layout.RouteProtocol, r.Kind, r.Dst}
-		errs = append(errs, command(ctx, nil, args...))
 	}
-	for _, l := range left.Links {
+	for _, l := range found.Links {
 		errs = append(errs, command(ctx, nil, "ip", "link", "del", l.Name))
 	}
-	for _, name := range left.Netns {
+	for _, name := range found.Netns {
 		errs = append(errs, removeNetns(name))
 	}
-	errs = append(errs, removeNetnsDir())
 	return errors.Join(errs...)
 }
 
@@ -207,29 +201,24 @@ func removeNetns(name string) error {
 	return nil
 }
 
-// removeNetnsDir undoes the mount that the first `ip netns add` on a machine
-// makes, when no namespace is in it: the next one makes it again.
-func removeNetnsDir() error {
+// NetnsDirExists says whether iproute2's folder is there. The first `ip netns
+// add` on a machine makes it, and a mount of it.
+func NetnsDirExists() bool {
+	_, err := os.Stat(layout.NetnsDir)
+	return err == nil
+}
+
+// RemoveNetnsDir undoes that, when no namespace is left in it.
+func RemoveNetnsDir() error {
 	entries, err := os.ReadDir(layout.NetnsDir)
 	if err != nil || len(entries) > 0 {
 		return nil
 	}
-	for {
-		if err := unix.Unmount(layout.NetnsDir, unix.MNT_DETACH); err != nil {
-			break // EINVAL: no longer a mount
-		}
+	// EINVAL when it is no longer a mount.
+	for unix.Unmount(layout.NetnsDir, unix.MNT_DETACH) == nil {
 	}
 	if err := os.Remove(layout.NetnsDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove %s: %w", layout.NetnsDir, err)
 	}
 	return nil
-}
-
-// netnsNames lists the named namespaces that have the lab's prefix.
-func netnsNames() []string {
-	files, _ := filepath.Glob(layout.NetnsPath(layout.LinkPrefix + "*"))
-	for i := range files {
-		files[i] = filepath.Base(files[i])
-	}
-	return files
 }

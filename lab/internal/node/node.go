@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -121,7 +120,7 @@ func (r *Runner) StartContainerd(ctx context.Context) (context.Context, error) {
 		if _, err := os.Stat(sock); err != nil {
 			return fmt.Errorf("containerd of %s: %w", r.Name, err)
 		}
-		out, err := exec.CommandContext(ctx, "nsenter", r.ctr("version")...).CombinedOutput()
+		out, err := process.Command(ctx, ctr(r.containerd.PID, "version")...).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("containerd of %s: %w: %s", r.Name, err, out)
 		}
@@ -197,7 +196,7 @@ func Load(ctx context.Context, n layout.Node, tree *cgroup.Tree, tars ...string)
 		if err != nil {
 			return fmt.Errorf("load image: %w", err)
 		}
-		cmd := exec.CommandContext(ctx, "nsenter", ctr(pid, "--namespace", "k8s.io", "images", "import", "-")...)
+		cmd := process.Command(ctx, ctr(pid, "--namespace", "k8s.io", "images", "import", "-")...)
 		cmd.Stdin = f
 		out, err := cmd.CombinedOutput()
 		f.Close()
@@ -222,7 +221,5 @@ func containerdPID(pids []int) int {
 // ctr reaches containerd by its short path inside the node: a socket's path
 // may have no more than 107 bytes, which a state folder can use up.
 func ctr(pid int, args ...string) []string {
-	return append([]string{fmt.Sprintf("--mount=/proc/%d/ns/mnt", pid), "ctr", "--address", socket}, args...)
+	return append([]string{"nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", pid), "ctr", "--address", socket}, args...)
 }
-
-func (r *Runner) ctr(args ...string) []string { return ctr(r.containerd.PID, args...) }

@@ -79,18 +79,15 @@ func CheckUser(f Facts) error {
 	return nil
 }
 
-// CheckNetwork says what is in the way of the lab's names and addresses. It is
-// asked when no lab is up.
-func CheckNetwork(f network.Found) error {
+// CheckNetwork says what is in the way of the lab's names and addresses.
+func CheckNetwork(f network.Foreign) error {
 	for _, l := range f.Links {
-		if !l.Ours() {
-			return fmt.Errorf("a link named %s exists and is not the lab's: rename or delete it (ip link del %s)", l.Name, l.Name)
-		}
+		return fmt.Errorf("a link named %s exists and is not the lab's: rename or delete it (ip link del %s)", l.Name, l.Name)
 	}
 	for _, n := range f.Netns {
 		return fmt.Errorf("a network namespace named %s exists and is not the lab's: delete it (ip netns del %s)", n, n)
 	}
-	for _, r := range f.Foreign {
+	for _, r := range f.Routes {
 		p, _ := r.Overlaps()
 		return fmt.Errorf("the route %q overlaps the lab's %s: remove it (a VPN's or another cluster's?) or use another machine", r, p)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +23,9 @@ type Owner struct {
 // OwnerOf judges by what the kernel says about a living process: its cgroups,
 // as /proc/PID/cgroup has them, or the mark in the environment it was started
 // with. The mark is for the moment in which a daemon has been started but has
-// not entered its cgroup yet.
+// not entered its cgroup yet, and for helpers, which enter none.
 func OwnerOf(cgroups, environ []byte) Owner {
+	var o Owner
 	for _, line := range strings.Split(string(cgroups), "\n") {
 		// 4:memory:/headless-job-lab/node1/kubepods/...
 		_, rest, _ := strings.Cut(line, ":")
@@ -32,10 +34,12 @@ func OwnerOf(cgroups, environ []byte) Owner {
 		if len(elem) < 2 || elem[0] != "" || elem[1] != layout.Name {
 			continue
 		}
-		o := Owner{Ours: true}
+		o.Ours = true
 		if len(elem) > 3 && elem[2] == "daemons" {
-			o.Daemon = elem[3]
+			o.Daemon = elem[3] // only one hierarchy tells them apart
 		}
+	}
+	if o.Ours {
 		return o
 	}
 	for _, v := range bytes.Split(environ, []byte{0}) {
@@ -43,7 +47,7 @@ func OwnerOf(cgroups, environ []byte) Owner {
 			return Owner{Ours: true, Daemon: string(name)}
 		}
 	}
-	return Owner{}
+	return o
 }
 
 func ownerOfPID(pid int) Owner {
@@ -77,6 +81,7 @@ func List() []Process {
 			found = append(found, Process{PID: pid, Daemon: o.Daemon, Command: command(pid)})
 		}
 	}
+	slices.SortFunc(found, func(a, b Process) int { return a.PID - b.PID })
 	return found
 }
 

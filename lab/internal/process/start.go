@@ -39,8 +39,26 @@ done
 shift
 exec "$@"`
 
-// Path is the daemons' PATH: kubelet and kube-proxy call mount, nft and such.
-const Path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// Helper marks what the lab runs and waits for: `down` ends it should the lab
+// command have been killed meanwhile.
+const Helper = "helper"
+
+// Mark is the environment variable that says who started a process.
+func Mark(name string) string { return layout.DaemonMark + "=" + name }
+
+// environment has nothing of the user's: a proxy that is set there would be
+// asked for addresses that only exist in here. Kubelet and kube-proxy call
+// mount, nft and such by PATH.
+func environment(name string) []string {
+	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", Mark(name)}
+}
+
+// Command is exec.CommandContext for such a helper.
+func Command(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = environment(Helper)
+	return cmd
+}
 
 // Start runs the daemon, detached from the terminal and its signals.
 func Start(d Daemon) (*Running, error) {
@@ -56,9 +74,7 @@ func Start(d Daemon) (*Running, error) {
 	cmd := exec.Command("/bin/sh", argv...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = "/"
-	// Nothing of the user's environment: a proxy that is set there would be
-	// asked for addresses that only exist in here.
-	cmd.Env = []string{"PATH=" + Path, "HOME=/root", layout.DaemonMark + "=" + d.Name}
+	cmd.Env = environment(d.Name)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", d.Name, err)
