@@ -64,10 +64,10 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestCommandEnv(t *testing.T) {
-	env := commandEnv([]string{"A=b", "NO_PROXY=localhost", "KUBECONFIG=/mine"}, "/s")
+	env := commandEnv([]string{"A=b", "PATH=/bin", "NO_PROXY=localhost", "KUBECONFIG=/mine"}, "/s", "/tools")
 	require.Equal(t, []string{
-		"A=b", "NO_PROXY=localhost", "KUBECONFIG=/mine",
-		"KUBECONFIG=/s/kubeconfig", "NO_PROXY=localhost,198.18.96.0/24", "no_proxy=198.18.96.0/24",
+		"A=b", "PATH=/bin", "NO_PROXY=localhost", "KUBECONFIG=/mine",
+		"KUBECONFIG=/s/kubeconfig", "PATH=/bin:/tools", "NO_PROXY=localhost,198.18.96.0/24", "no_proxy=198.18.96.0/24",
 	}, env, "the last one counts")
 }
 

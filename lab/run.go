@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -71,18 +72,18 @@ func runRun(ctx context.Context, args []string, stdout, stderr io.Writer) (err e
 			return err
 		}
 	}
-	return runCommand(ctx, f.Args(), lab.State, stdout, stderr)
+	return runCommand(ctx, f.Args(), commandEnv(os.Environ(), lab.State, lab.Tools()), stdout, stderr)
 }
 
 // runCommand runs the command to its own end, whatever signal comes: it has
 // objects in the cluster to remove, and the lab is taken down after it.
-func runCommand(ctx context.Context, argv []string, state layout.State, stdout, stderr io.Writer) error {
+func runCommand(ctx context.Context, argv, env []string, stdout, stderr io.Writer) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
-	cmd.Env = commandEnv(os.Environ(), state)
+	cmd.Env = env
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
@@ -116,21 +117,31 @@ func runCommand(ctx context.Context, argv []string, state layout.State, stdout, 
 	return err
 }
 
-// commandEnv is the environment with the lab's KUBECONFIG. The lab's addresses
-// are kept from a proxy, which would look for them in its own network.
-func commandEnv(environ []string, state layout.State) []string {
-	env := append([]string{}, environ...)
-	env = append(env, "KUBECONFIG="+state.Kubeconfig())
-	for _, name := range []string{"NO_PROXY", "no_proxy"} {
-		value := layout.NodeCIDR.String()
+// commandEnv is the environment with the lab's KUBECONFIG, and with its kubectl
+// for who has none. The lab's addresses are kept from a proxy, which would look
+// for them in its own network.
+func commandEnv(environ []string, state layout.State, tools string) []string {
+	get := func(name string) string {
+		value := ""
 		for _, e := range environ {
-			if old, ok := strings.CutPrefix(e, name+"="); ok && old != "" {
-				value = old + "," + layout.NodeCIDR.String()
+			if v, ok := strings.CutPrefix(e, name+"="); ok {
+				value = v
 			}
 		}
-		env = append(env, name+"="+value)
+		return value
 	}
-	return env
+	join := func(old, separator, more string) string {
+		if old == "" {
+			return more
+		}
+		return old + separator + more
+	}
+	return append(slices.Clone(environ),
+		"KUBECONFIG="+state.Kubeconfig(),
+		"PATH="+join(get("PATH"), ":", tools),
+		"NO_PROXY="+join(get("NO_PROXY"), ",", layout.NodeCIDR.String()),
+		"no_proxy="+join(get("no_proxy"), ",", layout.NodeCIDR.String()),
+	)
 }
 
 // fromTerminal says whether Ctrl-C goes to our whole process group: then we

@@ -50,6 +50,9 @@ var buffers = sync.Pool{New: func() any { return new([maxUDP]byte) }}
 // as a libc would. ok is false when ctx ended before the answer came.
 func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question, limit time.Duration) (a record.Answer, t int64, ok bool) {
 	a = record.Answer{Peer: q.peer, View: q.view, Type: q.as, Suffix: q.suffix, Server: server.String()}
+	if over(ctx) {
+		return a, p.now(), false
+	}
 	fail := func(class record.Class, reason string) (record.Answer, int64, bool) {
 		a.Class, a.Err = class, reason
 		return a, p.now(), !over(ctx)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,13 +81,13 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.Func("pods", "`number` of the Job's pods", intInto(&cfg.pods, 1, maxPods))
 	fs.Func("index", "this pod's `number`, from 0 (default $JOB_COMPLETION_INDEX)", intInto(&cfg.index, 0, maxPods-1))
 	fs.StringVar(&cfg.domain, "domain", "", "cluster `domain` (default: from resolv.conf, else cluster.local)")
-	fs.Func("observer", "what to ask: solo, peers, peers+server, prime or caching (default peers)", cfg.setObserver)
+	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime or caching (default peers)", cfg.setObserver)
 	fs.Func("interval", "`time` between questions of one stream (default: 50ms, or so that all pods together ask 1000 a second)", durationInto(&cfg.interval))
 	fs.Func("deadline", "`time` after the start when everything ends (default 3m)", durationInto(&cfg.deadline))
-	fs.DurationVar(&cfg.firstQueryAfter, "first-query-after", 0, "`time` after the start of the first question")
+	fs.Func("first-query-after", "`time` after the start of the first question (default 0s)", cfg.setFirstQueryAfter)
 	fs.Func("connect-timeouts", "`list` dealt out to solo's workers 1, 2, ...: none or a duration (default none)", cfg.setConnectTimeouts)
 	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask those of resolv.conf, peers+server does without the uncached view)", cfg.setReplicas)
-	fs.StringVar(&cfg.prime, "prime", "all", "whose name observer prime asks for: all or leader")
+	fs.StringVar(&cfg.prime, "prime", "all", "`whose` name observer prime asks for: all or leader")
 	fs.StringVar(&cfg.address, "address", "", "`address` to listen on (default: all)")
 	fs.Func("port", "`port` to listen on, the same in all pods (default 8050)", cfg.setPort)
 	fs.StringVar(&cfg.resolvConf, "resolv-conf", "/etc/resolv.conf", "`file` that names the resolvers")
@@ -166,8 +167,8 @@ func (cfg *config) complete() error {
 	if cfg.index < 0 || cfg.index >= cfg.pods {
 		return usagef("invalid value \"%d\" for flag -index: want 0 to %d, the number of pods less one", cfg.index, cfg.pods-1)
 	}
-	if cfg.firstQueryAfter < 0 || cfg.firstQueryAfter >= cfg.deadline {
-		return usagef("invalid value %q for flag -first-query-after: want a duration from 0s to less than the deadline, %s", cfg.firstQueryAfter, cfg.deadline)
+	if cfg.firstQueryAfter >= cfg.deadline {
+		return usagef("invalid value %q for flag -first-query-after: want less than the deadline, %s", cfg.firstQueryAfter, cfg.deadline)
 	}
 	if cfg.prime != "all" && cfg.prime != "leader" {
 		return usagef("invalid value %q for flag -prime: want all or leader", cfg.prime)
@@ -206,6 +207,15 @@ func (cfg *config) setObserver(s string) error {
 	return errors.New("want solo, peers, peers+server, prime or caching")
 }
 
+func (cfg *config) setFirstQueryAfter(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return errors.New("want 0s or a duration, such as 5s")
+	}
+	cfg.firstQueryAfter = d
+	return nil
+}
+
 func (cfg *config) setConnectTimeouts(s string) error {
 	cfg.connectTimeouts = nil
 	for part := range strings.SplitSeq(s, ",") {
@@ -228,7 +238,9 @@ func (cfg *config) setReplicas(s string) error {
 		if err != nil || a.Port() == 0 {
 			return errors.New("want a comma-separated list of IP:port, such as 10.244.0.2:53,[fd00::2]:53")
 		}
-		cfg.replicas = append(cfg.replicas, a)
+		if !slices.Contains(cfg.replicas, a) {
+			cfg.replicas = append(cfg.replicas, a)
+		}
 	}
 	return nil
 }

@@ -208,14 +208,13 @@ func TestDeadline(t *testing.T) {
 	require.Zero(t, done.Resolved)
 	require.Zero(t, done.Reached)
 	require.GreaterOrEqual(t, at, int64(700*time.Millisecond))
-	last := len(s.questions())
 	require.Equal(t, record.DialCut, dials(log)[len(dials(log))-1].Dial.Outcome)
 	for _, l := range answers(log) {
 		require.NotZero(t, closed(log, l.Answer.ID).Count, "every run is closed")
 		require.Less(t, l.Answer.Asked, int64(700*time.Millisecond))
 	}
 	time.Sleep(200 * time.Millisecond)
-	require.Len(t, s.questions(), last)
+	require.LessOrEqual(t, len(s.questions()), done.Questions["client"], "nothing is asked after it")
 	p.release()
 }
 

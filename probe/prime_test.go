@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -84,7 +85,7 @@ func TestCaching(t *testing.T) {
 	})
 	broken := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) { w.WriteMsg(new(dns.Msg).SetRcode(r, dns.RcodeServerFailure)) })
 	log := start(t, "--observer=caching", "--address="+podAddr(1), "--resolv-conf="+resolvConf(t, "127.0.0.1:1"),
-		"--namespace=lab", "--deadline=25s", "--port=18051",
+		"--namespace=lab", "--deadline=25s", fmt.Sprint("--port=", freePort(t)),
 		"--dns-replicas="+strings.Join([]string{fresh.addr, caching.addr, broken.addr}, ",")).log()
 	got := map[string]*record.Caching{}
 	checks := map[string]bool{}

@@ -105,7 +105,7 @@ func (p *probe) run(ctx context.Context) error {
 
 // observe asks what the observer asks and reports whether it saw it all.
 func (p *probe) observe(ctx context.Context) (result, bool) {
-	if !pause(ctx, p.cfg.firstQueryAfter-time.Since(p.zero)) && p.cfg.firstQueryAfter > 0 {
+	if !pause(ctx, p.cfg.firstQueryAfter-time.Since(p.zero)) {
 		return result{}, false
 	}
 	switch p.cfg.observer {

@@ -79,10 +79,14 @@ func ProveCaching(lines []record.Line) (CachingFacts, error) {
 			return f, fmt.Errorf("the probe failed: %s", l.Done.Err)
 		case l.Caching != nil:
 			c := l.Caching
+			enough := len(c.Positive) >= leastTTLs && len(c.Negative) >= leastTTLs
 			if c.Err != "" {
-				return f, fmt.Errorf("server %s: %s", c.Server, c.Err)
+				if !enough {
+					return f, fmt.Errorf("server %s: %s", c.Server, c.Err)
+				}
+				f.Warnings = append(f.Warnings, "server "+c.Server+": "+c.Err)
 			}
-			if len(c.Positive) < leastTTLs || len(c.Negative) < leastTTLs {
+			if !enough {
 				return f, fmt.Errorf("server %s answered %d questions for a name that exists and %d for one that does not; each takes %d to tell", c.Server, len(c.Positive), len(c.Negative), leastTTLs)
 			}
 			f.Servers = append(f.Servers, ServerCaching{Server: c.Server, Positive: c.Positive, Negative: c.Negative})

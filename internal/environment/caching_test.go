@@ -127,6 +127,15 @@ func TestProveCachingRefuses(t *testing.T) {
 	}
 }
 
+func TestProveCachingInSpiteOfALostAnswer(t *testing.T) {
+	lost := caching(r1, down, []uint32{30, 28})
+	lost.Caching.Err = "timeout"
+	f, err := ProveCaching([]record.Line{start(vip), lost})
+	require.NoError(t, err)
+	require.True(t, f.Positive && f.Negative)
+	require.Equal(t, []string{"server " + r1 + ": timeout"}, f.Warnings)
+}
+
 func TestCachingFactsString(t *testing.T) {
 	require.Equal(t, "addresses cached for up to 30 s, denials not cached (TTL 5 s), no uncached view",
 		CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 5}.String())

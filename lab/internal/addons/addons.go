@@ -58,7 +58,13 @@ func Manifests(c Config) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render CoreDNS manifest: %w", err)
 	}
-	return append([]string{rbac}, strings.Split(buf.String(), "\n---\n")...), nil
+	// Split before the mark, so that each document keeps its last line's end.
+	docs := strings.Split(buf.String(), "\n---")
+	for i := range docs {
+		docs[i] += "\n"
+	}
+	docs[len(docs)-1] = strings.TrimSuffix(docs[len(docs)-1], "\n")
+	return append([]string{rbac}, docs...), nil
 }
 
 // Apply creates the objects. The apiserver makes kube-system a moment after it

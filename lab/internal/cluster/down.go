@@ -61,8 +61,8 @@ func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
 	if err != nil {
 		return err
 	}
-	if found.State != "" && found.State != l.State {
-		return fmt.Errorf("the lab on this machine has its state in %s: use --state %s", found.State, found.State)
+	if err := l.checkOwn(found); err != nil {
+		return err
 	}
 	for _, tier := range tiers {
 		if err := process.Kill(func(p process.Process) bool {
@@ -82,9 +82,9 @@ func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
 	}
 	if known {
 		errs = append(errs, restoreSysctls(record.Sysctls))
-		if !record.NetnsDir {
-			errs = append(errs, network.RemoveNetnsDir())
-		}
+	}
+	if !known || !record.NetnsDir {
+		errs = append(errs, network.RemoveNetnsDir())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err // the record stays, for another try
@@ -105,6 +105,14 @@ func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
 		}
 	}
 	return errors.Join(append(errs, writeRecord(l.State, Record{Phase: failed}))...)
+}
+
+// checkOwn says when the lab on this machine is that of another state folder.
+func (l *Lab) checkOwn(found network.Found) error {
+	if found.State != "" && found.State != l.State {
+		return fmt.Errorf("the lab on this machine has its state in %s: use --state %s", found.State, found.State)
+	}
+	return nil
 }
 
 // record reads the state folder's, which is empty when there is none. Known

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -23,6 +24,12 @@ type Status struct {
 
 // Up says whether the lab came up and all of it is still running.
 func (s Status) Up() bool { return s.Known && s.Record.Phase == up && len(s.Missing) == 0 }
+
+// Tools is the folder of the programs that the lab runs, kubectl among them.
+func (l *Lab) Tools() string {
+	record, _ := l.record()
+	return record.Tools
+}
 
 func (l *Lab) look() Status {
 	var s Status
@@ -59,7 +66,8 @@ func (l *Lab) Status(ctx context.Context, w io.Writer) (bool, error) {
 		fmt.Fprintf(w, "%s, and not running: %s\nrun `down`; the logs are in %s\n", s.Record.Phase, strings.Join(s.Missing, ", "), l.State.Logs())
 		return false, nil
 	}
-	fmt.Fprintf(w, "up: %d nodes, cluster DNS %s\nkubeconfig %s\nlogs       %s\n", s.Record.Nodes, s.Record.ClusterDNS, l.State.Kubeconfig(), l.State.Logs())
+	fmt.Fprintf(w, "up: %d nodes, cluster DNS %s\nkubeconfig %s\nkubectl    %s\nlogs       %s\n",
+		s.Record.Nodes, s.Record.ClusterDNS, l.State.Kubeconfig(), filepath.Join(l.Tools(), "kubectl"), l.State.Logs())
 	if t, ok, err := l.Builder.Ready(); err == nil && ok {
 		v := t.Versions
 		fmt.Fprintf(w, "versions   Kubernetes %s, etcd %s, CoreDNS %s, CNI plugins %s\n", v.Kubernetes, v.Etcd, v.CoreDNS, v.CNI)

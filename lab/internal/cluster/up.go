@@ -93,6 +93,13 @@ func (l *Lab) writable() []string { return []string{string(l.State), l.Builder.C
 // clear makes room: remains of an earlier lab are removed, what is somebody
 // else's is not.
 func (l *Lab) clear(ctx context.Context) error {
+	found, err := network.Look(ctx, false)
+	if err != nil {
+		return err
+	}
+	if err := l.checkOwn(found); err != nil {
+		return err
+	}
 	left, err := l.Leftovers(ctx)
 	if err != nil {
 		return err
@@ -102,16 +109,15 @@ func (l *Lab) clear(ctx context.Context) error {
 		if err := l.clean(ctx, false); err != nil {
 			return err
 		}
+		if found, err = network.Look(ctx, false); err != nil {
+			return err
+		}
 	}
 	entries, err := stateEntries(l.State)
 	if err != nil {
 		return err
 	}
 	if err := preflight.CheckState(l.State, entries); err != nil {
-		return err
-	}
-	found, err := network.Look(ctx, false)
-	if err != nil {
 		return err
 	}
 	return preflight.CheckNetwork(found.Foreign)

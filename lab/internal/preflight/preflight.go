@@ -121,9 +121,19 @@ func PackagesFor(commands []string) []string {
 	return sortedKeys(set)
 }
 
+// maxState leaves room in a link's alias, which holds 255 bytes, and in the
+// paths of unix sockets and overlay options below the folder.
+const maxState = 200
+
 // CheckState says whether the folder may become the state folder, from what
 // is in it: none but the lab's own is taken over.
 func CheckState(state layout.State, entries []string) error {
+	if len(state) > maxState {
+		return fmt.Errorf("the name of the folder %s is longer than %d bytes: choose another with --state", state, maxState)
+	}
+	if strings.ContainsAny(string(state), "\"'\\\n, :") {
+		return fmt.Errorf("the name of the folder %q holds a space, comma, colon or quote: choose another with --state", state)
+	}
 	if len(entries) > 0 {
 		return fmt.Errorf("the folder %s holds %s and is not the lab's: choose another with --state", state, entries[0])
 	}

@@ -1,10 +1,12 @@
 package preflight
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"headless-job-dns/lab/internal/layout"
 	"headless-job-dns/lab/internal/network"
 )
 
@@ -60,6 +62,8 @@ func TestCheckNetwork(t *testing.T) {
 func TestCheckState(t *testing.T) {
 	require.NoError(t, CheckState("/s", nil))
 	require.ErrorContains(t, CheckState("/home/me", []string{"letters"}), "/home/me holds letters")
+	require.ErrorContains(t, CheckState("/home/my lab", nil), "holds a space")
+	require.ErrorContains(t, CheckState(layout.State("/"+strings.Repeat("x", 200)), nil), "longer than 200")
 }
 
 func TestPackagesFor(t *testing.T) {

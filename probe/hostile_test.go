@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/record"
+)
+
+// Nothing that a server sends crashes the probe, is taken for an answer, or
+// holds it up longer than the limit.
+func TestHostileServers(t *testing.T) {
+	p := testProbe(t)
+	const limit = 300 * time.Millisecond
+	header := func(query []byte, questions, answers uint16) []byte {
+		b := make([]byte, 12)
+		copy(b, query[:2])
+		b[2] = 0x80
+		binary.BigEndian.PutUint16(b[4:], questions)
+		binary.BigEndian.PutUint16(b[6:], answers)
+		return b
+	}
+	one := func(make func(query []byte) []byte) func([]byte) [][]byte {
+		return func(q []byte) [][]byte { return [][]byte{make(q)} }
+	}
+	for _, c := range []struct {
+		name  string
+		reply func(query []byte) [][]byte
+		class record.Class
+		err   string
+	}{
+		{"wrong id", one(func(q []byte) []byte { b := answered(q); b[0]++; return b }), record.Error, "wrong id"},
+		{"its own question back", one(func(q []byte) []byte { return q }), record.Error, "not an answer"},
+		{"three bytes", one(func(q []byte) []byte { return q[:3] }), record.Error, "shorter than a DNS header"},
+		{"nothing in it", one(func(q []byte) []byte { return nil }), record.Error, "shorter than a DNS header"},
+		{"no question", one(func(q []byte) []byte { return header(q, 0, 0) }), record.Error, "answer to another question"},
+		{"could not read the question", one(func(q []byte) []byte { b := header(q, 0, 0); b[3] = dns.RcodeFormatError; return b }), record.OtherRcode, ""},
+		{"another name", one(func(q []byte) []byte { b := answered(q); b[13] ^= 1; return b }), record.Error, "answer to another question"},
+		{"a name that points at itself", one(func(q []byte) []byte { return append(header(q, 1, 0), 0xc0, 12, 0, 1, 0, 1) }), record.Error, "malformed"},
+		{"names that point at each other", one(func(q []byte) []byte { return append(header(q, 1, 0), 0xc0, 14, 0xc0, 12, 0, 1, 0, 1) }), record.Error, "malformed"},
+		{"65,535 questions", one(func(q []byte) []byte { return header(q, 65535, 65535) }), record.Error, "answer to another question"},
+		{"cut in the middle", one(func(q []byte) []byte {
+			b := answered(q, addressRecord(fqdn(0), "10.0.0.1", 1))
+			return b[:len(b)-3]
+		}), record.Error, "malformed"},
+		{"rubbish first, the answer after it", func(q []byte) [][]byte {
+			wrong := answered(q)
+			wrong[0]++
+			return [][]byte{[]byte("rubbish"), wrong, answered(q, addressRecord(fqdn(0), "10.0.0.1", 1))}
+		}, record.Address, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			server := rawServer(t, c.reply)
+			wait := limit
+			if c.err == "" {
+				wait = patient
+			}
+			began := time.Now()
+			a, _, ok := p.ask(context.Background(), server, askA, wait)
+			require.True(t, ok)
+			require.Equal(t, c.class, a.Class)
+			require.Equal(t, c.err, a.Err)
+			require.Less(t, time.Since(began), patient/2)
+		})
+	}
+}
+
+// An answer from another address than the one that was asked never arrives.
+func TestAnswerFromElsewhere(t *testing.T) {
+	p := testProbe(t)
+	elsewhere, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer elsewhere.Close()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer pc.Close()
+	go func() {
+		buf := make([]byte, 512)
+		n, from, _ := pc.ReadFrom(buf)
+		elsewhere.WriteTo(answered(buf[:n], addressRecord(fqdn(0), "10.0.0.1", 1)), from)
+	}()
+	a, _, ok := p.ask(context.Background(), netip.MustParseAddrPort(pc.LocalAddr().String()), askA, 300*time.Millisecond)
+	require.True(t, ok)
+	require.Equal(t, record.Timeout, a.Class)
+}
+
+// A server that floods the probe with packets cannot hold it up.
+func TestFlood(t *testing.T) {
+	p := testProbe(t)
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer pc.Close()
+	go func() {
+		buf := make([]byte, 512)
+		_, from, _ := pc.ReadFrom(buf)
+		for {
+			if _, err := pc.WriteTo(buf[:60], from); err != nil && strings.Contains(err.Error(), "closed") {
+				return
+			}
+			runtime.Gosched()
+		}
+	}()
+	began := time.Now()
+	a, _, ok := p.ask(context.Background(), netip.MustParseAddrPort(pc.LocalAddr().String()), askA, 300*time.Millisecond)
+	require.True(t, ok)
+	require.Equal(t, record.Error, a.Class)
+	require.Less(t, time.Since(began), patient/2)
+}
+
+// What comes over TCP is bounded as what comes in a packet is.
+func TestHostileOverTCP(t *testing.T) {
+	p := testProbe(t)
+	truncated := func(w dns.ResponseWriter, r *dns.Msg) bool {
+		if w.LocalAddr().Network() != "udp" {
+			return false
+		}
+		m := new(dns.Msg).SetReply(r)
+		m.Truncated = true
+		w.WriteMsg(m)
+		return true
+	}
+	for _, c := range []struct {
+		name  string
+		tcp   func(w dns.ResponseWriter, r *dns.Msg)
+		class record.Class
+		err   string
+	}{
+		{"aliases in a circle", func(w dns.ResponseWriter, r *dns.Msg) {
+			m := new(dns.Msg).SetReply(r)
+			m.Compress = true
+			for i := range 2000 {
+				rr, _ := dns.NewRR(fmt.Sprintf("a%d.x. 1 IN CNAME a%d.x.", i, (i+1)%2000))
+				m.Answer = append(m.Answer, rr)
+			}
+			w.WriteMsg(m)
+		}, record.NoData, ""},
+		{"4,000 addresses", func(w dns.ResponseWriter, r *dns.Msg) {
+			m := new(dns.Msg).SetReply(r)
+			m.Compress = true
+			for i := range 4000 {
+				m.Answer = append(m.Answer, addressRecord(fqdn(0), fmt.Sprintf("10.1.%d.%d", i/250, i%250), 1))
+			}
+			w.WriteMsg(m)
+		}, record.Address, ""},
+		{"hangs up", func(w dns.ResponseWriter, r *dns.Msg) { w.Close() }, record.Error, "tcp: EOF"},
+		{"silence", func(w dns.ResponseWriter, r *dns.Msg) {}, record.Error, "tcp: time-out"},
+		{"half an answer", func(w dns.ResponseWriter, r *dns.Msg) { w.(io.Writer).Write([]byte("x")); w.Close() }, record.Error, "tcp: dns: short read"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
+				if !truncated(w, r) {
+					c.tcp(w, r)
+				}
+			})
+			limit := patient
+			if c.name == "silence" {
+				limit = 500 * time.Millisecond
+			}
+			a, _, ok := p.ask(context.Background(), netip.MustParseAddrPort(s.addr), askA, limit)
+			require.True(t, ok)
+			require.Equal(t, c.class, a.Class, a.Err)
+			require.Equal(t, c.err, a.Err)
+			require.LessOrEqual(t, len(a.Addrs), maxAddrs)
+		})
+	}
+}
