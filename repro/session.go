@@ -41,6 +41,8 @@ type session struct {
 	say    *progress
 	owner  manifests.Owner
 	made   bool // the namespace is ours
+
+	unwatch context.CancelFunc
 }
 
 // experiment carries out the plan: check, create, run, report, delete.
@@ -50,7 +52,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	if o.dryRun {
 		return nil
 	}
-	s := &session{options: o, say: newProgress(stderr, o.plan)}
+	s := &session{options: o, say: newProgress(stderr, o.plan), unwatch: func() {}}
 	var v *version.Info
 	if s.c, v, err = cluster.Connect(ctx, o.loader); err != nil {
 		return err
@@ -193,6 +195,7 @@ func (s *session) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.unwatch = w.Stop
 	s.runner = s.newRunner(w)
 	var mu sync.Mutex
 	// Private servers start side by side; each is examined once it serves. The
@@ -311,6 +314,7 @@ func (s *session) trials(ctx context.Context) error {
 // teardown deletes everything of the run, also when the context is over.
 func (s *session) teardown(ctx context.Context) error {
 	s.say.line("deleting what was created")
+	s.unwatch()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownPatience)
 	defer cancel()
 	var errs []error

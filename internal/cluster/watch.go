@@ -25,13 +25,17 @@ import (
 // namespace, one watch per kind for the whole run, and sorts what it sees by
 // trial.
 type Watcher struct {
+	stop   context.CancelFunc
 	mu     sync.Mutex
 	trials map[string]*Observation
 }
 
-// Watch starts the watches and returns when their caches are filled.
+// Watch starts the watches and returns when their caches are filled. They go
+// on until Stop, whatever becomes of the context: after an interrupt deletion
+// is still to be watched.
 func (c *Client) Watch(ctx context.Context, namespace, run string) (*Watcher, error) {
-	w := &Watcher{trials: map[string]*Observation{}}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w := &Watcher{trials: map[string]*Observation{}, stop: stop}
 	f := informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithNamespace(namespace),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = Selector(run, "") }))
 	for _, inf := range []cache.SharedIndexInformer{
@@ -43,17 +47,22 @@ func (c *Client) Watch(ctx context.Context, namespace, run string) (*Watcher, er
 			UpdateFunc: func(_, o any) { w.note(o, false) },
 			DeleteFunc: func(o any) { w.note(o, true) },
 		}); err != nil {
+			stop()
 			return nil, fmt.Errorf("cannot watch namespace %s: %w", namespace, err)
 		}
 	}
-	f.Start(ctx.Done())
+	f.Start(watching.Done())
 	for kind, ok := range f.WaitForCacheSync(ctx.Done()) {
 		if !ok {
+			stop()
 			return nil, fmt.Errorf("cannot watch %s in namespace %s: %w", kind, namespace, context.Cause(ctx))
 		}
 	}
 	return w, nil
 }
+
+// Stop ends the watches.
+func (w *Watcher) Stop() { w.stop() }
 
 // Observe begins to keep what happens to the objects with the trial's label.
 func (w *Watcher) Observe(trial string) *Observation {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -123,8 +124,11 @@ func TestStuckSaysWhatToDo(t *testing.T) {
 func TestWatchSeesWhatIsCreated(t *testing.T) {
 	kube := fake.NewClientset()
 	c := &Client{Kube: kube}
-	w, err := c.Watch(t.Context(), "ns", "r")
+	ctx, interrupt := context.WithCancel(t.Context())
+	w, err := c.Watch(ctx, "ns", "r")
 	require.NoError(t, err)
+	defer w.Stop()
+	interrupt() // does not end the watches
 	o := w.Observe("t001")
 	require.NoError(t, c.Create(t.Context(), jobPod()))
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "lag", Namespace: "ns", UID: "j", Labels: manifests.Owner{Run: "r", Trial: "t001"}.Labels()}}

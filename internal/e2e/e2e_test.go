@@ -219,15 +219,18 @@ func TestInterrupt(t *testing.T) {
 	onLab(t)
 	cmd, dir := command(t, t.Context(), "--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2")
 	var out bytes.Buffer
-	errs := &watched{want: "t002 2/"}
-	errs.seen = make(chan struct{})
+	errs := &watched{want: "t002 2/", seen: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &out, errs
 	require.NoError(t, cmd.Start())
-	<-errs.seen
+	select {
+	case <-errs.seen:
+	case <-time.After(2 * time.Minute):
+		t.Error("the second trial never began")
+	}
 	time.Sleep(500 * time.Millisecond) // in the middle of it
 	began := time.Now()
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
-	o := finish(t, cmd, dir, &out, &errs.Buffer, cmd.Wait())
+	o := finish(t, cmd, dir, &out, &errs.text, cmd.Wait())
 	require.Equal(t, 130, o.code)
 	require.Less(t, time.Since(began), 30*time.Second)
 	nothingLeft(t)
@@ -235,17 +238,18 @@ func TestInterrupt(t *testing.T) {
 	require.FileExists(t, filepath.Join(o.dir, result.ReportFile))
 }
 
-// watched closes seen when want was written.
+// watched closes seen when want was written. The buffer is no embedded field:
+// its ReadFrom would let io.Copy go past Write.
 type watched struct {
-	bytes.Buffer
+	text bytes.Buffer
 	want string
 	seen chan struct{}
 	done bool
 }
 
 func (w *watched) Write(b []byte) (int, error) {
-	n, err := w.Buffer.Write(b)
-	if !w.done && strings.Contains(w.String(), w.want) {
+	n, err := w.text.Write(b)
+	if !w.done && strings.Contains(w.text.String(), w.want) {
 		w.done = true
 		close(w.seen)
 	}
@@ -267,7 +271,7 @@ func TestManifestsAlone(t *testing.T) {
 		return string(out)
 	}
 	sh("kubectl create namespace " + ns + " && kubectl label namespace " + ns + " pod-security.kubernetes.io/enforce=restricted")
-	defer sh("kubectl delete clusterrole,clusterrolebinding private-dns; kubectl delete namespace " + ns)
+	defer sh("kubectl delete clusterrole,clusterrolebinding headless-job-dns:private-dns && kubectl delete namespace " + ns)
 	resolved := func() (last time.Duration) {
 		var logs string
 		require.Eventually(t, func() bool {
