@@ -186,10 +186,13 @@ func (s *session) setup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// Ours from the request on: an interrupt may hide the answer. Deletion
+		// looks at the label, so that nobody else's is ever hit.
+		s.made = true
 		if err := s.c.Create(ctx, ns); err != nil {
+			s.made = ctx.Err() != nil
 			return err
 		}
-		s.made = true
 	}
 	w, err := s.c.Watch(ctx, s.owner.Namespace, s.plan.Run)
 	if err != nil {
@@ -324,7 +327,9 @@ func (s *session) teardown(ctx context.Context) error {
 	if s.made {
 		errs = append(errs, s.c.DeleteNamespace(ctx, s.owner.Namespace, s.plan.Run, teardownPatience))
 	} else if s.namespace != "" {
-		errs = append(errs, s.c.DeleteTrial(ctx, s.namespace, s.plan.Run, ""))
+		errs = append(errs,
+			s.c.DeleteTrial(ctx, s.namespace, s.plan.Run, ""),
+			s.c.WaitPodsGone(ctx, s.namespace, s.plan.Run, teardownPatience))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("%w; what is left carries the label %s=%s", err, manifests.LabelRun, strings.TrimSpace(s.plan.Run))

@@ -96,33 +96,50 @@ func (c *Client) CreateAnew(ctx context.Context, o metav1.Object, patience time.
 	return err
 }
 
+// notOwned leaves to the garbage collector what a Job or a ReplicaSet made. A
+// controller that saw its pods go before it saw its own object go would create
+// others in their place.
+const notOwned = ",!batch.kubernetes.io/controller-uid,!pod-template-hash"
+
 // DeleteTrial deletes every object in the namespace that carries the run's and
 // the trial's label; an empty trial means all of the run's. It returns when
 // the requests were accepted, not when the objects are gone.
 func (c *Client) DeleteTrial(ctx context.Context, namespace, run, trial string) error {
 	list := metav1.ListOptions{LabelSelector: Selector(run, trial)}
-	// A Job's pods are left to the garbage collector: a Job controller that saw
-	// them go before it saw the Job go would create others in their place.
-	loose := list
-	if trial != "" {
-		loose.LabelSelector += ",!batch.kubernetes.io/controller-uid"
-	}
+	loose := metav1.ListOptions{LabelSelector: list.LabelSelector + notOwned}
 	// The default grace period holds: a probe exits on SIGTERM at once.
 	opt := metav1.DeleteOptions{PropagationPolicy: &background}
 	k := c.Kube
-	var errs []error
-	errs = append(errs,
-		k.BatchV1().Jobs(namespace).DeleteCollection(ctx, opt, list),
-		k.CoreV1().Pods(namespace).DeleteCollection(ctx, opt, loose))
-	errs = append(errs, c.deleteServices(ctx, namespace, list))
+	errs := []error{k.BatchV1().Jobs(namespace).DeleteCollection(ctx, opt, list)}
 	if trial == "" {
 		errs = append(errs,
 			k.AppsV1().Deployments(namespace).DeleteCollection(ctx, opt, list),
 			k.CoreV1().ConfigMaps(namespace).DeleteCollection(ctx, opt, list),
 			k.CoreV1().ServiceAccounts(namespace).DeleteCollection(ctx, opt, list))
 	}
+	errs = append(errs,
+		k.CoreV1().Pods(namespace).DeleteCollection(ctx, opt, loose),
+		c.deleteServices(ctx, namespace, list))
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cannot delete objects labelled %s in namespace %s: %w", list.LabelSelector, namespace, err)
+	}
+	return nil
+}
+
+// WaitPodsGone waits until no pod of the run is left in the namespace: pods go
+// last, after whatever made them.
+func (c *Client) WaitPodsGone(ctx context.Context, namespace, run string, patience time.Duration) error {
+	left := 0
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		pods, err := c.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: Selector(run, "")})
+		if err != nil {
+			return false, nil // an API server that is busy answers the next time
+		}
+		left = len(pods.Items)
+		return left == 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%d pods labelled %s in namespace %s were not gone after %s", left, Selector(run, ""), namespace, patience)
 	}
 	return nil
 }
