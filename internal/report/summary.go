@@ -6,7 +6,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
 )
 
 const (
@@ -37,6 +39,9 @@ func (r *Report) Summary(w io.Writer) error {
 	tab = append(tab, "Medians of readiness lags (from when asker and asked both exist); trials: complete/censored/invalid.")
 	lines := wrap(r.scope(plain), "", "  ")
 	lines = append(lines, tab...)
+	if joins := r.joinsByRegime(); joins != nil && len(lines)+len(joins) < summaryLines {
+		lines = append(lines, columns(joins)...)
+	}
 	sentences := r.sentences(plain)
 	for i, s := range sentences {
 		more := wrap(s, "- ", "  ")
@@ -53,6 +58,32 @@ func (r *Report) Summary(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
 	return err
+}
+
+// joinsByRegime is the original report's question: when did a worker join, by
+// its connect timeout? A row a timeout, a column a kind of solo trials.
+func (r *Report) joinsByRegime() [][]string {
+	head := []string{"solo: joined, by connect timeout"}
+	var solos []finding
+	for _, f := range r.findings() {
+		if f.observer == record.Solo {
+			solos = append(solos, f)
+			head = append(head, plain(string(f.dns)+"/"+string(f.names)))
+		}
+	}
+	all := r.of(func(a experiment.Arm) bool { return a.Observer == record.Solo })
+	if len(all) == 0 {
+		return nil
+	}
+	rows := [][]string{head}
+	for _, t := range r.timeouts(all) {
+		row := []string{experiment.TimeoutName(experiment.Duration(t))}
+		for _, f := range solos {
+			row = append(row, joined(f.trials, t, lagOf).medianText())
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // wrap breaks a sentence into lines.

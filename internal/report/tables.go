@@ -32,7 +32,40 @@ func (r *Report) overview(b *strings.Builder) {
 	}
 	b.WriteString(table(rows))
 	b.WriteString("\ntrials: complete/censored/invalid. >1 s: trials whose last pair was connected later than 1 s. Counts are sums over the trials.\n\n")
+	if rows := r.joinsByArm(); rows != nil {
+		b.WriteString("Median readiness lag of the worker with each connect timeout (none: the kernel decides), `solo`:\n\n")
+		b.WriteString(table(rows))
+		b.WriteString("\n")
+	}
 }
+
+// joinsByArm is one line a solo combination, a column a connect timeout.
+func (r *Report) joinsByArm() [][]string {
+	solo := func(a experiment.Arm) bool { return a.Observer == record.Solo }
+	timeouts := r.timeouts(r.of(solo))
+	if len(timeouts) == 0 {
+		return nil
+	}
+	head := []string{"dns/names/extra"}
+	for _, t := range timeouts {
+		head = append(head, experiment.TimeoutName(experiment.Duration(t)))
+	}
+	rows := [][]string{head}
+	for _, a := range r.arms() {
+		if !solo(a) {
+			continue
+		}
+		row := []string{code(string(a.DNS) + "/" + string(a.Names) + "/" + string(a.Extra))}
+		for _, t := range timeouts {
+			row = append(row, joined(r.of(only(a)), t, lagOf).medianText())
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func lagOf(t judge.Timing) judge.Outcome   { return t.Lag }
+func sinceOf(t judge.Timing) judge.Outcome { return t.Since }
 
 // combinations is a table for each combination.
 func (r *Report) combinations(b *strings.Builder) {
@@ -85,8 +118,8 @@ func (r *Report) measures(a experiment.Arm, trials []trial) []measure {
 	for _, t := range r.timeouts(trials) {
 		out = append(out, measure{
 			"worker joined, connect timeout " + experiment.TimeoutName(experiment.Duration(t)),
-			joined(trials, t, func(t judge.Timing) judge.Outcome { return t.Lag }),
-			joined(trials, t, func(t judge.Timing) judge.Outcome { return t.Since }),
+			joined(trials, t, lagOf),
+			joined(trials, t, sinceOf),
 		})
 	}
 	return out
