@@ -16,35 +16,13 @@ const (
 	MaxLog  = 8 << 20
 )
 
-// Log is what could be read of one probe's log.
-type Log struct {
-	Lines []Line
+// Rest is what a log held beside records.
+type Rest struct {
 	// Junk counts lines that are not records: what a runtime wrote into the
 	// log, or lines longer than MaxLine.
 	Junk int
 	// Truncated says that the log ends in the middle of a line.
 	Truncated bool
-}
-
-// Start returns the log's Start line, nil where there is none.
-func (l Log) Start() *Start {
-	for _, line := range l.Lines {
-		if line.Start != nil {
-			return line.Start
-		}
-	}
-	return nil
-}
-
-// Done returns the log's Done line and when it was written, nil where the
-// probe was not done or its log was cut.
-func (l Log) Done() (*Done, int64) {
-	for i := len(l.Lines) - 1; i >= 0; i-- {
-		if d := l.Lines[i].Done; d != nil {
-			return d, l.Lines[i].T
-		}
-	}
-	return nil, 0
 }
 
 // VersionError says that a log was written by a probe of another schema.
@@ -57,37 +35,37 @@ func (e *VersionError) Error() string {
 // ErrTooLong is returned for logs longer than MaxLog.
 var ErrTooLong = fmt.Errorf("log is longer than %d bytes", MaxLog)
 
-// Read decodes a probe's log. It trusts nothing: lines that are not records
-// are counted and skipped, a last line that was cut is reported. It returns
-// what it could read also when it returns an error.
-func Read(r io.Reader) (Log, error) {
-	var log Log
+// Read decodes a probe's log as it comes and hands over each record. It trusts
+// nothing: lines that are not records are counted and skipped, a last line that
+// was cut is reported. An error comes after all records that could be read.
+func Read(r io.Reader, each func(Line)) (Rest, error) {
+	var rest Rest
 	limited := &io.LimitedReader{R: r, N: MaxLog + 1}
 	b := bufio.NewReaderSize(limited, MaxLine)
 	for number := 1; ; number++ {
 		text, long, err := readLine(b)
 		if err != nil && err != io.EOF {
-			return log, err
+			return rest, err
 		}
 		if limited.N <= 0 {
-			return log, ErrTooLong
+			return rest, ErrTooLong
 		}
 		last := err == io.EOF
 		if text = bytes.TrimSpace(text); len(text) > 0 || long {
 			line, ok := decode(text)
 			switch {
 			case ok && !long && line.V != Version:
-				return log, &VersionError{number, line.V}
+				return rest, &VersionError{number, line.V}
 			case ok && !long:
-				log.Lines = append(log.Lines, line)
+				each(line)
 			case last:
-				log.Truncated = true
+				rest.Truncated = true
 			default:
-				log.Junk++
+				rest.Junk++
 			}
 		}
 		if last {
-			return log, nil
+			return rest, nil
 		}
 	}
 }

@@ -16,6 +16,12 @@ const (
 	doneLine  = `{"v":1,"t":7,"done":{"reason":"complete"}}` + "\n"
 )
 
+// read collects what Read hands over.
+func read(r io.Reader) (lines []Line, rest Rest, err error) {
+	rest, err = Read(r, func(l Line) { lines = append(lines, l) })
+	return lines, rest, err
+}
+
 func TestRead(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -42,7 +48,7 @@ func TestRead(t *testing.T) {
 		{name: "version zero", text: `{"v":0,"t":3,"done":{"reason":"x"}}` + "\n", err: "line 1 has schema version 0; this program reads version 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			log, err := Read(strings.NewReader(c.text))
+			lines, rest, err := read(strings.NewReader(c.text))
 			if c.err != "" {
 				require.EqualError(t, err, c.err)
 				var version *VersionError
@@ -50,27 +56,20 @@ func TestRead(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
-			require.Len(t, log.Lines, c.lines)
-			require.Equal(t, c.junk, log.Junk)
-			require.Equal(t, c.truncated, log.Truncated)
+			require.Len(t, lines, c.lines)
+			require.Equal(t, Rest{c.junk, c.truncated}, rest)
 		})
 	}
 }
 
 func TestReadGivesWhatThereWas(t *testing.T) {
 	broken := errors.New("stream broke off")
-	log, err := Read(io.MultiReader(strings.NewReader(startLine+doneLine+`{"v":1`), failing{broken}))
+	lines, _, err := read(io.MultiReader(strings.NewReader(startLine+doneLine+`{"v":1`), failing{broken}))
 	require.ErrorIs(t, err, broken)
-	require.Len(t, log.Lines, 2)
-	require.NotNil(t, log.Start())
-	done, at := log.Done()
-	require.Equal(t, "complete", done.Reason)
-	require.EqualValues(t, 7, at)
-
-	log = Log{}
-	require.Nil(t, log.Start())
-	done, _ = log.Done()
-	require.Nil(t, done)
+	require.Len(t, lines, 2)
+	require.NotNil(t, lines[0].Start)
+	require.Equal(t, "complete", lines[1].Done.Reason)
+	require.EqualValues(t, 7, lines[1].T)
 }
 
 type failing struct{ err error }
@@ -78,10 +77,10 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestReadIsBounded(t *testing.T) {
-	log, err := Read(strings.NewReader(strings.Repeat(startLine, MaxLog/len(startLine)+10)))
+	lines, _, err := read(strings.NewReader(strings.Repeat(startLine, MaxLog/len(startLine)+10)))
 	require.ErrorIs(t, err, ErrTooLong)
-	require.LessOrEqual(t, len(log.Lines), MaxLog/len(startLine)+1)
-	_, err = Read(endless{}) // one line without end
+	require.LessOrEqual(t, len(lines), MaxLog/len(startLine)+1)
+	_, _, err = read(endless{}) // one line without end
 	require.ErrorIs(t, err, ErrTooLong)
 }
 
@@ -102,12 +101,12 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"v":2,"t":5}`))
 	f.Add([]byte("{\"v\":1,\"t\":1e999}\n\x00\xff"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		log, _ := Read(bytes.NewReader(text))
-		if len(log.Lines)+log.Junk > bytes.Count(text, []byte("\n"))+1 {
-			t.Fatalf("%d lines and %d junk of %d", len(log.Lines), log.Junk, bytes.Count(text, []byte("\n"))+1)
+		lines, rest, _ := read(bytes.NewReader(text))
+		if len(lines)+rest.Junk > bytes.Count(text, []byte("\n"))+1 {
+			t.Fatalf("%d lines and %d junk of %d", len(lines), rest.Junk, bytes.Count(text, []byte("\n"))+1)
 		}
 		var again bytes.Buffer
-		for _, l := range log.Lines {
+		for _, l := range lines {
 			if l.V != Version || l.kinds() != 1 {
 				t.Fatalf("not a record: %+v", l)
 			}
@@ -117,9 +116,9 @@ func FuzzRead(f *testing.F) {
 			}
 			again.Write(append(b, '\n'))
 		}
-		second, err := Read(&again)
-		if err != nil || len(second.Lines) != len(log.Lines) {
-			t.Fatalf("read %d lines, then %d, %v", len(log.Lines), len(second.Lines), err)
+		second, _, err := read(&again)
+		if err != nil || len(second) != len(lines) {
+			t.Fatalf("read %d lines, then %d, %v", len(lines), len(second), err)
 		}
 	})
 }

@@ -82,6 +82,9 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 		if logs.done() >= l.pods {
 			return nil
 		}
+		if err := logs.unreadable(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

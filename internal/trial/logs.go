@@ -2,7 +2,7 @@ package trial
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -29,8 +29,9 @@ type follower struct {
 	wg        sync.WaitGroup
 	changed   chan struct{}
 
-	mu   sync.Mutex
-	pods map[string]*podLog // by pod name
+	mu      sync.Mutex
+	pods    map[string]*podLog // by pod name
+	foreign error              // a log is of another schema: no use in waiting
 }
 
 // podLog is what has been read of one pod's log.
@@ -64,36 +65,12 @@ func (f *follower) add(pod string) {
 // the stream breaks off. An attempt replaces what was there once it is longer.
 func (f *follower) read(pod string, p *podLog) {
 	for f.ctx.Err() == nil {
-		ctx, stop := context.WithCancel(f.ctx)
-		var lines []record.Line
-		junk := 0
-		err := f.c.Follow(ctx, f.namespace, pod, func(b []byte, at time.Time) {
-			var l record.Line
-			if json.Unmarshal(b, &l) != nil || l.V != record.Version {
-				junk++
-				return
-			}
-			lines = append(lines, l)
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			if p.first.IsZero() {
-				p.first = at
-			}
-			if len(lines) > len(p.lines) {
-				p.lines, p.junk = lines, junk
-			}
-			if l.Done != nil {
-				p.done = true
-				stop()
-			}
-			f.signal()
-		})
-		stop()
+		problem := f.attempt(pod, p)
 		f.mu.Lock()
 		done := p.done
 		p.problem = ""
-		if err != nil && !done {
-			p.problem = err.Error()
+		if !done {
+			p.problem = problem
 		}
 		f.mu.Unlock()
 		if done {
@@ -104,6 +81,47 @@ func (f *follower) read(pod string, p *podLog) {
 		case <-time.After(logRetry):
 		}
 	}
+}
+
+// attempt reads a log once, to its end or the probe's last line, and returns
+// why it may be incomplete.
+func (f *follower) attempt(pod string, p *podLog) (problem string) {
+	ctx, stop := context.WithCancel(f.ctx)
+	defer stop()
+	stream, err := f.c.Log(ctx, f.namespace, pod)
+	if err != nil {
+		return err.Error()
+	}
+	defer stream.Close()
+	var lines []record.Line
+	rest, err := record.Read(stream, func(l record.Line) {
+		at := time.Now()
+		lines = append(lines, l)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if p.first.IsZero() {
+			p.first = at
+		}
+		if len(lines) > len(p.lines) {
+			p.lines = lines
+		}
+		if l.Done != nil {
+			p.done = true
+			stop()
+		}
+		f.signal()
+	})
+	f.mu.Lock()
+	p.junk = max(p.junk, rest.Junk)
+	if version := (*record.VersionError)(nil); errors.As(err, &version) {
+		f.foreign = fmt.Errorf("the probe image in pod %s/%s is of another version: %w; build it anew (`make image`) and load it", f.namespace, pod, err)
+		f.signal()
+	}
+	f.mu.Unlock()
+	if err != nil {
+		return fmt.Sprintf("log of pod %s/%s: %v", f.namespace, pod, err)
+	}
+	return ""
 }
 
 func (f *follower) signal() {
@@ -123,6 +141,13 @@ func (f *follower) count(is func(*podLog) bool) int {
 		}
 	}
 	return n
+}
+
+// unreadable returns why waiting for the logs is of no use, nil while it is.
+func (f *follower) unreadable() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.foreign
 }
 
 // done counts the probes that wrote their last line.
