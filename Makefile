@@ -48,7 +48,7 @@ test-unit: ## unit tests of both modules, with -race
 	$(GO) -C lab test -race ./internal/...
 
 test-lab: ## the lab's own end to end test: up, down, crashes, leftovers (root, Linux)
-	$(GO) -C lab test -count=1 -timeout 20m -v .
+	$(GO) -C lab test -count=1 -timeout 30m -v .
 
 # Where there is no lab the tests skip and say why, or fail where CI is set.
 e2e: bin/lab bin/repro image ## end to end tests of the reproducer on the lab (root, Linux)

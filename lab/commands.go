@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -6,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +18,7 @@ import (
 	"headless-job-dns/lab/internal/cluster"
 	"headless-job-dns/lab/internal/image"
 	"headless-job-dns/lab/internal/layout"
+	"headless-job-dns/lab/internal/preflight"
 )
 
 // commands by name. Each parses its own arguments.
@@ -65,6 +69,9 @@ func (f *flags) noArgs() error {
 func (f *flags) lab(out io.Writer) (*cluster.Lab, error) {
 	if f.state == "" || f.cache == "" {
 		return nil, usageError{errors.New("--state and --cache: name a folder")}
+	}
+	if err := preflight.CheckUser(os.Getuid()); err != nil {
+		return nil, err
 	}
 	state, err := filepath.Abs(f.state)
 	if err != nil {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -10,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,8 +41,6 @@ type e2e struct {
 func TestLab(t *testing.T) {
 	unable := ""
 	switch {
-	case runtime.GOOS != "linux":
-		unable = "it runs on Linux only"
 	case os.Getuid() != 0:
 		unable = "it makes namespaces and mounts, which takes root"
 	case testing.Short():
@@ -138,11 +137,15 @@ func (e *e2e) command(argv ...string) string {
 
 func (e *e2e) kubectl(args ...string) string {
 	e.Helper()
-	cmd := exec.Command(filepath.Join(e.tools, "kubectl"), append([]string{"--cache-dir", filepath.Join(e.TempDir(), "kube")}, args...)...)
-	cmd.Env = commandEnv(os.Environ(), layout.State(e.state), e.tools)
-	out, err := cmd.CombinedOutput()
+	out, err := e.kubectlCommand(args...).CombinedOutput()
 	require.NoError(e, err, "kubectl %v: %s", args, out)
 	return string(out)
+}
+
+func (e *e2e) kubectlCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(e.tools, "kubectl"), append([]string{"--cache-dir", filepath.Join(e.TempDir(), "kube")}, args...)...)
+	cmd.Env = commandEnv(os.Environ(), layout.State(e.state), e.tools)
+	return cmd
 }
 
 // down takes the lab down, within what is promised, and looks for leftovers.
@@ -294,16 +297,19 @@ func (e *e2e) question() {
 		return strings.Contains(logs, "done")
 	}, 20*time.Second, 100*time.Millisecond)
 	require.Contains(e, logs, "answer: [10.96.0.1] <nil>")
-	require.Contains(e, logs, "outside name: lookup example.com.: no such host")
+	require.Contains(e, logs, "outside name: lookup example.com. on 10.96.0.10:53: no such host")
 	require.Regexp(e, "outside address: dial tcp .*(unreachable|timeout)", logs)
 
 	// Through the kubelet's streaming server: exec, and logs that follow until
 	// the container ends.
-	follow := make(chan string, 1)
-	go func() { follow <- e.kubectl("logs", "--follow", "--namespace", "lab-test", "asker") }()
-	require.Contains(e, e.kubectl("exec", "--namespace", "lab-test", "asker", "--", "/asker", "kubernetes.default"), "answer: [10.96.0.1]")
+	follow := e.kubectlCommand("logs", "--follow", "--namespace", "lab-test", "asker")
+	var followed bytes.Buffer
+	follow.Stdout = &followed
+	require.NoError(e, follow.Start())
+	require.Contains(e, e.kubectl("exec", "--namespace", "lab-test", "asker", "--", "/asker", "kubernetes.default", "once"), "answer: [10.96.0.1]")
 	e.kubectl("delete", "namespace", "lab-test", "--wait=false")
-	require.Contains(e, <-follow, "done")
+	require.NoError(e, follow.Wait())
+	require.Contains(e, followed.String(), "done")
 }
 
 func (e *e2e) closed() {

@@ -115,16 +115,20 @@ func (c *Client) do(ctx context.Context, method, path, contentType string, body 
 const pollInterval = 50 * time.Millisecond
 
 // Poll asks until ok returns nil. When ctx ends first, the last error says
-// what was still missing.
+// what was still missing, and the context's cause why there is no more time.
 func Poll(ctx context.Context, ok func() error) error {
+	var missing error
 	for {
 		err := ok()
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil || missing == nil { // else it only says that ctx has ended
+			missing = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w (last: %v)", context.Cause(ctx), err)
+			return fmt.Errorf("%v: %w", missing, context.Cause(ctx))
 		case <-time.After(pollInterval):
 		}
 	}

@@ -16,20 +16,12 @@ import (
 	"headless-job-dns/lab/internal/cgroup"
 	"headless-job-dns/lab/internal/layout"
 	"headless-job-dns/lab/internal/network"
-	"headless-job-dns/lab/internal/preflight"
 	"headless-job-dns/lab/internal/process"
 )
 
 // Down removes the lab, or what is there of it. It returns whether there was
 // anything.
 func (l *Lab) Down(ctx context.Context) (bool, error) {
-	facts, err := preflight.Gather()
-	if err != nil {
-		return false, err
-	}
-	if err := preflight.CheckUser(facts); err != nil {
-		return false, err
-	}
 	release, err := lock(layout.Name)
 	if err != nil {
 		return false, err
@@ -71,6 +63,11 @@ func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
 			return err
 		}
 	}
+	// Once more: a helper may have made something while it was still running.
+	state := found.State
+	if found, err = network.Look(ctx, known); err != nil {
+		return err
+	}
 	// From here on one failure does not keep the rest from being removed.
 	var errs []error
 	errs = append(errs, network.Down(ctx, found))
@@ -89,7 +86,7 @@ func (l *Lab) clean(ctx context.Context, keepLogs bool) error {
 	if err := errors.Join(errs...); err != nil {
 		return err // the record stays, for another try
 	}
-	if record.Phase == "" && found.State == "" {
+	if record.Phase == "" && state == "" {
 		return nil // no folder, or nothing says that it is the lab's
 	}
 	if !keepLogs {

@@ -47,9 +47,6 @@ func (l *Lab) Up(ctx context.Context, o Options) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := preflight.CheckUser(facts); err != nil {
-		return false, err
-	}
 	release, err := lock(layout.Name)
 	if err != nil {
 		return false, err

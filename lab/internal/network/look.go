@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os/exec"
@@ -148,6 +149,9 @@ func netnsMark(ctx context.Context, name string) (layout.State, bool) {
 
 func ipJSON(ctx context.Context, into any, args ...string) error {
 	out, err := exec.CommandContext(ctx, "ip", append([]string{"-json"}, args...)...).Output()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil // where there is no ip(8), there never was a lab
+	}
 	if err != nil {
 		return fmt.Errorf("ip %s: %w", strings.Join(args, " "), err)
 	}
