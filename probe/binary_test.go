@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"headless-job-dns/internal/record"
 )
 
 // program builds the program once, as its image does.
@@ -68,7 +66,7 @@ func startProcess(t testing.TB, args ...string) *process {
 	return p
 }
 
-func (p *process) log(t testing.TB) record.Log {
+func (p *process) log(t testing.TB) recorded {
 	t.Helper()
 	return (&pod{t: t, out: p.out, ended: make(chan error)}).log()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
 )
 
@@ -25,10 +26,8 @@ const (
 	// Long enough for a connect without a time-out to a dead address: Linux
 	// gives up after 127 to 134 s.
 	defaultDeadline = 180 * time.Second
-	// Questions of one pod's streams are at least this far apart ...
-	minInterval = 50 * time.Millisecond
-	// ... and all pods together ask no more than this many a second, should
-	// every name stay unknown. A CoreDNS replica answers some ten thousand.
+	// All pods together ask a replica no more than this many questions a
+	// second, should every name stay unknown. It answers some ten thousand.
 	defaultQPS = 1000
 	// A Service holds at most 100 endpoints a slice; ten slices are beyond
 	// anything that was reported.
@@ -82,12 +81,12 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.Func("index", "this pod's `number`, from 0 (default $JOB_COMPLETION_INDEX)", intInto(&cfg.index, 0, maxPods-1))
 	fs.StringVar(&cfg.domain, "domain", "", "cluster `domain` (default: from resolv.conf, else cluster.local)")
 	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime or caching (default peers)", cfg.setObserver)
-	fs.Func("interval", "`time` between questions of one stream (default: 50ms, or so that all pods together ask 1000 a second)", durationInto(&cfg.interval))
+	fs.Func("interval", "`time` between questions of one stream (default: 20ms, or so that a DNS server gets 1000 a second from all pods together)", durationInto(&cfg.interval))
 	fs.Func("deadline", "`time` after the start when everything ends (default 3m)", durationInto(&cfg.deadline))
 	fs.Func("first-query-after", "`time` after the start of the first question (default 0s)", cfg.setFirstQueryAfter)
 	fs.Func("connect-timeouts", "`list` dealt out to solo's workers 1, 2, ...: none or a duration (default none)", cfg.setConnectTimeouts)
-	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask those of resolv.conf, peers+server does without the uncached view)", cfg.setReplicas)
-	fs.StringVar(&cfg.prime, "prime", "all", "`whose` name observer prime asks for: all or leader")
+	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask only what resolv.conf names, peers+server does without the uncached view)", cfg.setReplicas)
+	fs.StringVar(&cfg.prime, "prime", "all", "`which` pods ask with observer prime, each for its own name: all or leader")
 	fs.StringVar(&cfg.address, "address", "", "`address` to listen on (default: all)")
 	fs.Func("port", "`port` to listen on, the same in all pods (default 8050)", cfg.setPort)
 	fs.StringVar(&cfg.resolvConf, "resolv-conf", "/etc/resolv.conf", "`file` that names the resolvers")
@@ -183,8 +182,7 @@ func (cfg *config) complete() error {
 		}
 	}
 	if cfg.interval == 0 {
-		// Every pod asks for every pod: pods² questions an interval.
-		cfg.interval = max(minInterval, time.Duration(cfg.pods*cfg.pods)*time.Second/defaultQPS)
+		cfg.interval = time.Duration(experiment.Interval(cfg.pods, defaultQPS))
 	}
 	return nil
 }

@@ -75,14 +75,15 @@ func TestEnvironmentFillsIn(t *testing.T) {
 	require.Equal(t, 2, cfg.index)
 	require.Equal(t, []string{"flux-2-abc", "u", "n1"}, []string{cfg.pod, cfg.uid, cfg.node})
 	require.Equal(t, record.Peers, cfg.observer)
-	require.Equal(t, 50*time.Millisecond, cfg.interval)
+	require.Equal(t, 24*time.Millisecond, cfg.interval)
 	require.EqualValues(t, 8050, cfg.port)
 }
 
-// All pods together ask 1000 questions a second, unless told otherwise.
+// All pods together ask a server 1000 questions a second, unless told
+// otherwise: the runner's own formula.
 func TestDefaultInterval(t *testing.T) {
-	for pods, want := range map[string]time.Duration{"4": 50 * time.Millisecond, "7": 50 * time.Millisecond, "16": 256 * time.Millisecond, "100": 10 * time.Second} {
-		cfg, err := parseFlags(append(good[:len(good):len(good)], "--pods="+pods), noEnv)
+	for pods, want := range map[string]time.Duration{"3": 20 * time.Millisecond, "4": 24 * time.Millisecond, "16": 288 * time.Millisecond, "100": 10200 * time.Millisecond} {
+		cfg, err := parseFlags(append(good[:len(good):len(good)], "--pods="+pods, "--index=0"), noEnv)
 		require.NoError(t, err)
 		require.Equal(t, want, cfg.interval, pods)
 	}

@@ -31,11 +31,11 @@ func script(t *testing.T, j *journal, words string) {
 	}
 }
 
-func testJournal(t *testing.T) (*journal, func() record.Log) {
+func testJournal(t *testing.T) (*journal, func() recorded) {
 	out := &output{done: make(chan struct{})}
 	j := newJournal(out, func() int64 { return 1000 }, func(err error) { require.NoError(t, err) })
 	j.begin(&record.Start{})
-	return j, func() record.Log {
+	return j, func() recorded {
 		j.done(&record.Done{Reason: "complete"})
 		return (&pod{t: t, out: out}).log()
 	}
@@ -119,8 +119,7 @@ func TestLogIsBounded(t *testing.T) {
 	j.done(&record.Done{Reason: "deadline"})
 	text := j.out.(*output).text()
 	require.Less(t, len(text), 1_000_000)
-	log, err := record.Read(strings.NewReader(text))
-	require.NoError(t, err)
+	log := readLog(t, text)
 	done, _ := log.Done()
 	require.Regexp(t, `^log full: \d+ answers and connects left out$`, done.Err)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -21,8 +22,9 @@ func listen(ctx context.Context, cfg *config) (net.Listener, error) {
 
 // serve tells whoever connects who this pod is and closes. It reads nothing.
 // One connection at a time is enough, and no caller can hold it up: the line
-// fits into an empty socket buffer, so that writing it never waits.
-func serve(l net.Listener, who record.Who) {
+// fits into an empty socket buffer, so that writing it never waits. connected
+// is told who called.
+func serve(l net.Listener, who record.Who, connected func(netip.Addr)) {
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -36,6 +38,9 @@ func serve(l net.Listener, who record.Who) {
 		who.Wall = time.Now().UnixNano()
 		if line, err := json.Marshal(who); err == nil {
 			c.Write(append(line, '\n'))
+		}
+		if from, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+			connected(from.AddrPort().Addr().Unmap())
 		}
 		c.Close()
 	}

@@ -14,7 +14,7 @@
 //	solo          what one worker of the original workload asked (solo.go)
 //	peers         every peer's name through the pod's resolver (peers.go)
 //	peers+server  the same, beside an uncached look at each DNS server (uncached.go)
-//	prime         each DNS server, once, to fill its cache (prime.go)
+//	prime         each DNS server for the pod's own name, to fill its cache (prime.go)
 //	caching       how each DNS server caches (prime.go)
 //
 // Every pod listens and tells whoever connects who it is (listen.go), because

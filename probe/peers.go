@@ -133,6 +133,7 @@ func (peer *peer) take(ctx context.Context, s *stream, a record.Answer, t int64)
 				continue
 			}
 			peer.first[addr] = t
+			peer.p.signs.give(peer.index)
 		}
 		s.latest = append(s.latest, addr)
 		if !peer.right[addr] && !peer.dialling[addr] && len(peer.dialling) < maxPeerDials {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // runsOf returns the runs of answers about one peer in one view.
-func runsOf(log record.Log, view record.View, peer int) (list []record.Line) {
+func runsOf(log recorded, view record.View, peer int) (list []record.Line) {
 	for _, l := range answers(log) {
 		if l.Answer.View == view && l.Answer.Peer == peer {
 			list = append(list, l)
@@ -166,7 +167,7 @@ func TestPeersOfBothFamilies(t *testing.T) {
 		t.Skip("no IPv6 on loopback:", err)
 	}
 	defer l.Close()
-	go serve(l, leader)
+	go serve(l, leader, func(netip.Addr) {})
 	listenAs(t, podAddr(0), port, leader)
 	for name, c := range map[string]struct {
 		addrs []string
@@ -229,6 +230,10 @@ func TestDeadlineOfSilentServer(t *testing.T) {
 			done, _ := log.Done()
 			require.Equal(t, "deadline", done.Reason)
 			require.Less(t, time.Since(began), patient/2)
+			for _, ok := range checks(log) {
+				require.False(t, ok)
+			}
+			require.Equal(t, observer == "peers+server" || observer == "caching", len(checks(log)) == 1, "what was not found out is in the log")
 		})
 	}
 }

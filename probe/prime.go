@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	// primeRetry is the pause before a replica that did not know the name is
+	// primeRetry is the pause before a server that did not know the name is
 	// asked again.
 	primeRetry = 200 * time.Millisecond
 	// A TTL counts down in whole seconds: cachingGap apart, a cached one has
@@ -21,63 +22,62 @@ const (
 	cachingRounds = 3
 )
 
-// prime asks each replica for each name until it answers with an address,
-// which it then has in its cache. Names that it asks for too early leave a
-// denial instead; --first-query-after is there to wait for the records.
+// prime asks each server for this pod's own name until it answers with an
+// address, which is then in its cache: all pods together put each record into
+// each cache once. Asked too early, a cache gets a denial instead;
+// --first-query-after is there to wait for the records. With --prime leader
+// only index 0 asks.
 func (p *probe) prime(ctx context.Context) (result, bool) {
-	names := p.cfg.pods
-	if p.cfg.prime == "leader" {
-		names = 1
+	if p.cfg.prime == "leader" && p.cfg.index != 0 {
+		return result{}, true
 	}
-	var mu sync.Mutex
-	var r result
+	servers := p.allServers()
+	resolved := make([]int64, len(servers)) // 0: not
 	var all sync.WaitGroup
-	servers := p.replicas()
-	left := names * len(servers)
-	for _, server := range servers {
-		for peer := range names {
-			all.Go(func() {
-				if t, ok := p.primeOne(ctx, server, peer); ok {
-					mu.Lock()
-					defer mu.Unlock()
-					left--
-					r.resolved = max(r.resolved, t)
-				}
-			})
-		}
+	for i, server := range servers {
+		all.Go(func() { resolved[i] = p.primeOne(ctx, server) })
 	}
 	all.Wait()
-	if left > 0 {
+	if slices.Contains(resolved, 0) {
 		return result{}, false
 	}
-	return r, true
+	return result{resolved: slices.Max(resolved)}, true
 }
 
-// replicas are the servers that are asked directly: those that the runner
-// named, or what resolv.conf names where it did not know them.
-func (p *probe) replicas() []netip.AddrPort {
-	if len(p.cfg.replicas) > 0 {
-		return p.cfg.replicas
+// allServers are the caches between a pod and the records: each replica that
+// the runner named, and what resolv.conf names, which is what clients ask: a
+// Service's address, or a cache of the node's.
+func (p *probe) allServers() []netip.AddrPort {
+	list := slices.Clone(p.cfg.replicas)
+	for _, s := range p.servers {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
 	}
-	return p.servers
+	return list
 }
 
-// primeOne asks one replica for one peer.
-func (p *probe) primeOne(ctx context.Context, server netip.AddrPort, peer int) (int64, bool) {
-	q := question{peer: peer, view: record.Direct, name: p.peerName(peer) + ".", typ: dns.TypeA, as: "A"}
+// primeOne asks one server for this pod and returns when it had its address.
+// Behind resolv.conf's address nobody knows which cache answers: that is the
+// client's view.
+func (p *probe) primeOne(ctx context.Context, server netip.AddrPort) int64 {
+	q := question{peer: p.cfg.index, view: record.Client, name: p.peerName(p.cfg.index) + ".", typ: dns.TypeA, as: "A"}
+	if slices.Contains(p.cfg.replicas, server) {
+		q.view = record.Direct
+	}
 	prev := int64(-1)
 	for {
 		a, t, ok := p.ask(ctx, server, q, directLimit)
 		if !ok {
-			return 0, false
+			return 0
 		}
 		a.Prev, prev = prev, a.Asked
 		p.log.answer(t, a)
 		if a.Class == record.Address {
-			return t, true
+			return t
 		}
 		if !pause(ctx, primeRetry) {
-			return 0, false
+			return 0
 		}
 	}
 }
@@ -87,7 +87,7 @@ func (p *probe) primeOne(ctx context.Context, server netip.AddrPort, peer int) (
 // no name of any trial.
 func (p *probe) caching(ctx context.Context) (result, bool) {
 	var all sync.WaitGroup
-	for _, server := range p.replicas() {
+	for _, server := range p.allServers() {
 		all.Go(func() { p.check(ctx, server) })
 		all.Go(func() { p.cachingOf(ctx, server) })
 	}

@@ -26,6 +26,7 @@ type probe struct {
 	hasIPv6 bool             // among them one that is not only of the link
 	log     *journal
 	broken  chan error // the log could not be written
+	signs   signs
 
 	mu        sync.Mutex
 	questions map[string]int
@@ -67,7 +68,7 @@ func (p *probe) run(ctx context.Context) error {
 		return err
 	}
 	defer l.Close()
-	go serve(l, p.who())
+	go serve(l, p.who(), p.signs.connected)
 
 	type end struct {
 		result

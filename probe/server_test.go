@@ -260,7 +260,7 @@ func newTestProbe(t testing.TB, out io.Writer, args ...string) *probe {
 func noEnv(string) string { return "" }
 
 // log waits until the probe is done and returns what it wrote.
-func (p *pod) log() record.Log {
+func (p *pod) log() recorded {
 	p.t.Helper()
 	select {
 	case <-p.out.done:
@@ -269,14 +269,32 @@ func (p *pod) log() record.Log {
 	case <-time.After(patient):
 		require.Fail(p.t, "probe was not done in time", "%s", p.out.text())
 	}
-	log, err := record.Read(strings.NewReader(p.out.text()))
-	require.NoError(p.t, err)
-	require.Zero(p.t, log.Junk)
-	require.False(p.t, log.Truncated)
-	require.NotEmpty(p.t, log.Lines)
-	require.NotNil(p.t, log.Lines[0].Start, "the first line is Start")
+	log := readLog(p.t, p.out.text())
+	require.NotNil(p.t, log.Start(), "the first line is Start")
 	require.NotNil(p.t, log.Lines[len(log.Lines)-1].Done, "the last line is Done")
 	return log
+}
+
+// recorded is a probe's log.
+type recorded struct{ Lines []record.Line }
+
+// readLog reads a log that holds records and nothing else.
+func readLog(t testing.TB, text string) (log recorded) {
+	t.Helper()
+	rest, err := record.Read(strings.NewReader(text), func(l record.Line) { log.Lines = append(log.Lines, l) })
+	require.NoError(t, err)
+	require.Zero(t, rest)
+	require.NotEmpty(t, log.Lines)
+	return log
+}
+
+// Start is what the first line holds.
+func (log recorded) Start() *record.Start { return log.Lines[0].Start }
+
+// Done is what the last line holds, and when it was written.
+func (log recorded) Done() (*record.Done, int64) {
+	last := log.Lines[len(log.Lines)-1]
+	return last.Done, last.T
 }
 
 // release ends the probe as SIGTERM does.
@@ -291,7 +309,7 @@ func (p *pod) release() {
 	}
 }
 
-func answers(log record.Log) (list []record.Line) {
+func answers(log recorded) (list []record.Line) {
 	for _, l := range log.Lines {
 		if l.Answer != nil {
 			list = append(list, l)
@@ -300,7 +318,7 @@ func answers(log record.Log) (list []record.Line) {
 	return list
 }
 
-func dials(log record.Log) (list []record.Line) {
+func dials(log recorded) (list []record.Line) {
 	for _, l := range log.Lines {
 		if l.Dial != nil {
 			list = append(list, l)
@@ -309,7 +327,18 @@ func dials(log record.Log) (list []record.Line) {
 	return list
 }
 
-func closed(log record.Log, id int) record.Closed {
+// checks tells of each server that was checked whether it was found good.
+func checks(log recorded) map[string]bool {
+	ok := map[string]bool{}
+	for _, l := range log.Lines {
+		if l.Check != nil {
+			ok[l.Check.Server] = l.Check.OK
+		}
+	}
+	return ok
+}
+
+func closed(log recorded, id int) record.Closed {
 	for _, l := range log.Lines {
 		if l.Closed != nil && l.Closed.ID == id {
 			return *l.Closed

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,39 +163,138 @@ func TestUncachedViewNeedsTheCheck(t *testing.T) {
 // Keys are not used again when they run out.
 func TestKeysRunOut(t *testing.T) {
 	s := serveDNS(t, newZone().handle)
-	p := testProbe(t, "--interval=1ms")
+	p := testProbe(t, "--interval=1ms", "--deadline=100ms")
 	p.look(t.Context(), netip.MustParseAddrPort(s.addr), 0, keys(0)[:5])
 	require.Len(t, s.questions(), 5)
 }
 
-// A name that is late is looked at more rarely, so that the keys last.
-func TestLateNamesAreLookedAtSlowly(t *testing.T) {
-	t.Parallel()
-	s := serveDNS(t, newZone().handle)
-	p := testProbe(t, "--interval=20ms")
-	p.zero = p.zero.Add(-quickFor)
-	ctx := t.Context()
-	done := make(chan struct{})
-	go func() { defer close(done); p.look(ctx, netip.MustParseAddrPort(s.addr), 0, keys(0)[:4]) }()
-	<-done
-	seen := s.questions()
-	require.GreaterOrEqual(t, seen[3].at.Sub(seen[0].at), 2*slowdown*20*time.Millisecond)
+// The keys of either half last until the deadline, whatever the signs, and the
+// looks are quick at first and after the first late sign.
+func TestKeysLastUntilTheDeadline(t *testing.T) {
+	const second = int64(time.Second)
+	for _, interval := range []time.Duration{time.Millisecond, 20 * time.Millisecond, 35 * time.Millisecond, 80 * time.Millisecond, 10 * time.Second} {
+		for _, deadline := range []time.Duration{time.Second, 40 * time.Second, 150 * time.Second, 5 * time.Minute} {
+			for name, signs := range map[string]int64{"no signs": 1 << 62, "one at 15 s": 15 * second, "one a second": second, "no end of them": second / 1000} {
+				for half := range 2 {
+					c := newPace(interval, deadline, len(keys(half)))
+					c.sign(0)
+					looks, sign := 0, signs
+					for now := int64(0); now < int64(deadline); {
+						looks++
+						require.GreaterOrEqual(t, c.quick, int64(max(interval, quickest)))
+						before := c.last
+						c.looked(now)
+						if looks > 1 {
+							require.GreaterOrEqual(t, now-before, c.quick, "never faster than quick")
+						}
+						for sign < c.next {
+							c.sign(max(sign, now))
+							if sign += signs; name == "one at 15 s" {
+								sign = 1 << 62
+							}
+						}
+						gap := c.next - now
+						due := now < int64(quickFor) || name == "one at 15 s" && now >= signs && now < signs+int64(quickFor)
+						require.Equal(t, due && c.left > 0 || gap == c.quick, gap == c.quick, "%v", now)
+						now = c.next
+					}
+					require.LessOrEqual(t, looks, len(keys(half)), "%v %v %s", interval, deadline, name)
+				}
+			}
+		}
+	}
 }
 
-// A run of the same names shortly after another one begins with other keys.
+// A pod that is late is looked for slowly, and quickly once it has connected.
+func TestSignsQuickenTheLooks(t *testing.T) {
+	t.Parallel()
+	s := serveDNS(t, newZone().handle)
+	port := freePort(t)
+	p := start(t, append(args(t, 1, 3, port, s.addr), "--observer=peers+server", "--dns-replicas="+s.addr, "--deadline=5m")...)
+	looks := func(from, to time.Time) (n int) {
+		for _, q := range s.questions() {
+			if q.typ >= firstType && q.name == fqdn(2) && q.at.After(from) && q.at.Before(to) {
+				n++
+			}
+		}
+		return n
+	}
+	began := time.Now()
+	time.Sleep(quickFor + 200*time.Millisecond)
+	late := time.Now()
+	require.Greater(t, looks(began, late), 50)
+	time.Sleep(time.Second)
+	connected := time.Now()
+	require.LessOrEqual(t, looks(late, connected), 2)
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(podAddr(2))}}
+	for range 2 { // again from the same address tells nothing new
+		c, err := dialer.Dial("tcp", net.JoinHostPort(podAddr(1), fmt.Sprint(port)))
+		require.NoError(t, err)
+		c.Close()
+	}
+	time.Sleep(time.Second)
+	require.Greater(t, looks(connected, time.Now()), 25)
+	p.release()
+}
+
+// What is learned of a peer elsewhere quickens the looks at its name alone.
+func TestSignsOfOnePeer(t *testing.T) {
+	var s signs
+	first, second, other := s.watch(1), s.watch(1), s.watch(2)
+	s.give(1)
+	s.give(1)
+	s.give(3)
+	require.Len(t, first, 1)
+	require.Len(t, second, 1)
+	require.Empty(t, other)
+	s.connected(netip.MustParseAddr("10.0.0.1"))
+	require.Len(t, other, 1)
+	<-other
+	s.connected(netip.MustParseAddr("10.0.0.1"))
+	require.Empty(t, other)
+	for i := range 2 * maxPods {
+		s.connected(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}))
+	}
+	require.Len(t, s.heard, maxPods)
+}
+
+// A check is repeated before the view is given up.
+func TestCheckIsRepeated(t *testing.T) {
+	t.Parallel()
+	z := newZone()
+	var lost atomic.Int32
+	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
+		if lost.Add(1) > 4 { // two of each name
+			z.handle(w, r)
+		}
+	})
+	p := testProbe(t)
+	require.True(t, p.check(t.Context(), netip.MustParseAddrPort(s.addr)))
+	used := map[string]bool{}
+	for _, q := range s.questions() {
+		k := fmt.Sprint(q.name, q.typ, q.do, q.cd)
+		require.False(t, used[k], "key used twice: %s", k)
+		used[k] = true
+	}
+	require.Len(t, used, 6)
+}
+
+// A run of the same names that begins when another one has ended begins with
+// keys that it cannot have got to.
 func TestLaterRunsUseOtherKeys(t *testing.T) {
 	s := serveDNS(t, newZone().handle)
 	used := map[uint16]bool{}
 	began := time.Now()
-	for second := range 4 {
-		p := testProbe(t, "--interval=1ms")
-		p.zero = began.Add(time.Duration(second) * time.Second)
-		p.look(t.Context(), netip.MustParseAddrPort(s.addr), 0, keys(0)[:64])
+	for run := range 4 {
+		p := testProbe(t, "--interval=1ms", "--deadline=400ms")
+		p.zero = began.Add(time.Duration(run) * 400 * time.Millisecond)
+		ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		p.look(ctx, netip.MustParseAddrPort(s.addr), 0, keys(0)[:128])
+		stop()
 	}
-	for i, q := range s.questions() {
-		if i%64 < keysPerSecond {
-			require.False(t, used[q.typ])
-			used[q.typ] = true
-		}
+	require.Greater(t, len(s.questions()), 20)
+	for _, q := range s.questions() {
+		require.False(t, used[q.typ])
+		used[q.typ] = true
 	}
 }

@@ -19,6 +19,7 @@ resolve and reach each other, and says where the time goes.
 
   repro [flags]        run a plan on the cluster that kubectl would use
   repro report DIR     make report.md again from a results folder
+  repro clean          delete what killed runs left behind; clean --help
 
 A trial creates (optionally) an extra object, a headless Service and an Indexed
 Job whose pods are probes, waits for the probes, and deletes everything again.
@@ -101,41 +102,23 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	dryRun := fs.Bool("dry-run", false, "print the plan and stop")
 	help := fs.BoolP("help", "h", false, "print this")
 
-	loading := clientcmd.NewDefaultClientConfigLoadingRules()
-	fs.StringVar(&loading.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path to the kubeconfig file, as kubectl's")
-	var over clientcmd.ConfigOverrides
-	clientcmd.BindOverrideFlags(&over, fs, clientcmd.RecommendedConfigOverrideFlags(""))
-	// kubectl's other connection flags work too, without filling the screen.
-	shown := map[string]bool{"context": true, "namespace": true}
-	own := map[string]bool{}
-	fs.VisitAll(func(f *pflag.Flag) { own[f.Name] = true })
-	connection := pflag.NewFlagSet("", pflag.ContinueOnError)
-	clientcmd.BindOverrideFlags(&clientcmd.ConfigOverrides{}, connection, clientcmd.RecommendedConfigOverrideFlags(""))
-	connection.VisitAll(func(f *pflag.Flag) {
-		if own[f.Name] && !shown[f.Name] {
-			fs.MarkHidden(f.Name)
-		}
-	})
-	if f := fs.Lookup("namespace"); f != nil {
-		f.Usage = "existing namespace to use as it is (default: one is made and deleted)"
-	}
+	loader, over := connection(fs, "existing namespace to use as it is (default: one is made and deleted)")
 
 	if err := fs.Parse(args); err != nil {
 		return nil, experiment.Inputf("%w; `repro --help` lists the flags", err)
 	}
 	if *help {
-		flags := strings.ReplaceAll(fs.FlagUsagesWrapped(helpWidth), boolHint, strings.Repeat(" ", len(boolHint)))
 		fmt.Fprintf(stdout, intro, planHelp())
-		fmt.Fprint(stdout, "\nFlags:\n", flags, outro)
+		fmt.Fprint(stdout, "\nFlags:\n", flagHelp(fs), outro)
 		return nil, nil
 	}
 	if fs.NArg() > 0 {
-		return nil, experiment.Inputf("%q is not a command; accepted: report DIR, or flags only", fs.Arg(0))
+		return nil, experiment.Inputf("%q is not a command; accepted: report DIR, or flags only, or clean with flags of its own", fs.Arg(0))
 	}
 	o := experiment.Options{Name: *plan, Run: *runID, Seed: *seed, Blocks: *blocks, Settings: s}
 	o.Settings.Interval = experiment.Duration(*interval)
-	if fs.Changed("interval") && *interval <= 0 {
-		return nil, experiment.Inputf("--interval %s is not positive; accepted: a duration such as 50ms", *interval)
+	if fs.Changed("interval") && *interval == 0 {
+		return nil, experiment.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
 	}
 	var errs [5]error
 	o.DNS, errs[0] = experiment.ParseDNS(*dns)
@@ -162,10 +145,32 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, err
 	}
 	return &options{
-		plan: p, loader: clientcmd.NewNonInteractiveDeferredLoadingClientConfig(loading, &over),
+		plan: p, loader: loader,
 		namespace: over.Context.Namespace, image: *image, dnsImage: *dnsImage, domain: strings.Trim(*domain, "."),
 		results: *results, dryRun: *dryRun,
 	}, nil
+}
+
+// connection adds kubectl's connection flags to those of a command. The loader
+// and the overrides hold what they say once the flags are parsed.
+func connection(fs *pflag.FlagSet, namespaceUsage string) (clientcmd.ClientConfig, *clientcmd.ConfigOverrides) {
+	loading := clientcmd.NewDefaultClientConfigLoadingRules()
+	fs.StringVar(&loading.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path to the kubeconfig file, as kubectl's")
+	over := &clientcmd.ConfigOverrides{}
+	bound := pflag.NewFlagSet("", pflag.ContinueOnError)
+	bound.SortFlags = false
+	clientcmd.BindOverrideFlags(over, bound, clientcmd.RecommendedConfigOverrideFlags(""))
+	// All of them work, the rare ones without filling the screen.
+	shown := map[string]bool{clientcmd.FlagContext: true, clientcmd.FlagNamespace: true}
+	bound.VisitAll(func(f *pflag.Flag) { f.Hidden = !shown[f.Name] })
+	bound.Lookup(clientcmd.FlagNamespace).Usage = namespaceUsage
+	fs.AddFlagSet(bound)
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(loading, over), over
+}
+
+// flagHelp is the part of --help that lists the flags.
+func flagHelp(fs *pflag.FlagSet) string {
+	return strings.ReplaceAll(fs.FlagUsagesWrapped(helpWidth), boolHint, strings.Repeat(" ", len(boolHint)))
 }
 
 func planHelp() string {

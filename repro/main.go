@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/result"
 )
@@ -31,13 +34,23 @@ const (
 var errInvalidTrials = errors.New("not every trial could be used")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A reader that goes away (`repro | tee log` and Ctrl-C) must not end the
+	// program before it has deleted what it created: writes fail instead.
+	signal.Ignore(syscall.SIGPIPE)
+	// API machinery logs to stderr on its own; what matters reaches the user as
+	// an error with a next step.
+	klog.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// After the first signal the default handling comes back: a second one ends
 	// the program at once. Not immediately: Ctrl-C reaches every process of a
 	// terminal's group, and a parent may pass it on once more.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, errInvalidTrials) {
+	switch {
+	case err == nil, errors.Is(err, errInvalidTrials):
+	case err == context.Canceled: // nothing else went wrong
+		fmt.Fprintln(os.Stderr, "repro: interrupted")
+	default:
 		fmt.Fprintln(os.Stderr, "repro:", err)
 	}
 	os.Exit(exitCode(err))
@@ -63,6 +76,9 @@ func exitCode(err error) int {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "report" {
 		return reportCommand(args[1:], stdout)
+	}
+	if len(args) > 0 && args[0] == "clean" {
+		return cleanCommand(ctx, args[1:], stdout, stderr)
 	}
 	o, err := parse(args, stdout)
 	if err != nil || o == nil {

@@ -18,14 +18,15 @@ import (
 // is no terminal there are only lasting lines.
 type progress struct {
 	w    io.Writer
-	tty  bool
+	tty  *os.File // nil: no terminal
 	plan experiment.Plan
 
 	mu    sync.Mutex
 	cur   experiment.Trial
 	since time.Time
 	doing string
-	stop  chan struct{}
+	// ticking ends the redrawing of the current line; nil while there is none.
+	ticking chan struct{}
 }
 
 // refresh is how often the rewritten line is: often enough to look alive.
@@ -35,8 +36,11 @@ const refresh = time.Second
 const clearLine = "\r\x1b[K"
 
 func newProgress(w io.Writer, p experiment.Plan) *progress {
-	f, ok := w.(*os.File)
-	return &progress{w: w, plan: p, tty: ok && term.IsTerminal(int(f.Fd()))}
+	pr := &progress{w: w, plan: p}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		pr.tty = f
+	}
+	return pr
 }
 
 // line prints a lasting line.
@@ -47,7 +51,7 @@ func (p *progress) line(format string, a ...any) {
 }
 
 func (p *progress) print(format string, a ...any) {
-	if p.tty {
+	if p.tty != nil {
 		fmt.Fprint(p.w, clearLine)
 	}
 	fmt.Fprintf(p.w, format+"\n", a...)
@@ -58,12 +62,12 @@ func (p *progress) begin(t experiment.Trial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cur, p.since, p.doing = t, time.Now(), "creating"
-	if !p.tty {
+	if p.tty == nil {
 		p.print("%s %d/%d %s: up to %s, about %s to go", t.ID, t.Seq, len(p.plan.Trials), t.Arm, round(time.Duration(t.Expected)), round(p.left()))
 		return
 	}
 	stop := make(chan struct{})
-	p.stop = stop
+	p.ticking = stop
 	go func() {
 		tick := time.NewTicker(refresh)
 		defer tick.Stop()
@@ -81,10 +85,15 @@ func (p *progress) begin(t experiment.Trial) {
 func (p *progress) draw(stop chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stop != stop {
+	if p.ticking != stop {
 		return
 	}
-	fmt.Fprintf(p.w, "%s%s %d/%d %s: %s, %s, about %s to go", clearLine, p.cur.ID, p.cur.Seq, len(p.plan.Trials), p.cur.Arm, p.doing, round(time.Since(p.since)), round(p.left()))
+	s := fmt.Sprintf("%s %d/%d %s: %s, %s, about %s to go", p.cur.ID, p.cur.Seq, len(p.plan.Trials), p.cur.Arm, p.doing, round(time.Since(p.since)), round(p.left()))
+	// A line that wraps cannot be rewritten.
+	if width, _, err := term.GetSize(int(p.tty.Fd())); err == nil && width > 1 && len(s) > width-1 {
+		s = s[:width-1]
+	}
+	fmt.Fprint(p.w, clearLine, s)
 }
 
 // left estimates what remains: the plan's expectation less what has passed of
@@ -104,14 +113,26 @@ func (p *progress) step(s string) {
 	p.doing = s
 }
 
+// stop ends the current trial's line, whatever became of the trial.
+func (p *progress) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt()
+}
+
+func (p *progress) halt() {
+	if p.ticking != nil {
+		close(p.ticking)
+		p.ticking = nil
+		fmt.Fprint(p.w, clearLine)
+	}
+}
+
 // end closes a trial's line.
 func (p *progress) end(t result.Trial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stop != nil {
-		close(p.stop)
-		p.stop = nil
-	}
+	p.halt()
 	s := fmt.Sprintf("%s %d/%d %s: %s after %s", t.Plan.ID, t.Plan.Seq, len(p.plan.Trials), t.Plan.Arm, t.Status, round(time.Duration(t.Took)))
 	if t.Reason != "" {
 		s += " (" + t.Reason + ")"

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/nameserver"
 	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
@@ -40,7 +41,6 @@ type session struct {
 	runner *trial.Runner
 	say    *progress
 	owner  manifests.Owner
-	made   bool // the namespace is ours
 
 	unwatch context.CancelFunc
 }
@@ -58,6 +58,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 		return err
 	}
 	s.say.line("cluster %s, Kubernetes %s", s.c.Host, v.GitVersion)
+	noticeLeftovers(ctx, s.c, stderr)
 	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
 	s.env = environment.Collect(ctx, s.c.Kube)
 	if o.domain == "" {
@@ -77,14 +78,46 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	if err := s.folder.WritePlan(o.plan); err != nil {
 		return err
 	}
-	runErr := s.trials(ctx)
-	// The report is made from what is on disk, and before the deletion at the
-	// end, which can take longer than a person waits.
+	// Whatever happens from here on, and be it a panic, what was created is
+	// deleted.
+	defer func() {
+		s.say.stop()
+		if e := s.teardown(ctx); e != nil {
+			err = errors.Join(err, e)
+		}
+	}()
+	done, runErr := s.trials(ctx)
 	if ctx.Err() != nil {
 		s.say.line("interrupted: reporting the trials that are done, then deleting")
 	}
-	_, reportErr := writeReport(s.folder.Dir(), stdout)
-	return errors.Join(runErr, reportErr, s.teardown(ctx))
+	if done == 0 {
+		return runErr // there is nothing to report
+	}
+	// The report is made from what is on disk, and before the deletion at the
+	// end, which can take longer than a person waits.
+	invalid, err := s.report(stdout)
+	switch {
+	case runErr != nil && err != nil:
+		return errors.Join(runErr, err)
+	case runErr != nil:
+		return runErr
+	case err != nil:
+		return err
+	case invalid > 0:
+		s.say.line("%d of %d trials were invalid; the report names them", invalid, len(s.plan.Trials))
+		return errInvalidTrials
+	}
+	return nil
+}
+
+// report makes the report from the records on disk and returns how many trials
+// could not be used.
+func (s *session) report(stdout io.Writer) (invalid int, err error) {
+	r, err := report.Load(s.folder.Dir())
+	if err != nil {
+		return 0, err
+	}
+	return r.Invalid(), write(r, s.folder.Dir(), stdout)
 }
 
 // describeObjects says what outlives a trial, and what is cluster-wide.
@@ -113,8 +146,13 @@ func (s *session) check(ctx context.Context) error {
 			return &experiment.InputError{Err: err}
 		}
 	}
-	// Each private DNS has two replicas; the extra is at most one pod.
-	need := s.plan.Settings.Pods + 1 + 2*len(s.plan.PrivateDNS())
+	// Each private DNS has two replicas; the extra is at most one pod. Without
+	// waiting a life's pods stand beside those of the one before.
+	need := s.plan.Settings.Pods + 1
+	if s.plan.Settings.NoWait {
+		need *= 2
+	}
+	need += 2 * len(s.plan.PrivateDNS())
 	switch free, err := s.c.FreePods(ctx); {
 	case err != nil:
 		s.say.line("cannot tell whether %d pods fit: %v", need, err)
@@ -186,11 +224,7 @@ func (s *session) setup(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Ours from the request on: an interrupt may hide the answer. Deletion
-		// looks at the label, so that nobody else's is ever hit.
-		s.made = true
 		if err := s.c.Create(ctx, ns); err != nil {
-			s.made = ctx.Err() != nil
 			return err
 		}
 	}
@@ -201,10 +235,11 @@ func (s *session) setup(ctx context.Context) error {
 	s.unwatch = w.Stop
 	s.runner = s.newRunner(w)
 	var mu sync.Mutex
+	started := map[experiment.DNS]trial.Resolver{}
 	// Private servers start side by side; each is examined once it serves. The
 	// cluster's own is examined too: its resolv.conf belongs in the report.
-	examined := func(ctx context.Context, dns experiment.DNS) error {
-		lines, err := s.runner.Caching(ctx, dns)
+	examined := func(ctx context.Context, dns experiment.DNS, r trial.Resolver) error {
+		lines, err := s.runner.Caching(ctx, dns, r)
 		if err != nil {
 			return err
 		}
@@ -212,21 +247,27 @@ func (s *session) setup(ctx context.Context) error {
 		defer mu.Unlock()
 		return s.learn(dns, lines)
 	}
-	jobs := []func(context.Context) error{func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS) }}
+	clusterDNS := s.runner.Resolvers[experiment.ClusterDNS]
+	jobs := []func(context.Context) error{func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS, clusterDNS) }}
+	servers := w.Observe("") // what belongs to no trial: the private DNS
 	for _, dns := range s.plan.PrivateDNS() {
 		s.say.line("starting a private CoreDNS configured as %s", dns)
 		jobs = append(jobs, func(ctx context.Context) error {
-			r, err := nameserver.Start(ctx, s.c, dns, s.dnsParams())
+			r, err := nameserver.Start(ctx, s.c, dns, s.dnsParams(), servers.Stuck)
 			if err != nil {
 				return err
 			}
 			mu.Lock()
-			s.runner.Resolvers[dns] = r
+			started[dns] = r
 			mu.Unlock()
-			return examined(ctx, dns)
+			return examined(ctx, dns, r)
 		})
 	}
-	return inParallel(ctx, jobs)
+	if err := inParallel(ctx, jobs); err != nil {
+		return err
+	}
+	maps.Copy(s.runner.Resolvers, started)
+	return nil
 }
 
 // learn keeps what a pod found out about a DNS configuration, and refuses a
@@ -273,66 +314,68 @@ func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
 	return nil
 }
 
-// trials sets up and runs the plan's trials one after another. Every trial is
-// on disk before the next begins.
-func (s *session) trials(ctx context.Context) error {
-	err := s.setup(ctx)
+// trials sets up and runs the plan's trials one after another, and returns how
+// many are on disk. Every trial is, before the next begins.
+func (s *session) trials(ctx context.Context) (done int, err error) {
+	err = s.setup(ctx)
 	if e := s.folder.WriteEnvironment(s.env); err == nil {
 		err = e
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
-	invalid, row := 0, 0
+	row := 0
 	for _, t := range s.plan.Trials {
 		s.say.begin(t)
 		r, err := s.runner.Run(ctx, t)
 		if ctx.Err() != nil {
 			// The trial was cut short by the user; it says nothing.
-			return errors.Join(ctx.Err(), err)
+			if err != nil {
+				return done, errors.Join(ctx.Err(), err)
+			}
+			return done, ctx.Err()
 		}
 		if e := s.folder.Append(r); e != nil {
-			return errors.Join(e, err)
+			return done, errors.Join(e, err)
 		}
+		done++
 		s.say.end(r)
 		if err != nil {
-			return err
+			return done, err
 		}
 		if r.Status != result.Invalid {
 			row = 0
 			continue
 		}
-		invalid++
 		if row++; row == mostInvalid {
-			return fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
+			return done, fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
 		}
 	}
-	if invalid > 0 {
-		s.say.line("%d of %d trials were invalid; the report names them", invalid, len(s.plan.Trials))
-		return errInvalidTrials
-	}
-	return nil
+	return done, nil
 }
 
-// teardown deletes everything of the run, also when the context is over.
+// teardown deletes everything of the run, also when the context is over, and
+// waits until it is gone.
 func (s *session) teardown(ctx context.Context) error {
 	s.say.line("deleting what was created")
 	s.unwatch()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownPatience)
 	defer cancel()
-	var errs []error
-	if len(s.plan.PrivateDNS()) > 0 {
-		errs = append(errs, s.c.DeleteClusterScoped(ctx, s.plan.Run))
+	// What stands in a namespace of ours goes with it.
+	scope := cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace, ClusterWide: s.namespace == ""}
+	found, err := s.c.Leftovers(ctx, scope)
+	var left []cluster.Leftover
+	if err == nil {
+		left, err = s.c.Sweep(ctx, scope, found.Items, teardownPatience)
 	}
-	if s.made {
-		errs = append(errs, s.c.DeleteNamespace(ctx, s.owner.Namespace, s.plan.Run, teardownPatience))
-	} else if s.namespace != "" {
-		errs = append(errs,
-			s.c.DeleteTrial(ctx, s.namespace, s.plan.Run, ""),
-			s.c.WaitPodsGone(ctx, s.namespace, s.plan.Run, teardownPatience))
+	for _, l := range left {
+		s.say.line("%s is left: %s", l, l.Why)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w; what is left carries the label %s=%s", err, manifests.LabelRun, strings.TrimSpace(s.plan.Run))
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%d objects are left", len(left))
+	}
+	if err != nil {
+		return fmt.Errorf("%w; `repro clean --run %s` tries again", err, s.plan.Run)
 	}
 	return nil
 }

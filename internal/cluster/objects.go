@@ -17,6 +17,10 @@ import (
 	"headless-job-dns/manifests"
 )
 
+// StuckGrace is how long a pod may report that it cannot start before it is
+// believed: a pull error right after creation can heal.
+const StuckGrace = 5 * time.Second
+
 // background lets a Job's deletion return at once; the garbage collector
 // removes its pods.
 var background = metav1.DeletePropagationBackground
@@ -96,50 +100,38 @@ func (c *Client) CreateAnew(ctx context.Context, o metav1.Object, patience time.
 	return err
 }
 
-// notOwned leaves to the garbage collector what a Job or a ReplicaSet made. A
-// controller that saw its pods go before it saw its own object go would create
-// others in their place.
-const notOwned = ",!batch.kubernetes.io/controller-uid,!pod-template-hash"
+// notOwned leaves a Job's pods to the garbage collector. A Job controller that
+// saw them go before it saw the Job go would create others in their place.
+const notOwned = ",!batch.kubernetes.io/controller-uid"
 
 // DeleteTrial deletes every object in the namespace that carries the run's and
-// the trial's label; an empty trial means all of the run's. It returns when
-// the requests were accepted, not when the objects are gone.
+// the trial's label. It returns when the requests were accepted, not when the
+// objects are gone.
 func (c *Client) DeleteTrial(ctx context.Context, namespace, run, trial string) error {
 	list := metav1.ListOptions{LabelSelector: Selector(run, trial)}
 	loose := metav1.ListOptions{LabelSelector: list.LabelSelector + notOwned}
 	// The default grace period holds: a probe exits on SIGTERM at once.
 	opt := metav1.DeleteOptions{PropagationPolicy: &background}
-	k := c.Kube
-	errs := []error{k.BatchV1().Jobs(namespace).DeleteCollection(ctx, opt, list)}
-	if trial == "" {
-		errs = append(errs,
-			k.AppsV1().Deployments(namespace).DeleteCollection(ctx, opt, list),
-			k.CoreV1().ConfigMaps(namespace).DeleteCollection(ctx, opt, list),
-			k.CoreV1().ServiceAccounts(namespace).DeleteCollection(ctx, opt, list))
-	}
-	errs = append(errs,
-		k.CoreV1().Pods(namespace).DeleteCollection(ctx, opt, loose),
+	err := errors.Join(
+		c.Kube.BatchV1().Jobs(namespace).DeleteCollection(ctx, opt, list),
+		c.Kube.CoreV1().Pods(namespace).DeleteCollection(ctx, opt, loose),
 		c.deleteServices(ctx, namespace, list))
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot delete objects labelled %s in namespace %s: %w", list.LabelSelector, namespace, err)
 	}
 	return nil
 }
 
-// WaitPodsGone waits until no pod of the run is left in the namespace: pods go
-// last, after whatever made them.
-func (c *Client) WaitPodsGone(ctx context.Context, namespace, run string, patience time.Duration) error {
-	left := 0
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		pods, err := c.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: Selector(run, "")})
-		if err != nil {
-			return false, nil // an API server that is busy answers the next time
-		}
-		left = len(pods.Items)
-		return left == 0, nil
-	})
+// DropPods deletes a trial's pods without a grace period: they are gone from
+// the API at once, and the kubelet ends them on hearing of it. Left to the
+// grace period it hears, ends them, notices a second later that they ended and
+// reports that, before they are gone. Call it once their Job is gone.
+func (c *Client) DropPods(ctx context.Context, namespace, run, trial string) error {
+	list := metav1.ListOptions{LabelSelector: Selector(run, trial)}
+	now := int64(0)
+	err := c.Kube.CoreV1().Pods(namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, list)
 	if err != nil {
-		return fmt.Errorf("%d pods labelled %s in namespace %s were not gone after %s", left, Selector(run, ""), namespace, patience)
+		return fmt.Errorf("cannot delete pods labelled %s in namespace %s: %w", list.LabelSelector, namespace, err)
 	}
 	return nil
 }
@@ -161,57 +153,33 @@ func (c *Client) deleteServices(ctx context.Context, namespace string, list meta
 	return errors.Join(errs...)
 }
 
-// DeleteClusterScoped removes the cluster roles and bindings of the run.
-func (c *Client) DeleteClusterScoped(ctx context.Context, run string) error {
-	list := metav1.ListOptions{LabelSelector: Selector(run, "")}
-	err := errors.Join(
-		c.Kube.RbacV1().ClusterRoleBindings().DeleteCollection(ctx, metav1.DeleteOptions{}, list),
-		c.Kube.RbacV1().ClusterRoles().DeleteCollection(ctx, metav1.DeleteOptions{}, list))
-	if err != nil {
-		return fmt.Errorf("cannot delete cluster roles labelled %s: %w", list.LabelSelector, err)
-	}
-	return nil
-}
-
-// DeleteNamespace deletes a namespace that carries the run's label and waits
-// until it is gone.
-func (c *Client) DeleteNamespace(ctx context.Context, name, run string, patience time.Duration) error {
-	ns, err := c.Kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil
-	case err != nil:
-		return fmt.Errorf("cannot read namespace %s: %w", name, err)
-	case ns.Labels[manifests.LabelRun] != run:
-		return fmt.Errorf("namespace %s does not carry the label of run %s: left alone", name, run)
-	}
-	err = c.Kube.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &ns.UID}})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("cannot delete namespace %s: %w", name, err)
-	}
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		_, err := c.Kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), nil
-	})
-	if err != nil {
-		return fmt.Errorf("namespace %s was still terminating after %s: `kubectl get all -n %s` shows what holds it", name, patience, name)
-	}
-	return nil
-}
-
 // Selector selects what carries the run's label, and the trial's unless empty.
 func Selector(run, trial string) string {
 	return manifests.Owner{Run: run, Trial: trial}.Selector()
 }
 
-// WaitDeployment waits until every replica of a Deployment is available.
-func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, patience time.Duration) error {
+// WaitDeployment waits until every replica of a Deployment is available. It
+// gives up early on a missing right, and when stuck has said for StuckGrace
+// that a pod cannot start.
+func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, patience time.Duration, stuck func() string) error {
 	var last string
+	var since time.Time
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		d, err := c.Kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsForbidden(err) {
+			return false, err
+		}
 		if err != nil {
 			last = err.Error()
 			return false, nil
+		}
+		switch why := stuck(); {
+		case why == "":
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
+		case time.Since(since) > StuckGrace:
+			return false, errors.New(why)
 		}
 		want := int32(1)
 		if d.Spec.Replicas != nil {
@@ -220,7 +188,7 @@ func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, pat
 		last = fmt.Sprintf("%d of %d replicas available", d.Status.AvailableReplicas, want)
 		return d.Status.ObservedGeneration >= d.Generation && d.Status.AvailableReplicas >= want, nil
 	})
-	if err != nil && ctx.Err() == nil {
+	if wait.Interrupted(err) && ctx.Err() == nil {
 		return fmt.Errorf("deployment %s/%s was not available after %s: %s", namespace, name, patience, last)
 	}
 	return err

@@ -13,6 +13,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
@@ -20,6 +21,10 @@ import (
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
+
+// syncPatience is how long the first list of each kind may take: four short
+// lists of what a label selects.
+const syncPatience = 20 * time.Second
 
 // Watcher watches the run's Jobs, pods, Services and EndpointSlices in one
 // namespace, one watch per kind for the whole run, and sorts what it sees by
@@ -36,12 +41,27 @@ type Watcher struct {
 func (c *Client) Watch(ctx context.Context, namespace, run string) (*Watcher, error) {
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w := &Watcher{trials: map[string]*Observation{}, stop: stop}
+	syncing, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
+	slow := time.AfterFunc(syncPatience, func() {
+		refuse(fmt.Errorf("no answer within %s", syncPatience))
+	})
+	defer slow.Stop()
 	f := informers.NewSharedInformerFactoryWithOptions(c.Kube, 0, informers.WithNamespace(namespace),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = Selector(run, "") }))
 	for _, inf := range []cache.SharedIndexInformer{
 		f.Batch().V1().Jobs().Informer(), f.Core().V1().Pods().Informer(),
 		f.Core().V1().Services().Informer(), f.Discovery().V1().EndpointSlices().Informer(),
 	} {
+		// A watch that is refused would be tried again for ever.
+		if err := inf.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+			if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+				refuse(err)
+			}
+		}); err != nil {
+			stop()
+			return nil, fmt.Errorf("cannot watch namespace %s: %w", namespace, err)
+		}
 		if _, err := inf.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc:    func(o any) { w.note(o, false) },
 			UpdateFunc: func(_, o any) { w.note(o, false) },
@@ -52,10 +72,13 @@ func (c *Client) Watch(ctx context.Context, namespace, run string) (*Watcher, er
 		}
 	}
 	f.Start(watching.Done())
-	for kind, ok := range f.WaitForCacheSync(ctx.Done()) {
+	for kind, ok := range f.WaitForCacheSync(syncing.Done()) {
 		if !ok {
 			stop()
-			return nil, fmt.Errorf("cannot watch %s in namespace %s: %w", kind, namespace, context.Cause(ctx))
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, fmt.Errorf("cannot watch %s in namespace %s: %w; the right to list and watch jobs, pods, services and endpointslices is needed there", kind, namespace, context.Cause(syncing))
 		}
 	}
 	return w, nil
@@ -267,6 +290,13 @@ func (o *Observation) Gone() (time.Time, bool) {
 		}
 	}
 	return last, true
+}
+
+// JobGone tells whether the trial's Job was seen deleted.
+func (o *Observation) JobGone() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.ContainsFunc(o.events, func(s stamped) bool { return s.Object == "job" && s.What == result.Deleted })
 }
 
 // Stuck returns a sentence about a pod that cannot start, and what to do;

@@ -244,46 +244,54 @@ func TestOwnNamespace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestInterrupt presses Ctrl-C in the middle of the second trial.
+// TestInterrupt presses Ctrl-C at several moments, with a reader that has gone
+// away as `| tee` has: what was created is deleted, what was finished is kept.
 func TestInterrupt(t *testing.T) {
 	onLab(t)
-	cmd, dir := command(t, t.Context(), "--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2")
-	var out bytes.Buffer
-	errs := &watched{want: "t002 2/", seen: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &out, errs
-	require.NoError(t, cmd.Start())
-	select {
-	case <-errs.seen:
-	case <-time.After(2 * time.Minute):
-		t.Error("the second trial never began")
+	for _, tc := range []struct {
+		name, want string
+		wait       time.Duration
+		finished   int
+		args       []string
+	}{
+		{"private DNS starts", "starting a private CoreDNS", 300 * time.Millisecond, 0, []string{"--plan", "quick"}},
+		{"first trial begins", "t001 1/", 0, 0, []string{"--plan", "quick", "--dns", "kubeadm-1.32"}},
+		{"second trial", "t002 2/", 500 * time.Millisecond, 1, []string{"--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2"}},
+		{"primer", "t001 1/", 2 * time.Second, 0, []string{"--dns", "cluster", "--names", "reused", "--extra", "member-pod"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cmd, dir := command(t, t.Context(), tc.args...)
+			r, w, err := os.Pipe()
+			require.NoError(t, err)
+			cmd.Stdout, cmd.Stderr = w, w
+			require.NoError(t, cmd.Start())
+			require.NoError(t, w.Close())
+			text := ""
+			for buf := make([]byte, 4096); !strings.Contains(text, tc.want); {
+				n, err := r.Read(buf)
+				text += string(buf[:n])
+				if err != nil {
+					t.Errorf("ended before %q was printed: %v", tc.want, err)
+					break
+				}
+			}
+			time.Sleep(tc.wait)
+			began := time.Now()
+			require.NoError(t, r.Close())
+			require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
+			err = cmd.Wait()
+			t.Logf("%s\nended %s after the signal: %v", text, time.Since(began).Round(time.Millisecond), err)
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, 130, exit.ExitCode())
+			require.Less(t, time.Since(began), 40*time.Second)
+			nothingLeft(t)
+			require.Len(t, verdicts(t, dir), tc.finished)
+			if tc.finished > 0 {
+				require.FileExists(t, filepath.Join(dir, result.ReportFile))
+			}
+		})
 	}
-	time.Sleep(500 * time.Millisecond) // in the middle of it
-	began := time.Now()
-	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
-	o := finish(t, cmd, dir, &out, &errs.text, cmd.Wait())
-	require.Equal(t, 130, o.code)
-	require.Less(t, time.Since(began), 30*time.Second)
-	nothingLeft(t)
-	require.Len(t, verdicts(t, o.dir), 1, "the finished trial is kept")
-	require.FileExists(t, filepath.Join(o.dir, result.ReportFile))
-}
-
-// watched closes seen when want was written. The buffer is no embedded field:
-// its ReadFrom would let io.Copy go past Write.
-type watched struct {
-	text bytes.Buffer
-	want string
-	seen chan struct{}
-	done bool
-}
-
-func (w *watched) Write(b []byte) (int, error) {
-	n, err := w.text.Write(b)
-	if !w.done && strings.Contains(w.text.String(), w.want) {
-		w.done = true
-		close(w.seen)
-	}
-	return n, err
 }
 
 // TestManifestsAlone uses kubectl and nothing else, as a maintainer would: the
@@ -315,6 +323,22 @@ func TestManifestsAlone(t *testing.T) {
 		}
 		return last
 	}
+	// The README's own YAML, in the namespace that it names.
+	front, err := os.ReadFile(filepath.Join(root(t), "README.md"))
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(front), "```yaml\n")
+	require.True(t, found)
+	yaml, _, found := strings.Cut(block, "```")
+	require.True(t, found)
+	file := filepath.Join(t.TempDir(), "readme.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(yaml), 0o600))
+	sh("kubectl apply -n default -f " + file)
+	defer sh("kubectl delete -n default --ignore-not-found -f " + file)
+	require.Eventually(t, func() bool {
+		return strings.Count(sh("kubectl logs -n default -l job-name=lag --tail=-1 2>&1 || true"), `"reason":"complete"`) == 4
+	}, 90*time.Second, time.Second)
+	sh("kubectl delete -n default --wait -f " + file)
+
 	sh("kubectl apply -n " + ns + " -f service.yaml -f job.yaml")
 	lag := resolved()
 	t.Logf("the cluster's DNS: %s", lag)

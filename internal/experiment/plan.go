@@ -37,6 +37,13 @@ const (
 // as denials), early enough to leave most of the TTL for the measured run.
 const PrimeAt = 3 * time.Second
 
+// primeDeadline leaves a primer a second for its answers.
+const primeDeadline = PrimeAt + time.Second
+
+// MaxPods is what a probe accepts. At that size a question for every peer
+// takes 17 minutes within the default budget.
+const MaxPods = 1000
+
 // InputError is a mistake in what the user asked for. Nothing was created.
 type InputError struct{ Err error }
 
@@ -150,20 +157,24 @@ func Build(o Options) (Plan, error) {
 	switch {
 	case s.Pods < 2:
 		return Plan{}, Inputf("--pods %d is too few: a job needs at least 2 pods, one that asks and one that is asked for", s.Pods)
+	case s.Pods > MaxPods:
+		return Plan{}, Inputf("--pods %d is too many: accepted: 2 to %d, for every pod asks for every pod", s.Pods, MaxPods)
 	case o.Blocks < 1:
 		return Plan{}, Inputf("--blocks %d is not positive: a plan needs at least 1", o.Blocks)
 	case s.QPS < 1:
 		return Plan{}, Inputf("--qps %d is not positive: the budget is in questions per second over all pods, e.g. 1000", s.QPS)
 	case s.Gap <= 0:
 		return Plan{}, Inputf("--gap %s is not positive; accepted: a duration such as 2s (or --no-wait)", time.Duration(s.Gap))
-	case s.Interval < 0:
-		return Plan{}, Inputf("--interval %s is not positive; accepted: a duration such as 50ms", time.Duration(s.Interval))
+	case s.Interval != 0 && s.Interval < Duration(time.Millisecond):
+		return Plan{}, Inputf("--interval %s is too short; accepted: 1ms or more, e.g. 50ms", time.Duration(s.Interval))
 	case s.Deadline <= 0:
 		return Plan{}, Inputf("--deadline %s is not positive; accepted: a duration such as 40s", time.Duration(s.Deadline))
 	case s.Follow <= 0:
 		return Plan{}, Inputf("--follow %s is not positive; accepted: a duration such as 150s", time.Duration(s.Follow))
 	case s.FirstQueryAfter < 0:
 		return Plan{}, Inputf("--first-query-after %s is negative; accepted: 0s or a duration such as 5s", time.Duration(s.FirstQueryAfter))
+	case s.FirstQueryAfter >= s.Deadline:
+		return Plan{}, Inputf("--first-query-after %s is not before the deadline; accepted: less than --deadline %s", time.Duration(s.FirstQueryAfter), time.Duration(s.Deadline))
 	case len(s.ConnectTimeouts) == 0:
 		return Plan{}, Inputf("--connect-timeouts is empty; accepted: a list such as none,30s,5s,1s")
 	}
@@ -178,6 +189,14 @@ func Build(o Options) (Plan, error) {
 	}
 	if s.Interval == 0 {
 		s.Interval = Interval(s.Pods, s.QPS)
+	}
+	asks := func(a Arm) bool { return a.Observer != record.Solo }
+	reused := func(a Arm) bool { return a.Names == Reused }
+	switch {
+	case slices.ContainsFunc(arms, asks) && s.Interval >= s.Deadline:
+		return Plan{}, Inputf("%d pods within --qps %d questions a second leave %s between two questions, which is not shorter than --deadline %s; accepted: fewer pods, more questions or a later deadline", s.Pods, s.QPS, time.Duration(s.Interval), time.Duration(s.Deadline))
+	case slices.ContainsFunc(arms, reused) && time.Duration(s.Deadline) < primeDeadline:
+		return Plan{}, Inputf("--deadline %s is too short for reused names: their primer asks after %s; accepted: %s or more", time.Duration(s.Deadline), PrimeAt, primeDeadline)
 	}
 	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, Seed: o.Seed, Blocks: o.Blocks, Arms: arms, Settings: s}
 	rng := rand.New(rand.NewPCG(o.Seed, 0))
@@ -263,9 +282,25 @@ func Interval(pods, qps int) Duration {
 	return Duration(max(d, minInterval))
 }
 
-// Load returns the questions a second that one DNS replica gets at most.
-func (p Plan) Load() int {
-	return int(time.Duration(perTick(p.Settings.Pods)) * time.Second / time.Duration(p.Settings.Interval))
+// soloBurst is what a solo worker asks at most: libzmq tries again after 100 ms
+// at the earliest, and a name that is denied is asked for as it is and in each
+// of the three search domains that the kubelet writes.
+const soloBurst = 4 * int(time.Second/(100*time.Millisecond))
+
+// Load returns the questions a second that one DNS replica gets at most, each
+// pod's first ones aside: from the arms that keep to the budget, and from solo
+// workers, which ask as often as the original's did. 0: there is no such arm.
+func (p Plan) Load() (budget, solo int) {
+	for _, a := range p.Arms {
+		if a.Observer == record.Solo {
+			solo = (p.Settings.Pods - 1) * soloBurst
+			continue
+		}
+		// Rounded up: a question every ten seconds is not none.
+		every := int(p.Settings.Interval)
+		budget = (perTick(p.Settings.Pods)*int(time.Second) + every - 1) / every
+	}
+	return budget, solo
 }
 
 // Expected returns how long the plan is going to take.
@@ -294,8 +329,21 @@ func (p Plan) Describe() string {
 	s := p.Settings
 	fmt.Fprintf(&b, "plan %s: %d trials in %d block(s), about %s; seed %d\n",
 		p.Name, len(p.Trials), p.Blocks, p.Expected().Round(time.Second), p.Seed)
-	fmt.Fprintf(&b, "  %d pods a trial; resolution (interval between questions) %s; at most %d questions a second per DNS replica\n",
-		s.Pods, time.Duration(s.Interval), p.Load())
+	fmt.Fprintf(&b, "  %d pods a trial", s.Pods)
+	budget, solo := p.Load()
+	if budget > 0 {
+		fmt.Fprintf(&b, "; resolution (interval between questions) %s; at most %d questions a second per DNS replica, twice that where pods have IPv6", time.Duration(s.Interval), budget)
+	}
+	if solo > 0 {
+		fmt.Fprintf(&b, "; solo: as the original's workers, at most %d", solo)
+	}
+	b.WriteString("\n")
+	if unused := len(s.ConnectTimeouts) - (s.Pods - 1); solo > 0 && unused > 0 {
+		fmt.Fprintf(&b, "  connect timeouts %s go unused: %d workers take one each\n", FormatTimeouts(s.ConnectTimeouts[s.Pods-1:]), s.Pods-1)
+	}
+	if budget > 0 && s.Interval > Duration(time.Second) {
+		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; fewer --pods or more --qps make it finer\n")
+	}
 	fmt.Fprintf(&b, "  arms (dns/names/extra/observer):\n")
 	for _, a := range p.Arms {
 		fmt.Fprintf(&b, "    %s\n", a)

@@ -112,7 +112,9 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 		o.Settings.Pods = pods
 		p, err := Build(o)
 		require.NoError(t, err)
-		require.LessOrEqual(t, p.Load(), 1000)
+		budget, solo := p.Load()
+		require.LessOrEqual(t, budget, 1000)
+		require.Equal(t, 40*(pods-1), solo)
 	}
 }
 
@@ -122,17 +124,22 @@ func TestBadInput(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"plan":        {options("slow"), `--plan "slow" is not known; accepted: quick, default, extras`},
-		"no pods":     {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
-		"minus pods":  {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
-		"blocks":      {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},
-		"gap":         {set(func(o *Options) { o.Settings.Gap = 0 }), "--gap 0s is not positive"},
-		"qps":         {set(func(o *Options) { o.Settings.QPS = -5 }), "--qps -5 is not positive"},
-		"interval":    {set(func(o *Options) { o.Settings.Interval = -1 }), "--interval -1ns is not positive"},
-		"deadline":    {set(func(o *Options) { o.Settings.Deadline = 0 }), "--deadline 0s is not positive"},
-		"follow":      {set(func(o *Options) { o.Settings.Follow = 0 }), "--follow 0s is not positive"},
-		"first query": {set(func(o *Options) { o.Settings.FirstQueryAfter = -1 }), "--first-query-after -1ns is negative"},
-		"timeouts":    {set(func(o *Options) { o.Settings.ConnectTimeouts = nil }), "--connect-timeouts is empty"},
+		"plan":          {options("slow"), `--plan "slow" is not known; accepted: quick, default, extras`},
+		"no pods":       {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
+		"minus pods":    {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
+		"blocks":        {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},
+		"gap":           {set(func(o *Options) { o.Settings.Gap = 0 }), "--gap 0s is not positive"},
+		"qps":           {set(func(o *Options) { o.Settings.QPS = -5 }), "--qps -5 is not positive"},
+		"interval":      {set(func(o *Options) { o.Settings.Interval = -1 }), "--interval -1ns is too short"},
+		"deadline":      {set(func(o *Options) { o.Settings.Deadline = 0 }), "--deadline 0s is not positive"},
+		"follow":        {set(func(o *Options) { o.Settings.Follow = 0 }), "--follow 0s is not positive"},
+		"first query":   {set(func(o *Options) { o.Settings.FirstQueryAfter = -1 }), "--first-query-after -1ns is negative"},
+		"a nanosecond":  {set(func(o *Options) { o.Settings.Interval = 1 }), "--interval 1ns is too short"},
+		"late query":    {set(func(o *Options) { o.Settings.FirstQueryAfter = o.Settings.Deadline }), "--first-query-after 40s is not before the deadline"},
+		"primer":        {set(func(o *Options) { o.Settings.Deadline = Duration(2 * time.Second) }), "--deadline 2s is too short for reused names"},
+		"many pods":     {set(func(o *Options) { o.Settings.Pods = 100000 }), "--pods 100000 is too many"},
+		"no resolution": {set(func(o *Options) { o.Settings.Pods = 500 }), "leave 4m11s between two questions"},
+		"timeouts":      {set(func(o *Options) { o.Settings.ConnectTimeouts = nil }), "--connect-timeouts is empty"},
 	} {
 		_, err := Build(tc.o)
 		var in *InputError

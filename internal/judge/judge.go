@@ -16,6 +16,7 @@ package judge
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"headless-job-dns/internal/experiment"
@@ -46,11 +47,13 @@ type Verdict struct {
 
 	Workers []Worker // solo only, by index
 	Pairs   []Pair   // by asker, then asked
-	Stages  []Stages // by index
+	Stages  []Stage  // in order
 	Counts  Counts   // over the pairs of different pods
 
 	Gap  *time.Duration // reused names: last pod gone to first new question
 	Left []Left         // what the primer had left in the caches by then
+
+	FirstAsked *FirstAsked // solo only
 }
 
 // Worker is one worker of a solo trial.
@@ -61,10 +64,12 @@ type Worker struct {
 	Counts  Counts
 }
 
-// Left is the remaining life of the primer's records in one replica.
+// Left is the remaining life of the primer's records in one server, by one way
+// to it.
 type Left struct {
-	Replica string
-	Class   record.Class
+	Server string
+	View   record.View // Direct: a replica itself; Client: the pods' resolver, whatever is behind it
+	Class  record.Class
 	// Shortest and Longest are in seconds; negative: expired.
 	Shortest, Longest float64
 }
@@ -79,14 +84,11 @@ type Pair struct {
 	Zero  time.Duration
 	Clock time.Duration
 
-	Resolved  Timing    // the client's view
-	Servers   []Replica // the uncached view, by server; empty: this asker did not look
-	Reached   Timing
-	Counts    Counts
-	Relapse   time.Duration // last wrong answer after the first right one, on the asker's axis; 0: none
-	Timeout   time.Duration // solo: connect timeout; 0: none
-	FirstSeen Timing        // the first replica to have the name
-	LastSeen  Timing        // the last
+	Resolved Timing    // the client's view
+	Servers  []Replica // the uncached view, by server; empty: this asker did not look
+	Reached  Timing
+	Counts   Counts
+	Timeout  time.Duration // solo: connect timeout; 0: none
 }
 
 // Replica is when one DNS server was first seen to have a name.
@@ -109,6 +111,7 @@ func Judge(t *result.Trial) *Verdict {
 	j.pairs()
 	j.totals()
 	j.v.Stages = j.stages()
+	j.v.FirstAsked = j.firstAsked()
 	j.reused()
 	j.status()
 	return j.v
@@ -170,42 +173,6 @@ func (j *judgement) totals() {
 	j.v.OnServer = j.onServer()
 }
 
-// onServer is when every name was on every replica that was asked. Seen from
-// the Job's creation the first looker to see a name settles it. The lag takes
-// the last: a looker that starts late finds the name at once, which must not
-// hide what an earlier one waited.
-func (j *judgement) onServer() Timing {
-	type key struct {
-		asked  int
-		server string
-	}
-	first := map[key][]Outcome{}
-	var order []key
-	var lags []Outcome
-	for i := range j.v.Pairs {
-		p := &j.v.Pairs[i]
-		if p.Self {
-			continue
-		}
-		for _, r := range p.Servers {
-			k := key{p.Asked, r.Server}
-			if first[k] == nil {
-				order = append(order, k)
-			}
-			first[k] = append(first[k], r.Seen.Since)
-			lags = append(lags, r.Seen.Lag)
-		}
-	}
-	if len(order) == 0 {
-		return lostTiming(NotAsked)
-	}
-	var all []Outcome
-	for _, k := range order {
-		all = append(all, earliest(first[k]))
-	}
-	return Timing{Lag: latest(lags), Since: latest(all)}
-}
-
 // status takes the worse of the runner's word and what the records show.
 func (j *judgement) status() {
 	v := j.v
@@ -223,7 +190,8 @@ func (j *judgement) status() {
 		t    Timing
 	}{{resolves, v.Resolved}, {"not all names were on all DNS servers", v.OnServer}, {connected, v.Connected}} {
 		switch o := total.t.Lag; {
-		case o.Lost != "" && o.Lost != NotAsked:
+		case o.Lost == NotAsked, strings.HasPrefix(o.Lost, notLooked):
+		case o.Lost != "":
 			if v.Status == result.Invalid && len(v.Reasons) > 0 {
 				continue // what spoiled it is known
 			}

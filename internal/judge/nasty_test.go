@@ -40,7 +40,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, "index 1: never ran: not scheduled", pair(v, 1, 0).Resolved.Lag.Lost)
 			require.True(t, pair(v, 0, 1).Resolved.Lag.Known(), "it was resolvable; only its own view is lost")
 			near(t, 150*ms, pair(v, 0, 1).Zero, "the API's word for its address is left")
-			require.NotEmpty(t, v.Stages[1].Process.Lost)
+			require.NotEmpty(t, stage(v, "process started").At.Lost)
 		}},
 		{"a pod is missing from the records", func() *result.Trial {
 			b := peers(3)
@@ -205,7 +205,6 @@ func TestNasty(t *testing.T) {
 			p := pair(v, 0, 1)
 			near(t, 100*ms, p.Resolved.Lag.Value, "the first right answer")
 			require.Equal(t, 180, p.Counts.StaleAnswers())
-			near(t, 20*time.Second-ms, p.Relapse, "the last wrong one")
 		}},
 		{"two addresses, one of them stale", func() *result.Trial {
 			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
@@ -299,6 +298,7 @@ func TestNasty(t *testing.T) {
 		}, func(t *testing.T, v *judge.Verdict) {
 			require.Len(t, pair(v, 0, 1).Servers, 1)
 			near(t, 100*ms, v.OnServer.Lag.Value, "the other one's")
+			require.Equal(t, []string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave no answer, one that does not no answer (found by index 0, 1)"}, v.Notes)
 		}},
 		{"search domain", func() *result.Trial {
 			b := synth.Solo("t001", experiment.Kubeadm132, experiment.ExtraNone, synth.Worker{Joined: time.Second})
@@ -329,4 +329,13 @@ func TestNasty(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) { tc.check(t, judge.Judge(tc.make())) })
 	}
+}
+
+func stage(v *judge.Verdict, name string) judge.Stage {
+	for _, s := range v.Stages {
+		if s.Name == name {
+			return s
+		}
+	}
+	return judge.Stage{}
 }

@@ -84,11 +84,6 @@ func latestTiming(all []Timing) Timing {
 	return Timing{latest(lags), latest(sinces)}
 }
 
-func earliestTiming(all []Timing) Timing {
-	lags, sinces := split(all)
-	return Timing{earliest(lags), earliest(sinces)}
-}
-
 func split(all []Timing) (lags, sinces []Outcome) {
 	for _, t := range all {
 		lags = append(lags, t.Lag)

@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"headless-job-dns/internal/record"
@@ -36,7 +34,7 @@ func (j *judgement) pair(asker, asked *podLog) Pair {
 	p := Pair{Asker: asker.pod.Index, Asked: asked.pod.Index, Self: asker == asked}
 	if asker.start == nil {
 		t := lostTiming(asker.name() + ": " + asker.problem)
-		p.Resolved, p.Reached, p.FirstSeen, p.LastSeen = t, t, lostTiming(NotAsked), lostTiming(NotAsked)
+		p.Resolved, p.Reached = t, t
 		return p
 	}
 	if j.solo() {
@@ -54,17 +52,10 @@ func (j *judgement) pair(asker, asked *podLog) Pair {
 	if log == nil {
 		log = &peerLog{}
 	}
-	p.Resolved = j.resolved(&p, asker, log, r)
-	p.Reached = j.reached(&p, asker, log, r)
+	var from int64
+	p.Resolved, from = j.resolved(&p, asker, log, r)
+	p.Reached = j.reached(&p, asker, log, r, from)
 	p.Servers = j.servers(asker, log, r)
-	p.FirstSeen, p.LastSeen = lostTiming(NotAsked), lostTiming(NotAsked)
-	if len(p.Servers) > 0 {
-		var seen []Timing
-		for _, s := range p.Servers {
-			seen = append(seen, s.Seen)
-		}
-		p.FirstSeen, p.LastSeen = earliestTiming(seen), latestTiming(seen)
-	}
 	return p
 }
 
@@ -82,18 +73,17 @@ func missing(asker *podLog, r *ruler, completeMeansSeen bool) Timing {
 }
 
 // resolved finds the first right answer of the client's view and counts the
-// others. With A and AAAA the first of the two settles it.
-func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) Timing {
+// others. With A and AAAA the first of the two settles it. It also returns the
+// start of that answer's interval on the asker's axis, -1 where there is none.
+func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Timing, int64) {
 	hit, lo := int64(-1), int64(0)
 	mixed, mixedLo := int64(-1), int64(0) // an answer that also holds the right address
-	var lastWrong int64
 	for _, a := range log.answers {
 		if a.View != record.Client {
 			continue
 		}
 		n := count(a.closed)
 		p.Counts.Questions += n
-		wrong := false
 		switch a.Class {
 		case record.Address:
 			by := j.owners.judge(a.Addrs, p.Asked)
@@ -105,40 +95,38 @@ func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) Tim
 				}
 				continue
 			}
-			wrong = true
 			p.Counts.stale(by, n)
 			if j.owners.includes(a.Addrs, p.Asked) && (mixed < 0 || a.at < mixed) {
 				mixed, mixedLo = a.at, max(a.Prev, 0)
 			}
 		case record.NXDomain, record.NoData:
 			if a.Suffix == "" {
-				wrong = true
 				p.Counts.denial(a, j.v.FullTTL)
 			}
 		default:
 			p.Counts.Failed += n
 		}
-		if wrong {
-			lastWrong = max(lastWrong, a.lastAsked())
-		}
 	}
 	if hit < 0 && mixed >= 0 && asker.done != nil && asker.done.Reason == "complete" {
 		// The probe stops when one of the addresses led to the peer.
 		j.note("index %d resolved index %d only beside other addresses", p.Asker, p.Asked)
-		return r.at(min(mixedLo, mixed), mixed, false)
+		lo = min(mixedLo, mixed)
+		return r.at(lo, mixed, false), lo
 	}
 	if hit < 0 {
-		return missing(asker, r, !p.Self)
+		return missing(asker, r, !p.Self), -1
 	}
-	if lastWrong > hit {
-		p.Relapse = time.Duration(lastWrong)
-	}
-	return r.at(min(lo, hit), hit, false)
+	lo = min(lo, hit)
+	return r.at(lo, hit, false), lo
 }
 
-// reached finds the first connect that the asked pod answered.
-func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler) Timing {
+// reached finds the first connect that the asked pod answered. A solo worker
+// joins when it does. The other observers look whether one could: a connect is
+// begun when the answer comes, so that it is known to the answer's interval,
+// which began at resolved, unless a connect to the same address failed since.
+func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler, resolved int64) Timing {
 	hit, lo := int64(-1), int64(0)
+	var addr string
 	for _, d := range log.dials {
 		n := count(d.closed)
 		switch d.Outcome {
@@ -152,7 +140,7 @@ func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler) Timi
 			if by := j.owners.identify(d.Who); by.Kind != Sibling || by.Index != p.Asked {
 				p.Counts.WrongPeer += n
 			} else if hit < 0 || d.at < hit {
-				hit, lo = d.at, max(d.Asked, 0)
+				hit, lo, addr = d.at, max(d.Asked, 0), d.Addr
 			}
 		case record.DialTimeout:
 			p.Counts.DialTimeouts += n
@@ -168,52 +156,14 @@ func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler) Timi
 	if hit < 0 {
 		return missing(asker, r, !p.Self)
 	}
+	if !j.solo() && resolved >= 0 {
+		since := resolved
+		for _, d := range log.dials {
+			if d.Addr == addr && d.Outcome != record.Connected && d.at <= hit {
+				since = max(since, d.lastAsked())
+			}
+		}
+		lo = min(lo, since)
+	}
 	return r.at(min(lo, hit), hit, false)
-}
-
-// servers finds when each replica first had the name, for the replicas that
-// this asker looked at. NODATA to a question of an unserved type says that the
-// name is there.
-func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
-	type seen struct {
-		hit, lo int64
-		last    int64 // when the last question was asked
-		blind   bool  // there at the first question: since when is not known
-	}
-	found := map[string]*seen{}
-	for _, a := range log.answers {
-		if a.View != record.Uncached || asker.failed[a.Server] {
-			continue
-		}
-		s := found[a.Server]
-		if s == nil {
-			s = &seen{hit: -1}
-			found[a.Server] = s
-		}
-		s.last = max(s.last, a.lastAsked())
-		if (a.Class == record.NoData || a.Class == record.Address) && (s.hit < 0 || a.at < s.hit) {
-			s.hit, s.lo, s.blind = a.at, max(a.Prev, 0), a.Prev < 0
-		}
-	}
-	var out []Replica
-	for server, s := range found {
-		var t Timing
-		switch {
-		case s.hit < 0:
-			// A probe may be satisfied before every replica has the name, and
-			// it looks at a name a limited number of times: what it can say
-			// ends with its last look.
-			if t = missing(asker, r, false); t.known() {
-				t = r.at(s.last, s.last, true)
-			}
-		default:
-			t = r.at(min(s.lo, s.hit), s.hit, false)
-			if s.blind && t.Since.Known() {
-				t.Since.Lo = min(t.Since.Value, 0) // it may have been there since the Job was asked for
-			}
-		}
-		out = append(out, Replica{server, t})
-	}
-	slices.SortFunc(out, func(a, b Replica) int { return cmp.Compare(a.Server, b.Server) })
-	return out
 }

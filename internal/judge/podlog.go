@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -20,6 +21,7 @@ type podLog struct {
 	doneAt  int64
 	answers []answer
 	dials   []dial
+	checks  []*record.Check
 	failed  map[string]bool // servers whose uncached view means nothing
 	problem string          // why lines may be missing; empty: the log is whole
 
@@ -61,6 +63,14 @@ func (a answer) lastAsked() int64 {
 	return max(a.Asked, a.closed.Until)
 }
 
+// lastAsked is when the run's last connect was begun.
+func (d dial) lastAsked() int64 {
+	if d.closed == nil {
+		return d.Asked
+	}
+	return max(d.Asked, d.closed.Until)
+}
+
 // readLogs indexes the log of every pod that there should have been.
 func (j *judgement) readLogs() {
 	n := 0
@@ -71,10 +81,9 @@ func (j *judgement) readLogs() {
 			n = max(n, p.Lines[0].Start.Pods)
 		}
 	}
-	// Beyond it a log that lies about its number of pods would cost memory;
-	// no Job of that size fits the quadratic number of pairs anyway.
-	const most = 4096
-	n = min(n, most)
+	// A log that lies about its number of pods would cost memory; no plan has
+	// more.
+	n = min(n, experiment.MaxPods)
 	j.v.Pods = n
 	j.logs = make([]*podLog, n)
 	for i := range j.t.Run.Pods {
@@ -133,6 +142,7 @@ func readLog(p *result.Pod) *podLog {
 			broken("its probe was started again")
 			return l
 		case line.Check != nil:
+			l.checks = append(l.checks, line.Check)
 			l.failed[line.Check.Server] = !line.Check.OK
 		case line.Answer != nil:
 			l.answers = append(l.answers, answer{line.Answer, line.T, closed[line.Answer.ID]})

@@ -2,23 +2,20 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
 )
 
 // reused works out, from the primer's own records, how long before the judged
 // run it was gone and what it had left in the caches.
 func (j *judgement) reused() {
 	v, t := j.v, j.t
-	if t.Primer != nil {
-		for i := range t.Primer.Pods {
-			if l := readLog(&t.Primer.Pods[i]); l.problem != "" {
-				j.note("primer, %s: %s", l.name(), l.problem)
-			}
-		}
-	}
+	j.judgePrimer()
 	first, known := j.firstQuestion()
 	if t.Primer == nil || !known {
 		return
@@ -29,17 +26,45 @@ func (j *judgement) reused() {
 		v.Gap = &gap
 	}
 	for _, p := range j.primed(first + t.Run.Zero.UnixNano()) {
-		i := slices.IndexFunc(v.Left, func(l Left) bool { return l.Replica == p.replica && l.Class == p.class })
+		left := p.until.Seconds()
+		i := slices.IndexFunc(v.Left, func(l Left) bool { return l.Server == p.server && l.View == p.view && l.Class == p.class })
 		if i < 0 {
-			v.Left = append(v.Left, Left{Replica: p.replica, Class: p.class, Shortest: p.left, Longest: p.left})
+			v.Left = append(v.Left, Left{Server: p.server, View: p.view, Class: p.class, Shortest: left, Longest: left})
 			continue
 		}
-		v.Left[i].Shortest = min(v.Left[i].Shortest, p.left)
-		v.Left[i].Longest = max(v.Left[i].Longest, p.left)
+		v.Left[i].Shortest = min(v.Left[i].Shortest, left)
+		v.Left[i].Longest = max(v.Left[i].Longest, left)
 	}
 	slices.SortStableFunc(v.Left, func(a, b Left) int {
-		return cmp.Or(cmp.Compare(a.Replica, b.Replica), cmp.Compare(a.Class, b.Class))
+		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.View, b.View), cmp.Compare(a.Class, b.Class))
 	})
+}
+
+// judgePrimer makes a trial invalid whose primer did not do all that it was
+// there for: what the caches held at the judged run's start is not what the
+// arm says.
+func (j *judgement) judgePrimer() {
+	if j.t.Primer == nil {
+		return
+	}
+	var undone []string
+	for i := range j.t.Primer.Pods {
+		l := readLog(&j.t.Primer.Pods[i])
+		switch {
+		case l.done != nil && l.done.Reason == "complete":
+			if l.problem != "" {
+				j.note("primer, %s: %s", l.name(), l.problem)
+			}
+		case l.done != nil && l.done.Reason != "error":
+			undone = append(undone, fmt.Sprintf("%s ended with %q", l.name(), l.done.Reason))
+		default:
+			undone = append(undone, l.name()+": "+l.problem)
+		}
+	}
+	if len(undone) > 0 {
+		j.v.Status = result.Invalid
+		j.v.Reasons = append(j.v.Reasons, "primer not complete: "+strings.Join(undone, "; "))
+	}
 }
 
 // firstQuestion is when the first question of the judged run was sent, on the
@@ -56,22 +81,25 @@ func (j *judgement) firstQuestion() (int64, bool) {
 	return first, known
 }
 
-// primed is an answer that a primer's question left in a replica's cache.
+// primed is what a primer's question left in a server's cache.
 type primed struct {
-	replica string
-	class   record.Class
-	left    float64 // of its TTL, in seconds; negative: expired
+	server string
+	view   record.View
+	peer   int
+	class  record.Class
+	at     int64         // when it was seen
+	until  time.Duration // when it expires; both count from the same reading
 }
+
+// refetched is by how much an answer must outlive the one before to be a new
+// one. TTLs are displayed in whole seconds, those of a cache rounded up: the
+// same record seems to expire up to a second later the later it is asked for.
+const refetched = time.Second
 
 // primed reads from the primer's answers what is left of their TTLs at a wall
 // reading of the runner's clock.
 func (j *judgement) primed(at int64) []primed {
-	type key struct {
-		replica string
-		peer    int
-	}
-	last := map[key]primed{}
-	var order []key
+	var seen []primed
 	for i := range j.t.Primer.Pods {
 		l := readLog(&j.t.Primer.Pods[i])
 		if l.start == nil {
@@ -81,31 +109,41 @@ func (j *judgement) primed(at int64) []primed {
 		if clock < 0 || l.start.Boot == "" {
 			continue
 		}
-		for _, a := range l.answers {
-			ttl := a.TTL
-			if a.Class != record.Address {
-				ttl = a.SOATTL
+		add := func(a answer, t int64, ttl *uint32) {
+			if m := j.clocks.on(clock, l.start.Wall+t, 0, at); ttl != nil && m.ok {
+				seen = append(seen, primed{a.Server, a.View, a.Peer, a.Class, m.mid, time.Duration(m.mid) + time.Duration(*ttl)*time.Second})
 			}
-			m := j.clocks.on(clock, l.start.Wall+a.at, 0, at)
-			if a.View != record.Direct || ttl == nil || !m.ok {
+		}
+		for _, a := range l.answers {
+			if a.View == record.Uncached || a.Suffix != "" {
 				continue
 			}
-			k := key{a.Server, a.Peer}
-			left := float64(*ttl) + time.Duration(m.mid).Seconds()
-			old, seen := last[k]
-			if !seen {
-				order = append(order, k)
+			if a.Class == record.Address {
+				add(a, a.at, a.TTL)
+			} else {
+				add(a, a.at, a.SOATTL)
 			}
-			// The latest to expire is what the replica still has: a later
-			// answer from its cache carries the same end.
-			if !seen || left > old.left {
-				last[k] = primed{replica: a.Server, class: a.Class, left: left}
+			switch {
+			case a.closed == nil || a.closed.Last <= a.at || a.closed.Last > longest:
+			case a.Class == record.Address:
+				add(a, a.closed.Last, a.closed.TTL)
+			default:
+				add(a, a.closed.Last, a.closed.SOATTL)
 			}
 		}
 	}
-	out := make([]primed, len(order))
-	for i, k := range order {
-		out[i] = last[k]
+	slices.SortStableFunc(seen, func(a, b primed) int { return cmp.Compare(a.at, b.at) })
+	var out []primed
+	for _, p := range seen {
+		i := slices.IndexFunc(out, func(o primed) bool { return o.server == p.server && o.view == p.view && o.peer == p.peer })
+		switch {
+		case i < 0:
+			out = append(out, p)
+		case p.class != out[i].class || p.until > out[i].until+refetched:
+			out[i] = p
+		case p.until < out[i].until:
+			out[i].until = p.until
+		}
 	}
 	return out
 }

@@ -6,96 +6,94 @@ import (
 	"headless-job-dns/internal/result"
 )
 
-// Stages are the moments of one pod's life, each since the Job's creation was
-// asked for. Those that a watch reported are times of receipt; the process'
-// start and what follows from questions and connects are the pods' own times,
-// put on the runner's axis with the uncertainty in Clock.
-type Stages struct {
-	Index int
-	Name  string
-	Node  string
-
-	Created   Outcome
-	Scheduled Outcome
-	Addressed Outcome // the API reported its address
-	Process   Outcome // the first instruction of its probe
-	Running   Outcome // the API reported its container running
-	Ready     Outcome
-	InSlice   Outcome // an EndpointSlice held its address and hostname, ready
-	// The first and the last of the DNS replicas, of the other pods' clients,
-	// and of the other pods' connects. One asker that did not get there by its
-	// deadline leaves the last one censored.
-	OnServer  Span
-	Client    Span
-	Connected Span
+// Stage is one moment that every pod of a trial passes, in the order of a
+// pod's life.
+type Stage struct {
+	Name string
+	// At is when the slowest pod was there, since just before the request that
+	// created the Job. What a watch reported is the time of receipt; the
+	// process' start and what follows from questions and connects are the
+	// pods' own times, put on the runner's axis.
+	At Outcome
+	// Step is how much later that was than the stage before it in time, which
+	// need not be the one before it here: a watch reports late what a process
+	// knows at once.
+	Step Outcome
 }
 
-// Span is the first and the last of the same event.
-type Span struct{ First, Last Outcome }
-
-func (j *judgement) stages() []Stages {
-	type views struct {
-		byServer          map[string][]Outcome
-		servers           []string
-		client, connected []Outcome
-	}
-	seen := make([]views, len(j.logs))
-	for i := range j.v.Pairs {
-		p := &j.v.Pairs[i]
-		if p.Self {
-			continue
-		}
-		s := &seen[p.Asked]
-		s.client = append(s.client, p.Resolved.Since)
-		s.connected = append(s.connected, p.Reached.Since)
-		for _, r := range p.Servers {
-			if s.byServer == nil {
-				s.byServer = map[string][]Outcome{}
-			}
-			if s.byServer[r.Server] == nil {
-				s.servers = append(s.servers, r.Server)
-			}
-			s.byServer[r.Server] = append(s.byServer[r.Server], r.Seen.Since)
-		}
-	}
-	out := make([]Stages, len(j.logs))
-	for i, l := range j.logs {
-		e := j.events[i]
-		receipt := func(what result.What) Outcome {
-			t, ok := e.at[what]
+// stages are the slowest pod's times, stage by stage. Stages that the trial's
+// observer never looks for are lost with NotAsked.
+func (j *judgement) stages() []Stage {
+	receipt := func(what result.What) Outcome {
+		return j.slowest(func(i int) Outcome {
+			t, ok := j.events[i].at[what]
 			if !ok {
 				return lost("not seen by the watch")
 			}
 			return Outcome{Value: time.Duration(t), Lo: time.Duration(t)}
-		}
-		st := Stages{
-			Index: i, Name: l.pod.Name, Node: l.pod.Node,
-			Created: receipt(result.Created), Scheduled: receipt(result.Scheduled), Addressed: receipt(result.Addressed),
-			Running: receipt(result.Started), Ready: receipt(result.Ready),
-			InSlice: lost("not seen by the watch"), Process: lost(l.problem),
-		}
-		if e.hasInSlice {
-			st.InSlice = Outcome{Value: time.Duration(e.inSlice), Lo: time.Duration(e.inSlice)}
-		}
-		if m := j.own(l, 0); m.ok {
-			st.Process = Outcome{Value: time.Duration(m.mid), Lo: time.Duration(m.mid), Clock: m.error()}
-		} else if l.start != nil {
-			st.Process = lost("its clock is not tied to the runner's")
-		}
-		v := seen[i]
-		var server []Outcome
-		for _, name := range v.servers {
-			server = append(server, earliest(v.byServer[name]))
-		}
-		st.OnServer, st.Client, st.Connected = span(server), span(v.client), span(v.connected)
-		out[i] = st
+		})
 	}
-	return out
+	process := j.slowest(func(i int) Outcome {
+		l := j.logs[i]
+		m := j.own(l, 0)
+		switch {
+		case l.start == nil:
+			return lost(l.problem)
+		case !m.ok:
+			return lost("its clock is not tied to the runner's")
+		}
+		return Outcome{Value: time.Duration(m.mid), Lo: time.Duration(m.mid), Clock: m.error()}
+	})
+	inSlice := j.slowest(func(i int) Outcome {
+		if e := j.events[i]; e.hasInSlice {
+			return Outcome{Value: time.Duration(e.inSlice), Lo: time.Duration(e.inSlice)}
+		}
+		return lost("not seen by the watch")
+	})
+	list := []Stage{
+		{Name: "created", At: receipt(result.Created)},
+		{Name: "scheduled", At: receipt(result.Scheduled)},
+		{Name: "addressed", At: receipt(result.Addressed)},
+		{Name: "process started", At: process},
+		{Name: "ready", At: receipt(result.Ready)},
+		{Name: "in EndpointSlice", At: inSlice},
+		{Name: "on DNS servers", At: j.v.OnServer.Since},
+		{Name: "client's answer current", At: j.v.Resolved.Since},
+		{Name: "connected", At: j.v.Connected.Since},
+	}
+	for i := range list {
+		list[i].Step = step(list, i)
+	}
+	return list
 }
 
-func span(all []Outcome) Span {
-	if len(all) == 0 {
-		return Span{lost(NotAsked), lost(NotAsked)}
+func (j *judgement) slowest(of func(index int) Outcome) Outcome {
+	all := make([]Outcome, len(j.logs))
+	for i := range all {
+		all[i] = of(i)
 	}
-	return Span{earliest(all), latest(all)}
+	return latest(all)
+}
+
+// step is how much later a stage was than the one before it in time.
+func step(list []Stage, i int) Outcome {
+	at := list[i].At
+	if !at.Known() {
+		return at
+	}
+	var before Outcome
+	for k, s := range list {
+		switch o := s.At; {
+		case k == i || !o.Known():
+		case o.Censored && k < i:
+			return lost("an earlier stage had not happened")
+		case o.Censored || o.Value > at.Value || o.Value == at.Value && k > i:
+		case o.Value >= before.Value:
+			before = o
+		}
+	}
+	at.Value -= before.Value
+	at.Lo = min(at.Lo-before.Value, at.Value)
+	at.Clock = max(at.Clock, before.Clock)
+	return at
 }

@@ -42,8 +42,9 @@ func Objects(dns experiment.DNS, p Params) ([]manifests.Object, error) {
 func name(dns experiment.DNS) string { return "dns-" + strings.ReplaceAll(string(dns), ".", "-") }
 
 // Start creates the private DNS, waits until every replica serves, and returns
-// how pods use it. What it created stays, also after an error.
-func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params) (trial.Resolver, error) {
+// how pods use it. It gives up early when stuck says that a pod cannot start.
+// What it created stays, also after an error.
+func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, stuck func() string) (trial.Resolver, error) {
 	var r trial.Resolver
 	objs, err := Objects(dns, p)
 	if err != nil {
@@ -54,7 +55,7 @@ func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params)
 			return r, fmt.Errorf("private dns %s: %w", dns, err)
 		}
 	}
-	if err := c.WaitDeployment(ctx, p.Owner.Namespace, name(dns), startPatience); err != nil {
+	if err := c.WaitDeployment(ctx, p.Owner.Namespace, name(dns), startPatience, stuck); err != nil {
 		return r, fmt.Errorf("private dns %s: %w", dns, err)
 	}
 	svc, err := c.Kube.CoreV1().Services(p.Owner.Namespace).Get(ctx, name(dns), metav1.GetOptions{})

@@ -19,6 +19,8 @@ import (
 
 var params = Params{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Image: "img", Domain: "example.org"}
 
+func free() string { return "" }
+
 // serving is a cluster in which a Deployment's pods run as soon as it exists.
 func serving(ips ...string) *cluster.Client {
 	kube := fake.NewClientset()
@@ -43,7 +45,7 @@ func serving(ips ...string) *cluster.Client {
 
 func TestStart(t *testing.T) {
 	c := serving("10.0.0.2", "10.0.0.1", "fd00::1")
-	r, err := Start(t.Context(), c, experiment.Kubeadm131, params)
+	r, err := Start(t.Context(), c, experiment.Kubeadm131, params, free)
 	require.NoError(t, err)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053", "[fd00::1]:1053"}, r.Replicas)
 	require.Equal(t, "10.96.0.53", r.PodDNS.Nameserver)
@@ -54,7 +56,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestStartWithoutReplicas(t *testing.T) {
-	_, err := Start(t.Context(), serving(), experiment.Kubeadm132, params)
+	_, err := Start(t.Context(), serving(), experiment.Kubeadm132, params, free)
 	require.ErrorContains(t, err, "private dns kubeadm-1.32 has no running replica")
 }
 

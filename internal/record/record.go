@@ -42,8 +42,9 @@ const (
 	Peers Observer = "peers"
 	// PeersServer is Peers plus the uncached view of every DNS replica.
 	PeersServer Observer = "peers+server"
-	// Prime asks every DNS replica directly, once, at a fixed time, for the
-	// names that the measured run will ask for. It prepares; it is not judged.
+	// Prime fills the caches: at a fixed time each pod (or index 0 alone) asks
+	// every DNS replica directly, and what resolv.conf names, for its own name,
+	// again only until it gets an address. It prepares; it is not judged.
 	Prime Observer = "prime"
 	// Caching finds out how a DNS configuration caches; it asks only for
 	// names that no trial uses.
@@ -99,7 +100,7 @@ type Resolv struct {
 type Check struct {
 	Server  string `json:"server"`
 	OK      bool   `json:"ok"`
-	Present string `json:"present"` // class seen for a name that exists
+	Present string `json:"present"` // class seen for a name that exists; empty: all ended before an answer came
 	Absent  string `json:"absent"`  // class seen for one that does not
 }
 
@@ -107,7 +108,7 @@ type Check struct {
 type View string
 
 const (
-	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks
+	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks; in Prime, A of one server that it names
 	Uncached View = "uncached" // an unserved type, once per key, of one replica directly
 	Direct   View = "direct"   // A of one replica directly (Prime only)
 )
@@ -127,8 +128,8 @@ const (
 )
 
 // Answer opens a run of equal answers to one stream of questions. A stream is
-// (peer, view, type, name suffix), for Uncached and Direct also the server,
-// which the probe chose; a run is (stream, server, class, addresses). TTLs
+// (peer, view, type, name suffix), for Uncached and Direct and in Prime also the
+// server, which the probe chose; a run is (stream, server, class, addresses). TTLs
 // that count down belong to one run. Runs of one stream overlap while their
 // answers alternate, as they do where two replicas disagree behind one
 // address; a run is closed when many others have come since its last answer.

@@ -114,27 +114,51 @@ func (s series) rangeText() string {
 	return least.String() + " to " + most.String()
 }
 
-// delayed counts the trials in which it took longer than limit. One that was
-// censored before cannot tell.
-func (s series) delayed(limit time.Duration) (late, of int) {
+// answer is no, yes, or that the records do not tell.
+type answer int
+
+const (
+	no answer = iota
+	yes
+	unclear
+)
+
+// isLate tells whether it took longer than limit. What is asked for at
+// intervals is known to an interval, and what was censored before the limit
+// may have come at any time.
+func isLate(o judge.Outcome, limit time.Duration) answer {
+	switch {
+	case o.Lo-o.Clock > limit:
+		return yes
+	case o.Value+o.Clock <= limit && !o.Censored:
+		return no
+	}
+	return unclear
+}
+
+// delayed counts the trials in which it took longer than limit, and those of
+// which that is not known.
+func (s series) delayed(limit time.Duration) (late, undecided int) {
 	for _, o := range s {
-		switch {
-		case o.Value > limit:
+		switch isLate(o, limit) {
+		case yes:
 			late++
-			of++
-		case !o.Censored:
-			of++
+		case unclear:
+			undecided++
 		}
 	}
-	return late, of
+	return late, undecided
 }
 
 func (s series) delayedText() string {
 	if len(s) == 0 {
 		return "-"
 	}
-	k, n := s.delayed(late)
-	return fmt.Sprintf("%d/%d", k, n)
+	k, u := s.delayed(late)
+	if u > 0 {
+		return fmt.Sprintf("%d/%d (%d undecided)", k, len(s), u)
+	}
+	return fmt.Sprintf("%d/%d", k, len(s))
 }
 
 // seen are the values that are no bounds.

@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
 )
 
 // of makes a series from seconds; negative ones are censored there.
@@ -14,7 +16,7 @@ func of(values ...float64) series {
 	var s series
 	for _, v := range values {
 		d := time.Duration(v * float64(time.Second))
-		s = append(s, judge.Outcome{Value: max(d, -d), Censored: v < 0})
+		s = append(s, judge.Outcome{Value: max(d, -d), Lo: max(d, -d), Censored: v < 0})
 	}
 	return s
 }
@@ -36,9 +38,13 @@ func TestNumbers(t *testing.T) {
 		{"most censored", of(133.5, -40, -40), ">40.00 s", ">40.00 s to ≥133.50 s", "3/3"},
 		{"one of two followed longer", of(-40, 135), ">40.00 s", ">40.00 s to ≥135.00 s", "2/2"},
 		{"all censored", of(-40, -40), ">40.00 s", ">40.00 s to >40.00 s", "2/2"},
-		{"a bound below the middle: the median is at least that", of(-1, 2, 3), "≥2.00 s", ">1.00 s to ≥3.00 s", "2/2"},
+		{"a bound below the middle: the median is at least that", of(-1, 2, 3), "≥2.00 s", ">1.00 s to ≥3.00 s", "2/3 (1 undecided)"},
 		{"exactly 1 s is not late", of(1), "1.00 s", "n=1", "0/1"},
-		{"censored early tells nothing about 1 s", of(-0.5), ">0.50 s", "n=1", "0/0"},
+		{"the interval is later", series{{Value: 1100 * ms, Lo: 1050 * ms}}, "1.10 s", "n=1", "1/1"},
+		{"the interval holds 1 s", series{{Value: 1020 * ms, Lo: 980 * ms}, {Value: 2 * time.Second, Lo: 1900 * ms}}, "1.51 s", "1.02 s to 2.00 s", "1/2 (1 undecided)"},
+		{"the interval ends at 1 s", series{{Value: time.Second, Lo: 960 * ms}}, "1.00 s", "n=1", "0/1"},
+		{"the clocks are not known well enough", series{{Value: 990 * ms, Lo: 950 * ms, Clock: 20 * ms}}, "0.99 s", "n=1", "0/1 (1 undecided)"},
+		{"censored early tells nothing about 1 s", of(-0.5), ">0.50 s", "n=1", "0/1 (1 undecided)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			require.Equal(t, tc.median, tc.s.medianText())
@@ -59,5 +65,38 @@ func TestSeconds(t *testing.T) {
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 35900: "35,900", 1234567: "1,234,567"} {
 		require.Equal(t, want, count(n))
+	}
+}
+
+// Whether the first question tells delayed trials from the others is said only
+// where it does.
+func TestDecider(t *testing.T) {
+	type of struct{ connected, start, slice float64 }
+	for _, tc := range []struct {
+		name   string
+		trials []of
+		want   string
+	}{
+		{"before and after", []of{{29, -0.6, -0.8}, {30, -0.2, -0.8}, {0.4, 0.3, -0.1}},
+			" In 2 of 2 delayed trials the first question was sent before the leader's process had started, when its record could not exist (-0.60 s to -0.20 s relative to its start, -0.80 s to its entry in an EndpointSlice); in the undelayed one later (+0.30 s and -0.10 s)."},
+		{"earlier and later", []of{{29, 0.1, -0.5}, {0.4, 0.3, -0.1}, {0.5, 0.5, 0.1}},
+			" In 1 of 1 delayed trial the first question was sent earlier, relative to the leader's start, than in any undelayed one (+0.10 s relative to its start, -0.50 s to its entry in an EndpointSlice); in the undelayed 2 later (+0.30 s to +0.50 s and -0.10 s to +0.10 s)."},
+		{"it does not tell them apart", []of{{29, 0.1, 0}, {30, 0.4, 0}, {0.4, 0.3, 0}}, ""},
+		{"all delayed", []of{{29, -0.1, 0}}, ""},
+		{"none delayed", []of{{0.2, 0.1, 0}}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f := finding{regime: regime{experiment.Kubeadm131, experiment.Fresh, record.Solo}}
+			at := func(s float64) judge.Outcome {
+				d := time.Duration(s * float64(time.Second))
+				return judge.Outcome{Value: d, Lo: d}
+			}
+			for _, x := range tc.trials {
+				f.trials = append(f.trials, trial{v: &judge.Verdict{Connected: judge.Timing{Lag: at(x.connected)}, FirstAsked: &judge.FirstAsked{Start: at(x.start), Slice: at(x.slice)}}})
+			}
+			require.Equal(t, tc.want, f.decider())
+			f.names = experiment.Reused
+			require.Empty(t, f.decider())
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,8 @@ type finding struct {
 	regime
 	trials    []trial
 	connected series
-	late, of  int
+	late      int // trials with a delay
+	undecided int // that may have had one
 }
 
 func (r *Report) findings() []finding {
@@ -50,7 +52,7 @@ func (r *Report) findings() []finding {
 	for _, g := range r.regimes() {
 		f := finding{regime: g, trials: r.of(g.holds)}
 		f.connected = collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
-		f.late, f.of = f.connected.delayed(late)
+		f.late, f.undecided = f.connected.delayed(late)
 		out = append(out, f)
 	}
 	return out
@@ -83,17 +85,27 @@ func (r *Report) scope(q quoter) string {
 
 // sentences are the findings, by fixed rules.
 func (r *Report) sentences(q quoter) []string {
-	var out []string
-	var fast []string
+	var out, fast, near []string
 	findings := r.findings()
-	for _, f := range findings {
-		switch {
-		case f.late > 0:
+	slowest := slices.Clone(findings)
+	slices.SortStableFunc(slowest, func(a, b finding) int { return cmp.Compare(b.worst(), a.worst()) })
+	for _, f := range slowest {
+		if f.late > 0 {
 			out = append(out, r.slow(f, q))
-		case f.of > 0:
-			_, most := f.connected.width()
+		}
+	}
+	for _, f := range findings {
+		_, most := f.connected.width()
+		switch {
+		case f.late > 0 || len(f.connected) == 0:
+		case f.undecided > 0:
+			near = append(near, fmt.Sprintf("%s %s (%d of %s undecided)", q(f.String()), most, f.undecided, some(len(f.connected), "trial")))
+		default:
 			fast = append(fast, fmt.Sprintf("%s %s", q(f.String()), most))
 		}
+	}
+	if len(near) > 0 {
+		out = append(out, fmt.Sprintf("Slow or not: whether it was later than 1 s until all were connected cannot be told of every trial; longest: %s.", strings.Join(near, ", ")))
 	}
 	if len(fast) > 0 {
 		out = append(out, fmt.Sprintf("Not slow: never later than 1 s until all were connected; longest trial: %s.", strings.Join(fast, ", ")))
@@ -109,12 +121,20 @@ func (r *Report) sentences(q quoter) []string {
 	return out
 }
 
+// worst is the longest trial's time.
+func (f finding) worst() time.Duration {
+	_, most := f.connected.width()
+	return most.d
+}
+
 // slow describes a regime in which there was a delay.
 func (r *Report) slow(f finding, q quoter) string {
 	var b strings.Builder
 	m, _ := f.connected.median()
-	fmt.Fprintf(&b, "Slow: %s: %s until %s (%s), later than 1 s in %d of %s%s.",
-		q(f.String()), m, allConnected(f.observer), f.connected.spread(), f.late, some(f.of, "trial"), r.lateExtras(f, q))
+	fmt.Fprintf(&b, "Slow: %s: %s until %s (%s), later than 1 s in %d of %s%s%s.",
+		q(f.String()), m, allConnected(f.observer), f.connected.spread(), f.late, some(len(f.connected), "trial"), undecided(f.undecided), r.lateExtras(f, q))
+	b.WriteString(f.decider())
+	b.WriteString(f.lost())
 	if server := collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(server) > 0 {
 		fmt.Fprintf(&b, " Every DNS server itself had every name after %s (%s).", server.medianText(), server.spread())
 	}
@@ -174,7 +194,15 @@ func allConnected(o record.Observer) string {
 	return "all peers were connected"
 }
 
-// lateExtras says with which extras there were delays, where that differs.
+func undecided(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d undecided)", n)
+}
+
+// lateExtras says with which extras there were delays. With a few trials each
+// chance decides that, and nothing is said.
 func (r *Report) lateExtras(f finding, q quoter) string {
 	var with, without []string
 	for _, a := range r.arms() {
@@ -182,10 +210,13 @@ func (r *Report) lateExtras(f finding, q quoter) string {
 			continue
 		}
 		s := collect(r.of(only(a)), func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
-		switch k, n := s.delayed(late); {
+		if len(s) < smallestTest {
+			return ""
+		}
+		switch k, u := s.delayed(late); {
 		case k > 0:
 			with = append(with, q(string(a.Extra)))
-		case n > 0:
+		case u == 0:
 			without = append(without, q(string(a.Extra)))
 		}
 	}
@@ -202,7 +233,7 @@ func contrasts(findings []finding, q quoter) []string {
 	var out []string
 	for _, f := range findings {
 		for _, g := range findings {
-			if f.names != g.names || f.observer != g.observer || f.late == 0 || g.late > 0 || g.of == 0 {
+			if f.names != g.names || f.observer != g.observer || f.late == 0 || g.late > 0 || len(g.connected) == 0 {
 				continue
 			}
 			slow, _ := f.connected.median()
@@ -217,7 +248,8 @@ func contrasts(findings []finding, q quoter) []string {
 	return out
 }
 
-// extras compares each extra with none, all else equal.
+// extras compares each extra with none, all else equal, where there are enough
+// trials of both.
 func (r *Report) extras(q quoter) string {
 	compared, unknown := 0, 0
 	var differ []string
@@ -228,11 +260,12 @@ func (r *Report) extras(q quoter) string {
 			continue
 		}
 		lag := func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag }
-		with, ok := collect(r.of(only(a)), lag).median()
-		without, okControl := collect(r.of(only(control)), lag).median()
-		if !ok || !okControl {
+		one, other := collect(r.of(only(a)), lag), collect(r.of(only(control)), lag)
+		if len(one) < smallestTest || len(other) < smallestTest {
 			continue
 		}
+		with, _ := one.median()
+		without, _ := other.median()
 		if with.atLeast || without.atLeast {
 			unknown++
 			continue
@@ -269,7 +302,7 @@ func (r *Report) caveats() []string {
 		out = append(out, fmt.Sprintf("%d censored and %d invalid of %s: named below. Censored ones enter as \"longer than\", invalid ones not at all.", n.censored, n.invalid, some(n.done(), "trial")))
 	}
 	if r.plan.Blocks < smallestTest {
-		out = append(out, fmt.Sprintf("%s a combination: these are sizes, not tests. Repeat with more blocks before concluding from small differences.", some(r.plan.Blocks, "trial")))
+		out = append(out, fmt.Sprintf("%s a combination: these are sizes, not tests, and extra objects are not compared. Repeat with %d blocks or more before concluding from a difference.", some(r.plan.Blocks, "trial"), smallestTest))
 	}
 	return out
 }

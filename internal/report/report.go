@@ -38,7 +38,7 @@ type trial struct {
 	status  result.Status
 	reasons []string
 	notes   []string
-	v       *judge.Verdict // without its pairs and stages
+	v       *judge.Verdict // without its pairs
 }
 
 // counts tells whether the trial enters the numbers.
@@ -84,7 +84,7 @@ func (r *Report) Add(t *result.Trial) { r.AddVerdict(judge.Judge(t)) }
 // AddVerdict takes in a trial that was judged already.
 func (r *Report) AddVerdict(v *judge.Verdict) {
 	kept := *v
-	kept.Pairs, kept.Stages = nil, nil // most of a verdict; nothing here is by pair
+	kept.Pairs = nil // most of a verdict; nothing here is by pair
 	r.trials = append(r.trials, trial{id: v.Trial.ID, arm: v.Trial.Arm, status: v.Status, reasons: v.Reasons, notes: v.Notes, v: &kept})
 }
 
@@ -93,6 +93,10 @@ func (r *Report) Warn(text string) { r.warnings = append(r.warnings, text) }
 
 // Warnings returns what is known to be missing from the records.
 func (r *Report) Warnings() []string { return r.warnings }
+
+// Invalid is the number of trials that are judged invalid and do not enter the
+// numbers.
+func (r *Report) Invalid() int { return r.tally(everything).invalid }
 
 // Markdown renders report.md.
 func (r *Report) Markdown() []byte {

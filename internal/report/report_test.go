@@ -106,6 +106,32 @@ func play(p experiment.Trial) *result.Trial {
 			b.Primer = nil
 		}
 	}
+	if slow && p.Arm.Observer == record.Solo && p.Arm.Names == experiment.Fresh && p.Arm.Extra == experiment.ExtraService {
+		// The leader starts last, and the question before is a cached denial.
+		b.Starts(0, 800*ms, synth.Boot, 0)
+		for i := range b.Run.Pods[1:] {
+			for k := range b.Pod(i + 1).Lines {
+				l := &b.Pod(i + 1).Lines[k]
+				if l.Answer == nil && l.Dial == nil && l.Done == nil && l.Closed == nil {
+					continue
+				}
+				l.T += int64(29 * time.Second)
+				if l.Answer != nil {
+					l.Answer.Asked, l.Answer.Prev = l.T-int64(ms), l.T-int64(150*ms)
+				}
+				if l.Dial != nil {
+					l.Dial.Asked, l.Dial.WhoAt = l.T-int64(ms), l.T
+				}
+			}
+			b.Ask(i+1, 0, synth.Answer{Class: record.NXDomain, First: 2 * ms, Last: 29 * time.Second, Count: 190, SOATTL: 30, Top: 30, AtTop: 6})
+		}
+	}
+	for i := range b.Run.Events {
+		for k := range b.Run.Events[i].Endpoints {
+			e := &b.Run.Events[i].Endpoints[k]
+			e.Hostname = p.Job + strings.TrimPrefix(e.Hostname, b.Plan.Job)
+		}
+	}
 	b.Plan = p
 	return b.End()
 }

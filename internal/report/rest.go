@@ -69,6 +69,7 @@ func (r *Report) reading(b *strings.Builder) {
 		"lag: from the moment when the asker's process runs and the asked pod's address exists (its process started, or the API reported the address, whichever came first). since creation: from just before the request that created the Job, pod start included.",
 		"client's view: what the pod's own resolver answered, right when every address is the asked pod's. uncached view: DNS servers asked directly with a question that no cache can answer.",
 		"\">40.00 s\": it had not happened by then (censored). \"≥\": at least that, because censored trials may lie above. Nothing that did not happen is left out or set to zero.",
+		"undecided (>1 s): it happened between a question that found it missing and one that found it there, and 1 s lies between them. solo asks once before each connect, so that a name may have been right long before it was asked for again.",
 		"denial: NXDOMAIN, or NOERROR without an address. proven cached: its SOA's TTL was below the full one. undecided: full TTL, so fresh or cached for less than a second.",
 		"stale answer: it held an address that is not the asked pod's, judged by the API's pod addresses and by who answered there. timed out: a connect that ended in silence.",
 	} {

@@ -31,7 +31,7 @@ func (r *Report) overview(b *strings.Builder) {
 		})
 	}
 	b.WriteString(table(rows))
-	b.WriteString("\ntrials: complete/censored/invalid. >1 s: trials whose last pair was connected later than 1 s. Counts are sums over the trials.\n\n")
+	b.WriteString("\ntrials: complete/censored/invalid. >1 s: trials whose last pair was connected later than 1 s; undecided: 1 s lies within what is known of it. Counts are sums over the trials.\n\n")
 	if rows := r.joinsByArm(); rows != nil {
 		b.WriteString("Median readiness lag of the worker with each connect timeout (none: the kernel decides), `solo`:\n\n")
 		b.WriteString(table(rows))
@@ -70,7 +70,7 @@ func sinceOf(t judge.Timing) judge.Outcome { return t.Since }
 // combinations is a table for each combination.
 func (r *Report) combinations(b *strings.Builder) {
 	b.WriteString("## Each combination\n\n")
-	b.WriteString("lag counts from the moment when asker and asked both existed; since creation from just before the request that created the Job.\n\n")
+	b.WriteString("lag counts from the moment when asker and asked both existed; since creation from just before the request that created the Job. Stages are the slowest pod's times, in seconds since creation and since the stage before in time; the API's are times of receipt.\n\n")
 	for _, a := range r.arms() {
 		fmt.Fprintf(b, "### %s\n\n", code(a.String()))
 		trials := r.of(only(a))
@@ -90,6 +90,7 @@ func (r *Report) combinations(b *strings.Builder) {
 		}
 		b.WriteString(table(rows))
 		b.WriteString("\n")
+		stages(b, trials)
 		r.details(b, a, trials)
 	}
 }
@@ -165,7 +166,7 @@ func joined(trials []trial, timeout time.Duration, of func(judge.Timing) judge.O
 				last = &o
 			default:
 				last.Censored = last.Censored || o.Censored
-				last.Value = max(last.Value, o.Value)
+				last.Value, last.Lo, last.Clock = max(last.Value, o.Value), max(last.Lo, o.Lo), max(last.Clock, o.Clock)
 			}
 		}
 		if last != nil && last.Known() {
@@ -212,55 +213,11 @@ func (r *Report) details(b *strings.Builder, a experiment.Arm, trials []trial) {
 		dials = []string{"none timed out, was refused or led elsewhere"}
 	}
 	fmt.Fprintf(b, "- Connects: %s.\n", strings.Join(dials, "; "))
+	b.WriteString(firstAsked(a, trials))
 	if a.Names == experiment.Reused {
 		fmt.Fprintf(b, "- Gap from the primer's last pod gone to the first question: %s. %s\n", gaps(trials), left(trials))
 	}
 	b.WriteString("\n")
-}
-
-func gaps(trials []trial) string {
-	var s series
-	for _, t := range trials {
-		if t.v.Gap != nil {
-			s = append(s, judge.Outcome{Value: *t.v.Gap})
-		}
-	}
-	if len(s) == 0 {
-		return "none was kept"
-	}
-	return s.medianText() + " (" + s.rangeText() + ")"
-}
-
-// left says what the primer's records had left to live at the first question.
-func left(trials []trial) string {
-	type span struct {
-		low, high float64
-		n         int
-	}
-	by := map[record.Class]*span{}
-	var classes []record.Class
-	for _, t := range trials {
-		for _, l := range t.v.Left {
-			s := by[l.Class]
-			if s == nil {
-				s = &span{low: l.Shortest, high: l.Longest}
-				by[l.Class] = s
-				classes = append(classes, l.Class)
-			}
-			s.low, s.high = min(s.low, l.Shortest), max(s.high, l.Longest)
-			s.n++
-		}
-	}
-	if len(classes) == 0 {
-		return "What the primer left in the caches was not recorded."
-	}
-	slices.Sort(classes)
-	var parts []string
-	for _, c := range classes {
-		s := by[c]
-		parts = append(parts, fmt.Sprintf("%s %.1f s to %.1f s over %s", code(string(c)), s.low, s.high, some(s.n, "replica")))
-	}
-	return "TTL left then, had the replica cached it (negative: expired): " + strings.Join(parts, ", ") + "."
 }
 
 // total adds the counts of trials.

@@ -15,11 +15,10 @@ import (
 // questions 1.1 s apart with libc's 10 s of patience each fit.
 const cachingDeadline = 35 * time.Second
 
-// Caching runs one pod that uses a DNS configuration and finds out how it
+// Caching runs one pod that uses a DNS configuration through the resolver and finds out how it
 // caches, asking only for names that no trial uses. It returns what the pod
 // wrote and leaves nothing behind.
-func (r *Runner) Caching(ctx context.Context, dns experiment.DNS) ([]record.Line, error) {
-	resolver := r.Resolvers[dns]
+func (r *Runner) Caching(ctx context.Context, dns experiment.DNS, resolver Resolver) ([]record.Line, error) {
 	id := "check-" + strings.ReplaceAll(string(dns), ".", "-")
 	owner := manifests.Owner{Run: r.Plan.Run, Trial: id, Namespace: r.Namespace}
 	args := map[string]string{
@@ -36,7 +35,7 @@ func (r *Runner) Caching(ctx context.Context, dns experiment.DNS) ([]record.Line
 	}
 	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, pods: 1, wait: cachingDeadline}
 	run, obs, err := l.live(ctx)
-	if _, endErr := r.end(ctx, l, obs, true); err == nil {
+	if _, endErr := r.end(ctx, l, obs, promptly); err == nil {
 		err = endErr
 	}
 	r.Watcher.Forget(id)

@@ -24,9 +24,6 @@ const (
 	// goneAllowance is how long deleted pods may take to disappear: the grace
 	// period of 2 s and a kubelet that is busy.
 	goneAllowance = 90 * time.Second
-	// stuckGrace is how long a pod may report that it cannot start before it
-	// is believed: a pull error right after creation can heal.
-	stuckGrace = 5 * time.Second
 )
 
 // life is one life of a Job and its Service: a primer or a measured run.
@@ -96,7 +93,7 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 				stuckSince = time.Time{}
 			case stuckSince.IsZero():
 				stuckSince = time.Now()
-			case time.Since(stuckSince) > stuckGrace:
+			case time.Since(stuckSince) > cluster.StuckGrace:
 				return errors.New(s)
 			}
 			if time.Since(zero) > startAllowance && logs.started() < l.pods {
@@ -129,19 +126,47 @@ func running(p *corev1.Pod) bool {
 	return false
 }
 
-// end deletes the life's objects; when wait is set it returns after the last
-// pod is gone, with the time at which that was seen.
-func (l life) end(ctx context.Context, obs *cluster.Observation, wait bool) (gone time.Time, err error) {
+// ending is how a life is brought to its end.
+type ending int
+
+const (
+	// accepted: the deletion was asked for, nothing more.
+	accepted ending = iota
+	// gracefully: as a user's deletion, until the last pod is gone.
+	gracefully
+	// promptly: without the pods' grace period, for probes that have nothing
+	// more to say. Nothing is measured afterwards, so how they end is no matter.
+	promptly
+)
+
+// settle is how long the kubelets have for the containers of pods that were
+// ended promptly, before the next trial's pods start on the same nodes. A
+// probe exits within milliseconds of its signal.
+const settle = 500 * time.Millisecond
+
+// end deletes the life's objects. Unless it is only to be accepted it returns
+// after the last pod is gone, with the time at which that was seen.
+func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (gone time.Time, err error) {
 	if err := l.c.DeleteTrial(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial); err != nil {
 		return gone, err
 	}
-	if !wait {
+	if how == accepted {
 		return gone, nil
 	}
 	limit := time.NewTimer(goneAllowance)
 	defer limit.Stop()
+	dropped := false
 	for {
+		if how == promptly && !dropped && obs.JobGone() {
+			if err := l.c.DropPods(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial); err != nil {
+				return gone, err
+			}
+			dropped = true
+		}
 		if t, ok := obs.Gone(); ok {
+			if dropped {
+				time.Sleep(settle)
+			}
 			return t, nil
 		}
 		select {

@@ -44,14 +44,18 @@ const cleanupPatience = goneAllowance + 30*time.Second
 // cannot run trials at all, or that something could not be deleted.
 func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, error) {
 	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
-	var err error
-	anew := false
+	var err, cleanup error
+	var primed *cluster.Observation
 	if pt.Arm.Names == experiment.Reused {
-		anew, err = r.prime(ctx, &t)
+		primed, err = r.prime(ctx, &t)
 	}
-	var cleanup error
 	if err == nil {
-		err, cleanup = r.measure(ctx, &t, anew)
+		err, cleanup = r.measure(ctx, &t)
+	}
+	if primed != nil {
+		// Without waiting the primer's pods end during the measured run.
+		t.Primer.Events = primed.Events(t.Primer.Zero)
+		r.Watcher.Forget(primerID(pt))
 	}
 	t.Took = experiment.Duration(time.Since(t.Began))
 	switch {
@@ -69,33 +73,42 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 }
 
 // prime runs the primer and waits out the gap, less the time that the measured
-// run's first pod is going to need until its first question.
-func (r *Runner) prime(ctx context.Context, t *result.Trial) (anew bool, err error) {
+// run's first pod is going to need until its first question. It returns what
+// was observed of the primer, which may still be ending.
+func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observation, error) {
 	r.step("primer")
 	l, err := r.life(t.Plan, true)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	run, obs, err := l.live(ctx)
 	t.Primer = &run
 	noWait := r.Plan.Settings.NoWait && err == nil
-	gone, endErr := r.end(ctx, l, obs, !noWait)
+	how := gracefully // as the user whose names are reused deletes
+	if noWait {
+		how = accepted
+	}
+	gone, endErr := r.end(ctx, l, obs, how)
 	if err == nil {
 		err = endErr
 	}
 	if err != nil || noWait {
-		return noWait, err
+		return obs, err
 	}
 	t.Primer.Gone = int64(gone.Sub(run.Zero))
 	start := gone.Add(time.Duration(r.Plan.Settings.Gap) - firstStart(run))
 	r.step("gap")
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return obs, ctx.Err()
 	case <-time.After(time.Until(start)):
 	}
-	return false, nil
+	return obs, nil
 }
+
+// primerID labels a trial's primer, so that the watch tells it from the
+// measured run.
+func primerID(pt experiment.Trial) string { return pt.ID + "-primer" }
 
 // firstStart estimates how long the first pod took from the Job's creation to
 // its first instruction, from the runner's side alone: the receipt of the first
@@ -118,17 +131,17 @@ func firstStart(run result.Run) time.Duration {
 	return time.Duration(first)
 }
 
-func (r *Runner) measure(ctx context.Context, t *result.Trial, anew bool) (err, cleanup error) {
+func (r *Runner) measure(ctx context.Context, t *result.Trial) (err, cleanup error) {
 	r.step("measuring")
 	l, err := r.life(t.Plan, false)
 	if err != nil {
 		return err, nil
 	}
-	l.anew = anew
+	l.anew = r.Plan.Settings.NoWait
 	run, obs, err := l.live(ctx)
 	t.Run = run
 	r.step("deleting")
-	gone, cleanup := r.end(ctx, l, obs, true)
+	gone, cleanup := r.end(ctx, l, obs, promptly)
 	if cleanup == nil {
 		t.Run.Gone = int64(gone.Sub(run.Zero))
 	}
@@ -138,10 +151,10 @@ func (r *Runner) measure(ctx context.Context, t *result.Trial, anew bool) (err, 
 }
 
 // end deletes a life's objects even when the caller's context is over.
-func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, wait bool) (time.Time, error) {
+func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, how ending) (time.Time, error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
 	defer stop()
-	return l.end(ctx, obs, wait)
+	return l.end(ctx, obs, how)
 }
 
 // Objects returns what a trial creates, in that order.
@@ -165,7 +178,7 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 		args["first-query-after"] = time.Duration(s.FirstQueryAfter).String()
 	}
 	if primer {
-		owner.Trial += "-primer"
+		owner.Trial = primerID(pt)
 		args["observer"] = string(record.Prime)
 		args["first-query-after"] = experiment.PrimeAt.String()
 		args["prime"] = "all"
@@ -178,10 +191,16 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 	if (primer || pt.Arm.Observer == record.PeersServer) && len(resolver.Replicas) > 0 {
 		args["dns-replicas"] = strings.Join(resolver.Replicas, ",")
 	}
+	extra := pt.Extra
+	if s.NoWait && !primer {
+		// A pod's name is held until it is gone. Waiting for that would delay
+		// the arms with an extra pod; no client asks for this name.
+		extra += "-anew"
+	}
 	wait := time.Duration(pt.Deadline)
 	// A forgotten Job ends itself soon after the runner would have given up.
 	lifetime := startAllowance + wait + goneAllowance
-	objs, err := manifests.Extra(pt.Arm.Extra, manifests.ExtraParams{Owner: owner, Name: pt.Extra, Job: pt.Job, Service: pt.Service, Image: r.Image, Lifetime: lifetime})
+	objs, err := manifests.Extra(pt.Arm.Extra, manifests.ExtraParams{Owner: owner, Name: extra, Job: pt.Job, Service: pt.Service, Image: r.Image, Lifetime: lifetime})
 	if err != nil {
 		return life{}, err
 	}

@@ -1,0 +1,203 @@
+package judge_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+// seen is one answer that a primer's pod got, with the seconds before the
+// judged run's first question at which it came.
+type seen struct {
+	pod    int
+	before float64
+	ttl    uint32
+	class  record.Class
+	view   record.View
+	server string
+}
+
+// Displayed TTLs are whole seconds: a cached answer must not seem to outlive
+// the record it was made from.
+func TestLeft(t *testing.T) {
+	const a, b = "10.244.0.20:53", "10.96.0.10:53"
+	for _, tc := range []struct {
+		name string
+		seen []seen
+		want []judge.Left
+	}{
+		{"one", []seen{{0, 5, 30, record.Address, record.Direct, a}}, []judge.Left{{a, record.Direct, record.Address, 25, 25}}},
+		{"a cached answer, 0.9 s later, at the full TTL still", []seen{{0, 5, 30, record.Address, record.Direct, a}, {1, 4.1, 30, record.Address, record.Direct, a}},
+			[]judge.Left{{a, record.Direct, record.Address, 25, 25}}},
+		{"the later answer says less", []seen{{0, 5, 30, record.Address, record.Direct, a}, {1, 3.95, 28, record.Address, record.Direct, a}},
+			[]judge.Left{{a, record.Direct, record.Address, 24.05, 24.05}}},
+		{"the logs' order does not matter", []seen{{0, 4.1, 30, record.Address, record.Direct, a}, {1, 5, 30, record.Address, record.Direct, a}},
+			[]judge.Left{{a, record.Direct, record.Address, 25, 25}}},
+		{"fetched again", []seen{{0, 5, 30, record.Address, record.Direct, a}, {1, 3, 30, record.Address, record.Direct, a}},
+			[]judge.Left{{a, record.Direct, record.Address, 27, 27}}},
+		{"a denial, then the address", []seen{{0, 5, 30, record.NXDomain, record.Direct, a}, {0, 4.8, 30, record.Address, record.Direct, a}},
+			[]judge.Left{{a, record.Direct, record.Address, 25.2, 25.2}}},
+		{"by server and way", []seen{{0, 5, 30, record.Address, record.Direct, a}, {1, 4, 20, record.Address, record.Client, b}},
+			[]judge.Left{{a, record.Direct, record.Address, 25, 25}, {b, record.Client, record.Address, 16, 16}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: time.Second}, synth.Worker{Joined: time.Second})
+			first := synth.Zero.Add(300*ms + time.Second - 3*ms) // process start, then the question
+			tr := b.End()
+			p := tr.Primer
+			for i := range p.Pods {
+				l := p.Pods[i].Lines
+				kept := []record.Line{l[0]}
+				for id, s := range tc.seen {
+					if s.pod != i {
+						continue
+					}
+					at := int64(first.Sub(p.Zero)) - int64(s.before*float64(time.Second))
+					an := &record.Answer{ID: id + 1, View: s.view, Type: "A", Server: s.server, Class: s.class, Asked: at - 1, Prev: -1}
+					if ttl := s.ttl; s.class == record.Address {
+						an.TTL, an.Addrs = &ttl, []string{synth.Old(0)}
+					} else {
+						an.SOATTL = &ttl
+					}
+					kept = append(kept, record.Line{V: record.Version, T: at, Answer: an})
+				}
+				p.Pods[i].Lines = append(kept, l[len(l)-1])
+			}
+			v := judge.Judge(tr)
+			require.Len(t, v.Left, len(tc.want))
+			for i, want := range tc.want {
+				got := v.Left[i]
+				require.InDelta(t, want.Shortest, got.Shortest, 1e-6)
+				require.InDelta(t, want.Longest, got.Longest, 1e-6)
+				got.Shortest, got.Longest = want.Shortest, want.Longest
+				require.Equal(t, want, got)
+			}
+		})
+	}
+}
+
+func TestPrimerNotComplete(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		spoil  func(p *result.Pod)
+		status result.Status
+		reason []string
+	}{
+		{"complete", func(*result.Pod) {}, result.Complete, nil},
+		{"deadline", func(p *result.Pod) { p.Lines[len(p.Lines)-1].Done.Reason = "deadline" }, result.Invalid, []string{`primer not complete: index 1 ended with "deadline"`}},
+		{"failed", func(p *result.Pod) { p.Lines[len(p.Lines)-1].Done = &record.Done{Reason: "error", Err: "no port"} }, result.Invalid, []string{"primer not complete: index 1: its probe failed: no port"}},
+		{"cut off", func(p *result.Pod) { p.Lines = p.Lines[:len(p.Lines)-1] }, result.Invalid, []string{"primer not complete: index 1: its log ends without a last line"}},
+		{"no log", func(p *result.Pod) { p.Lines, p.Problem = nil, "never ran" }, result.Invalid, []string{"primer not complete: index 1: never ran"}},
+		{"log full", func(p *result.Pod) { p.Lines[len(p.Lines)-1].Done.Err = "log full" }, result.Complete, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			tr := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: time.Second}).End()
+			tc.spoil(&tr.Primer.Pods[1])
+			v := judge.Judge(tr)
+			require.Equal(t, tc.status, v.Status)
+			require.Equal(t, tc.reason, v.Reasons)
+		})
+	}
+}
+
+func TestFirstAsked(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		leader       time.Duration // its process' start; its entry is seen at 600 ms
+		start, slice time.Duration
+		spoil        func(b *synth.Trial)
+		lost         string
+	}{
+		{name: "after the leader", leader: 300 * ms, start: 498 * ms, slice: 198 * ms},
+		{name: "before the leader", leader: 1100 * ms, start: -302 * ms, slice: 198 * ms},
+		{name: "a worker without a log may have been the first", leader: 300 * ms, spoil: func(b *synth.Trial) { b.Pod(2).Lines, b.Pod(2).Problem = nil, "never ran" }, lost: "index 2: never ran"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: 500 * ms}, synth.Worker{Joined: 700 * ms})
+			b.Starts(0, tc.leader, synth.Boot, 0)
+			if tc.spoil != nil {
+				tc.spoil(b)
+			}
+			f := judge.Judge(b.End()).FirstAsked
+			require.Equal(t, tc.lost, f.Start.Lost)
+			if tc.lost == "" {
+				near(t, tc.start-ms, f.Start.Value, "since the leader's start")
+				near(t, tc.slice-ms, f.Slice.Value, "since its entry")
+			}
+		})
+	}
+	require.Nil(t, judge.Judge(synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, 3, ms, 2*ms, true).End()).FirstAsked, "solo only")
+}
+
+// What nobody could look at must not make the uncached view look better.
+func TestNotLookedAt(t *testing.T) {
+	const server = "10.244.0.21:53"
+	fail := func(b *synth.Trial, pods ...int) {
+		for _, i := range pods {
+			p := b.Pod(i)
+			p.Lines = append(p.Lines, record.Line{V: record.Version, T: 1, Check: &record.Check{Server: server, Present: "nxdomain", Absent: "timeout"}})
+		}
+	}
+	for _, tc := range []struct {
+		name  string
+		spoil func(b *synth.Trial)
+		lost  string
+		notes []string
+	}{
+		{"all looked", func(*synth.Trial) {}, "", nil},
+		{"one of a name's two lookers", func(b *synth.Trial) { fail(b, 1) }, "",
+			[]string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave nxdomain, one that does not timeout (found by index 1)"}},
+		{"both lookers of one name", func(b *synth.Trial) { fail(b, 1, 2) }, "not looked at: index 3 on 10.244.0.21:53 by anybody",
+			[]string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave nxdomain, one that does not timeout (found by index 1, 2)",
+				"uncached view not looked at: index 3 on 10.244.0.21:53 by anybody"}},
+		{"nobody at that server", func(b *synth.Trial) { fail(b, 0, 1, 2, 3) }, "",
+			[]string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave nxdomain, one that does not timeout (found by index 0, 1, 2, 3)"}},
+		{"no replica was known", func(b *synth.Trial) {
+			for i := range b.Run.Pods {
+				var kept []record.Line
+				for _, l := range b.Pod(i).Lines {
+					if l.Answer == nil || l.Answer.View != record.Uncached {
+						kept = append(kept, l)
+					}
+				}
+				b.Pod(i).Lines = kept
+			}
+		}, "not looked at: no DNS server's own address was known", []string{"uncached view not looked at: no DNS server's own address was known"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, 4, 100*ms, 2*time.Second, true)
+			tc.spoil(b)
+			v := judge.Judge(b.End())
+			require.Equal(t, tc.lost, v.OnServer.Lag.Lost)
+			require.Equal(t, tc.lost, v.OnServer.Since.Lost)
+			require.Equal(t, tc.notes, v.Notes)
+			require.Equal(t, result.Complete, v.Status, "the clients' view is whole")
+		})
+	}
+}
+
+// A connect is known to the interval of the answer that it followed.
+func TestConnectedInterval(t *testing.T) {
+	make := func(failed bool) *judge.Verdict {
+		b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+		for a := range 2 {
+			o := 1 - a
+			b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(o)}, First: 1020 * ms, Prev: 970 * ms})
+			if failed {
+				b.Dial(a, o, synth.Addr(o), 1020*ms, 100*ms, record.ConnRefused, 1, nil)
+			}
+			b.Dial(a, o, synth.Addr(o), 1300*ms, ms, record.Connected, 1, b.Who(o, a, 1300*ms))
+			b.Done(a, 2*time.Second, "complete")
+		}
+		return judge.Judge(b.End())
+	}
+	near(t, 970*ms, make(false).Connected.Lag.Lo, "the question before the answer")
+	near(t, 1020*ms, make(true).Connected.Lag.Lo, "the connect that was refused")
+}

@@ -1,0 +1,84 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
+)
+
+// stageNames are the stages of the trials, in order.
+func stageNames(trials []trial) []string {
+	var out []string
+	for _, t := range trials {
+		for _, s := range t.v.Stages {
+			if !slices.Contains(out, s.Name) {
+				out = append(out, s.Name)
+			}
+		}
+	}
+	return out
+}
+
+// at and step collect one stage of the trials.
+func stageAt(trials []trial, name string) series {
+	return collectStage(trials, name, func(s judge.Stage) judge.Outcome { return s.At })
+}
+
+func stageStep(trials []trial, name string) series {
+	return collectStage(trials, name, func(s judge.Stage) judge.Outcome { return s.Step })
+}
+
+func collectStage(trials []trial, name string, of func(judge.Stage) judge.Outcome) series {
+	return collect(trials, func(v *judge.Verdict) judge.Outcome {
+		i := slices.IndexFunc(v.Stages, func(s judge.Stage) bool { return s.Name == name })
+		if i < 0 {
+			return judge.Outcome{Lost: "not recorded"}
+		}
+		return of(v.Stages[i])
+	})
+}
+
+// stages is a combination's table of stages.
+func stages(b *strings.Builder, trials []trial) {
+	names := stageNames(trials)
+	if len(names) == 0 {
+		return
+	}
+	head, at, step := []string{"slowest pod, median"}, []string{"since creation"}, []string{"after the stage before"}
+	for _, n := range names {
+		head = append(head, n)
+		at = append(at, stageAt(trials, n).medianText())
+		step = append(step, stageStep(trials, n).medianText())
+	}
+	fmt.Fprintf(b, "Stages:\n\n%s\n", table([][]string{head, at, step}))
+}
+
+// lost names the stage before which the delayed trials lost most.
+func (f finding) lost() string {
+	var delayed []trial
+	for _, t := range f.trials {
+		if o := t.v.Connected.Lag; o.Known() && isLate(o, late) == yes {
+			delayed = append(delayed, t)
+		}
+	}
+	var most bound
+	var name string
+	var steps series
+	for _, n := range stageNames(delayed) {
+		s := stageStep(delayed, n)
+		if m, ok := s.median(); ok && m.d > most.d {
+			most, name, steps = m, n, s
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	text := fmt.Sprintf(" Largest step between stages in the delayed trials: %s (%s), until %q", most, steps.spread(), name)
+	if f.observer == record.Solo && total(delayed).DialTimeouts > 0 {
+		text += "; a solo worker asks again only when its connect has ended"
+	}
+	return text + "."
+}

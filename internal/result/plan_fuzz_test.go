@@ -1,0 +1,70 @@
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+)
+
+// FuzzLoad: a plan.json comes from whoever hands over a results folder.
+// Whatever it holds, Load and the walk over the trials end with a result or
+// with one line that names the file; what was read is what is written again.
+func FuzzLoad(f *testing.F) {
+	built, err := experiment.Build(experiment.Options{Name: "extras", Run: "r1", Seed: 7, Blocks: 1, Settings: experiment.Defaults(),
+		Extras: []experiment.Extra{experiment.ExtraMemberPod}})
+	require.NoError(f, err)
+	for _, p := range []experiment.Plan{built, testPlan("t001", "t002"), {V: experiment.PlanVersion}} {
+		b, err := json.Marshal(p)
+		require.NoError(f, err)
+		f.Add(b)
+		f.Add(b[:len(b)/2])
+	}
+	for _, s := range []string{
+		"", "null", "[]", `{"v":2}`, `{"v":1e0}`, `{"V":1,"TRIALS":[{"Id":"t001"}]}`,
+		`{"v":1,"seed":-1}`, `{"v":1,"seed":18446744073709551616}`, `{"v":1,"blocks":1e99}`,
+		`{"v":1,"settings":{"pods":-9223372036854775808,"gap":"-1ns","deadline":"2540400h10m10.000000000s"}}`,
+		`{"v":1,"settings":{"gap":"forever\n"}}`, `{"v":1,"settings":{"gap":1}}`,
+		`{"v":1,"trials":[{"id":"t001","seq":-1},{"id":"t001"}]}`, "{\"v\":1,\"run\":\"\\ud800\xff\\u0000\"}", `{"v":1} {"v":1}`,
+	} {
+		f.Add([]byte(s))
+	}
+	dir := f.TempDir() // each worker is a process and has its own
+	require.NoError(f, os.WriteFile(filepath.Join(dir, TrialsFile), []byte(line(f, "t001")), 0o600))
+	f.Fuzz(func(t *testing.T, plan []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), plan, 0o600))
+		refused := func(err error, file string) {
+			var in *InputError
+			if !errors.As(err, &in) || strings.ContainsAny(err.Error(), "\n\r\x1b") || !strings.Contains(err.Error(), file) {
+				t.Fatalf("not one line about %s: %q", file, err)
+			}
+		}
+		r, err := Load(dir)
+		if err != nil {
+			refused(err, PlanFile)
+			return
+		}
+		for tr, err := range r.Trials() {
+			if err != nil {
+				refused(err, TrialsFile)
+			} else if tr.Plan.ID != "t001" {
+				t.Fatalf("trial %q", tr.Plan.ID)
+			}
+		}
+		r.Plan.Expected()
+		r.Plan.PrivateDNS()
+		first := r.Plan
+		b, err := json.Marshal(first)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), b, 0o600))
+		r, err = Load(dir)
+		require.NoError(t, err)
+		require.Equal(t, first, r.Plan)
+	})
+}
