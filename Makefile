@@ -3,6 +3,7 @@
 PLAN     ?= default
 KEEP_LAB ?=
 ARGS     ?=
+BENCH    ?= ^TestBench
 # As manifests/job.yaml names it.
 IMAGE    := localhost/headless-job-dns-probe:dev
 TIME     ?= 60s
@@ -62,7 +63,7 @@ bench: bin/lab bin/repro image ## measure what is promised about speed (half an 
 	@for i in 1 2 3; do \
 	  a=$$(date +%s%N); bin/lab up >/dev/null; b=$$(date +%s%N); bin/lab down >/dev/null; c=$$(date +%s%N); \
 	  echo "BENCH lab up, warm: $$(( (b-a)/1000000 )) ms (target 25 s); lab down: $$(( (c-b)/1000000 )) ms (target 10 s)"; done
-	LAB_BENCH=1 $(ON_LAB) $(GO) test -count=1 -timeout 60m -v -run '^TestBench' ./internal/e2e
+	LAB_BENCH=1 $(ON_LAB) $(GO) test -count=1 -timeout 60m -v -run '$(BENCH)' ./internal/e2e
 
 # A crash leaves its input in the package's testdata/fuzz, where `go test` finds
 # it again: keep it with the correction.

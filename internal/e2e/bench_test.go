@@ -248,7 +248,7 @@ func sum(metrics, name string) (total float64) {
 // uncached view beside it, block by block.
 func TestBenchPerturbation(t *testing.T) {
 	onBench(t)
-	for _, tc := range []struct{ dns, blocks string }{{"kubeadm-1.32", "20"}, {"kubeadm-1.31", "6"}} {
+	for _, tc := range []struct{ dns, blocks string }{{"kubeadm-1.32", "20"}, {"kubeadm-1.31", "4"}} {
 		o := repro(t, "--dns", tc.dns, "--names", "fresh", "--extra", "none", "--observer", "peers,peers+server", "--pods", "8", "--blocks", tc.blocks)
 		require.Equal(t, 0, o.code)
 		with, without := map[int]time.Duration{}, map[int]time.Duration{}

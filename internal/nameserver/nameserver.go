@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -62,19 +63,47 @@ func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params,
 	if err != nil {
 		return r, fmt.Errorf("private dns %s: %w", dns, err)
 	}
-	pods, err := c.Kube.CoreV1().Pods(p.Owner.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: svc.Spec.Selector})})
+	lives := func(ctx context.Context) (map[string]string, error) {
+		return replicas(ctx, c, p.Owner.Namespace, svc.Spec.Selector)
+	}
+	first, err := lives(ctx)
 	if err != nil {
 		return r, fmt.Errorf("private dns %s: %w", dns, err)
 	}
-	for _, pod := range pods.Items {
-		if pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != "" {
-			r.Replicas = append(r.Replicas, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(manifests.PrivateDNSPort)))
+	r.Replicas = slices.Sorted(maps.Keys(first))
+	r.Unchanged = func(ctx context.Context) error {
+		now, err := lives(ctx)
+		if err != nil {
+			return fmt.Errorf("private dns %s: cannot tell whether its replicas are still the same: %w", dns, err)
 		}
+		if !maps.Equal(first, now) {
+			return fmt.Errorf("private dns %s: a replica was restarted or replaced, its cache was lost", dns)
+		}
+		return nil
 	}
 	if len(r.Replicas) == 0 {
 		return r, errors.New("private dns " + string(dns) + " has no running replica")
 	}
-	slices.Sort(r.Replicas)
 	r.PodDNS = manifests.ClusterFirst(svc.Spec.ClusterIP, p.Owner.Namespace, p.Domain)
 	return r, nil
+}
+
+// replicas returns which life of which pod serves at each address, host:port.
+func replicas(ctx context.Context, c *cluster.Client, namespace string, selector map[string]string) (map[string]string, error) {
+	pods, err := c.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: selector})})
+	if err != nil {
+		return nil, err
+	}
+	lives := map[string]string{}
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" {
+			continue
+		}
+		life := string(pod.UID)
+		for _, s := range pod.Status.ContainerStatuses {
+			life += fmt.Sprintf("/%d", s.RestartCount)
+		}
+		lives[net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(manifests.PrivateDNSPort))] = life
+	}
+	return lives, nil
 }

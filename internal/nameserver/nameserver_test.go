@@ -55,6 +55,20 @@ func TestStart(t *testing.T) {
 	require.Equal(t, "img", d.Spec.Template.Spec.Containers[0].Image)
 }
 
+func TestAReplacedReplicaIsNoticed(t *testing.T) {
+	c := serving("10.0.0.1", "10.0.0.2")
+	r, err := Start(t.Context(), c, experiment.Kubeadm131, params, free)
+	require.NoError(t, err)
+	require.NoError(t, r.Unchanged(t.Context()))
+	pods := c.Kube.CoreV1().Pods("ns")
+	p, err := pods.Get(t.Context(), "p10.0.0.2", metav1.GetOptions{})
+	require.NoError(t, err)
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{RestartCount: 1}}
+	_, err = pods.UpdateStatus(t.Context(), p, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	require.ErrorContains(t, r.Unchanged(t.Context()), "restarted or replaced")
+}
+
 func TestStartWithoutReplicas(t *testing.T) {
 	_, err := Start(t.Context(), serving(), experiment.Kubeadm132, params, free)
 	require.ErrorContains(t, err, "private dns kubeadm-1.32 has no running replica")

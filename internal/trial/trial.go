@@ -19,6 +19,9 @@ import (
 type Resolver struct {
 	PodDNS   *manifests.PodDNS // nil: what pods of the cluster get
 	Replicas []string          // host:port of every replica; empty: unknown
+	// Unchanged returns an error when a replica is no longer the one that was
+	// examined: its cache began empty. Nil where it cannot be told.
+	Unchanged func(context.Context) error
 }
 
 // Runner runs the trials of one plan in one namespace.
@@ -56,6 +59,9 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 		// Without waiting the primer's pods end during the measured run.
 		t.Primer.Events = primed.Events(t.Primer.Zero)
 		r.Watcher.Forget(primerID(pt))
+	}
+	if same := r.Resolvers[pt.Arm.DNS].Unchanged; same != nil && err == nil {
+		err = same(ctx)
 	}
 	t.Took = experiment.Duration(time.Since(t.Began))
 	switch {
