@@ -20,6 +20,7 @@ resolve and reach each other, and says where the time goes.
   repro [flags]        run a plan on the cluster that kubectl would use
   repro report DIR     make report.md again from a results folder
   repro clean          delete what killed runs left behind; clean --help
+  repro analyze        compare the times published with the original report
 
 A trial creates (optionally) an extra object, a headless Service and an Indexed
 Job whose pods are probes, waits for the probes, and deletes everything again.
