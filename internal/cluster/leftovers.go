@@ -30,15 +30,29 @@ type kind struct {
 
 // api is what is needed of a kind's typed client.
 type api struct {
+	holds  func(metav1.Object) bool // the object is of this kind
+	create func(context.Context, metav1.Object) error
+	get    func(context.Context, string) error
 	list   func(context.Context, metav1.ListOptions) (runtime.Object, error)
 	delete func(context.Context, string, metav1.DeleteOptions) error
 }
 
-func typed[L runtime.Object](c interface {
+func typed[O metav1.Object, L runtime.Object](c interface {
+	Create(context.Context, O, metav1.CreateOptions) (O, error)
+	Get(context.Context, string, metav1.GetOptions) (O, error)
 	List(context.Context, metav1.ListOptions) (L, error)
 	Delete(context.Context, string, metav1.DeleteOptions) error
 }) api {
 	return api{
+		holds: func(o metav1.Object) bool { _, ok := o.(O); return ok },
+		create: func(ctx context.Context, o metav1.Object) error {
+			_, err := c.Create(ctx, o.(O), metav1.CreateOptions{})
+			return err
+		},
+		get: func(ctx context.Context, name string) error {
+			_, err := c.Get(ctx, name, metav1.GetOptions{})
+			return err
+		},
 		list:   func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return c.List(ctx, o) },
 		delete: c.Delete,
 	}
@@ -61,6 +75,16 @@ var kinds = []kind{
 	{"clusterrolebinding", true, func(k kubernetes.Interface, _ string) api { return typed(k.RbacV1().ClusterRoleBindings()) }},
 	{"clusterrole", true, func(k kubernetes.Interface, _ string) api { return typed(k.RbacV1().ClusterRoles()) }},
 	{"namespace", true, func(k kubernetes.Interface, _ string) api { return typed(k.CoreV1().Namespaces()) }},
+}
+
+// kindOf finds the kind of an object and its client in the object's namespace.
+func (c *Client) kindOf(o metav1.Object) (kind, api, error) {
+	for _, k := range kinds {
+		if a := k.at(c.Kube, o.GetNamespace()); a.holds(o) {
+			return k, a, nil
+		}
+	}
+	return kind{}, api{}, fmt.Errorf("a %T is nothing that a run creates", o)
 }
 
 // Leftover is an object that carries our labels.

@@ -6,10 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -30,47 +26,18 @@ var ErrTaken = errors.New("name is already taken")
 
 // Create creates one object in its namespace.
 func (c *Client) Create(ctx context.Context, o metav1.Object) error {
-	var err error
-	k, ns, opt := c.Kube, o.GetNamespace(), metav1.CreateOptions{}
-	kind := ""
-	switch o := o.(type) {
-	case *corev1.Namespace:
-		kind = "namespace"
-		_, err = k.CoreV1().Namespaces().Create(ctx, o, opt)
-	case *corev1.Service:
-		kind = "service"
-		_, err = k.CoreV1().Services(ns).Create(ctx, o, opt)
-	case *corev1.Pod:
-		kind = "pod"
-		_, err = k.CoreV1().Pods(ns).Create(ctx, o, opt)
-	case *corev1.ConfigMap:
-		kind = "configmap"
-		_, err = k.CoreV1().ConfigMaps(ns).Create(ctx, o, opt)
-	case *corev1.ServiceAccount:
-		kind = "serviceaccount"
-		_, err = k.CoreV1().ServiceAccounts(ns).Create(ctx, o, opt)
-	case *appsv1.Deployment:
-		kind = "deployment"
-		_, err = k.AppsV1().Deployments(ns).Create(ctx, o, opt)
-	case *batchv1.Job:
-		kind = "job"
-		_, err = k.BatchV1().Jobs(ns).Create(ctx, o, opt)
-	case *rbacv1.ClusterRole:
-		kind = "clusterrole"
-		_, err = k.RbacV1().ClusterRoles().Create(ctx, o, opt)
-	case *rbacv1.ClusterRoleBinding:
-		kind = "clusterrolebinding"
-		_, err = k.RbacV1().ClusterRoleBindings().Create(ctx, o, opt)
-	default:
-		return fmt.Errorf("cannot create a %T", o)
+	k, a, err := c.kindOf(o)
+	if err != nil {
+		return err
 	}
-	switch {
+	switch err := a.create(ctx, o); {
 	case err == nil:
 		return nil
 	case apierrors.IsAlreadyExists(err):
-		return fmt.Errorf("%s %s: %w", kind, fullName(o), ErrTaken)
+		return fmt.Errorf("%s %s: %w", k.name, fullName(o), ErrTaken)
+	default:
+		return fmt.Errorf("cannot create %s %s: %w", k.name, fullName(o), err)
 	}
-	return fmt.Errorf("cannot create %s %s: %w", kind, fullName(o), err)
 }
 
 func fullName(o metav1.Object) string {
