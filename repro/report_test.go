@@ -1,0 +1,95 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/result"
+)
+
+var update = flag.Bool("update", false, "make the reports of the committed records again")
+
+// committed are the records that README and REPORT quote.
+var committed = []string{"default", "extras"}
+
+func copied(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("..", "records", name))))
+	return dir
+}
+
+// TestRecordsMakeTheirReport: the report follows from the records alone, to
+// the byte.
+func TestRecordsMakeTheirReport(t *testing.T) {
+	for _, name := range committed {
+		kept := filepath.Join("..", "records", name, result.ReportFile)
+		want, err := os.ReadFile(kept)
+		require.NoError(t, err)
+		dir := copied(t, name)
+		require.NoError(t, os.Remove(filepath.Join(dir, result.ReportFile)))
+		_, stderr, code := try(t, "report", dir)
+		require.Equal(t, 0, code, stderr)
+		got, err := os.ReadFile(filepath.Join(dir, result.ReportFile))
+		require.NoError(t, err)
+		if *update {
+			require.NoError(t, os.WriteFile(kept, got, 0o644))
+			continue
+		}
+		require.Equal(t, string(want), string(got), "%s; `go test ./repro -update` makes it again", kept)
+	}
+}
+
+// TestReadmeQuotesTheRecords: the README's excerpt is what the records print.
+func TestReadmeQuotesTheRecords(t *testing.T) {
+	stdout, _, code := try(t, "report", copied(t, "default"))
+	require.Equal(t, 0, code)
+	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "```\ndns/names")
+	require.True(t, found)
+	block, _, found = strings.Cut(block, "```")
+	require.True(t, found)
+	require.Contains(t, stdout, "dns/names"+block)
+}
+
+// TestDamagedRecords: one line that names the file and what is accepted, and
+// nothing is lost.
+func TestDamagedRecords(t *testing.T) {
+	for name, tc := range map[string]struct {
+		damage func([]byte) []byte
+		want   string
+	}{
+		"cut in the last line": {func(b []byte) []byte { return b[:len(b)-1000] }, "the last line of trials.jsonl (18) is incomplete"},
+		"cut in the middle":    {func(b []byte) []byte { return append(b[:5000:5000], '\n') }, "trials.jsonl:1"},
+		"somebody else's":      {func([]byte) []byte { return []byte("{\"level\":\"info\"}\n") }, "trials.jsonl:1"},
+		"no JSON":              {func([]byte) []byte { return []byte("hello\nworld\n") }, "trials.jsonl:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := copied(t, "default")
+			path := filepath.Join(dir, result.TrialsFile)
+			whole, err := os.ReadFile(path)
+			require.NoError(t, err)
+			report, err := os.ReadFile(filepath.Join(dir, result.ReportFile))
+			require.NoError(t, err)
+			damaged := tc.damage(whole)
+			require.NoError(t, os.WriteFile(path, damaged, 0o644))
+			_, stderr, code := try(t, "report", dir)
+			require.Equal(t, 2, code)
+			require.Contains(t, stderr, tc.want)
+			require.Contains(t, stderr, "accepted:")
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+			after, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, damaged, after)
+			kept, err := os.ReadFile(filepath.Join(dir, result.ReportFile))
+			require.NoError(t, err)
+			require.Equal(t, report, kept)
+		})
+	}
+}
