@@ -47,6 +47,18 @@ func newFlags(name string, stderr io.Writer) *flags {
 	return f
 }
 
+// open parses the flags of a command that takes no others and no arguments,
+// and returns the lab that they name.
+func (f *flags) open(args []string, out io.Writer) (*cluster.Lab, error) {
+	if err := f.parse(args); err != nil {
+		return nil, err
+	}
+	if err := f.noArgs(); err != nil {
+		return nil, err
+	}
+	return f.lab(out)
+}
+
 func (f *flags) parse(args []string) error {
 	err := f.Parse(args)
 	switch {
@@ -134,13 +146,7 @@ func runUp(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func runDown(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("down", stderr)
-	if err := f.parse(args); err != nil {
-		return err
-	}
-	if err := f.noArgs(); err != nil {
-		return err
-	}
-	lab, err := f.lab(stderr)
+	lab, err := f.open(args, stderr)
 	if err != nil {
 		return err
 	}
@@ -159,13 +165,7 @@ func runDown(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
 func runStatus(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("status", stderr)
-	if err := f.parse(args); err != nil {
-		return err
-	}
-	if err := f.noArgs(); err != nil {
-		return err
-	}
-	lab, err := f.lab(stderr)
+	lab, err := f.open(args, stderr)
 	if err != nil {
 		return err
 	}
@@ -222,13 +222,7 @@ func runImage(_ context.Context, args []string, stdout, stderr io.Writer) error 
 
 func runLeftovers(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := newFlags("leftovers", stderr)
-	if err := f.parse(args); err != nil {
-		return err
-	}
-	if err := f.noArgs(); err != nil {
-		return err
-	}
-	lab, err := f.lab(stderr)
+	lab, err := f.open(args, stderr)
 	if err != nil {
 		return err
 	}

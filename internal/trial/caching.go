@@ -15,9 +15,9 @@ import (
 // questions 1.1 s apart with libc's 10 s of patience each fit.
 const cachingDeadline = 35 * time.Second
 
-// Caching runs one pod that uses a DNS configuration through the resolver and finds out how it
-// caches, asking only for names that no trial uses. It returns what the pod
-// wrote and leaves nothing behind.
+// Caching runs one pod that uses a DNS configuration through the resolver and
+// finds out how it caches, asking only for names that no trial uses. It returns
+// what the pod wrote and leaves nothing behind.
 func (r *Runner) Caching(ctx context.Context, dns experiment.DNS, resolver Resolver) ([]record.Line, error) {
 	id := "check-" + strings.ReplaceAll(string(dns), ".", "-")
 	owner := manifests.Owner{Run: r.Plan.Run, Trial: id, Namespace: r.Namespace}
