@@ -50,29 +50,100 @@ const (
 	// Kubeadm132 is a private CoreDNS with the Corefile of kubeadm since
 	// 1.32: no caching for the cluster domain.
 	Kubeadm132 DNS = "kubeadm-1.32"
+	// NoDenialCache is Kubeadm131 with `disable denial` for the cluster
+	// domain, NoSuccessCache the same with `disable success`: each half of
+	// what 1.32 changed, as a remedy.
+	NoDenialCache  DNS = "no-denial-cache"
+	NoSuccessCache DNS = "no-success-cache"
+	// NodeLocal131 and NodeLocal132 have NodeLocal DNSCache's Corefile
+	// (addresses 30 s, denials 5 s) on each node, in front of Kubeadm131 or
+	// Kubeadm132.
+	NodeLocal131 DNS = "nodelocal-1.31"
+	NodeLocal132 DNS = "nodelocal-1.32"
+	// KubeDNS is dnsmasq with kube-dns' arguments (addresses are cached,
+	// denials are not) in front of a CoreDNS that does not cache.
+	KubeDNS DNS = "kube-dns"
+	// Forwarding is a CoreDNS that forwards to the cluster's own DNS and
+	// caches for 30 s: it can add caching where nobody may read Services, not
+	// remove it. It needs no ClusterRole.
+	Forwarding DNS = "forwarding"
 )
 
 // AllDNS lists every DNS.
-var AllDNS = []DNS{ClusterDNS, Kubeadm131, Kubeadm132}
+var AllDNS = []DNS{ClusterDNS, Kubeadm131, Kubeadm132, NoDenialCache, NoSuccessCache, NodeLocal131, NodeLocal132, KubeDNS, Forwarding}
 
-// Private tells whether the configuration is a CoreDNS of ours, which needs a
-// ClusterRole.
-func (d DNS) Private() bool { return d == Kubeadm131 || d == Kubeadm132 }
+// Private tells whether the configuration is a DNS of ours, started for the run.
+func (d DNS) Private() bool { return d != ClusterDNS }
+
+// NeedsClusterRole tells whether the configuration reads Services itself.
+func (d DNS) NeedsClusterRole() bool { return d.Private() && d != Forwarding }
+
+// Order says whether the headless Service or the Job is created first.
+type Order string
+
+const (
+	ServiceFirst Order = "" // as the original's operator did
+	JobFirst     Order = "job-first"
+)
+
+// Gap is the time from the last pod of a primer gone to the first new
+// question: a duration, or NoWait. Empty leaves it to the plan's settings.
+type Gap string
+
+// NoWait creates anew without waiting for the deletion, as the original
+// report's script did.
+const NoWait Gap = "no-wait"
+
+// Connect says how a solo worker learns the leader's address.
+type Connect string
+
+const (
+	ByName    Connect = ""        // through DNS
+	ByAddress Connect = "address" // handed over by the runner (exec), no DNS: the control
+)
 
 // Observers lists what the pods of a trial may ask; see record.Observer.
 var Observers = []record.Observer{record.Solo, record.Peers, record.PeersServer}
 
-// Arm is one combination of factor levels.
+// Arm is one combination of factor levels. It is comparable. The zero value of
+// everything below Observer is the default: the workload as reported.
 type Arm struct {
 	DNS      DNS             `json:"dns"`
 	Names    Names           `json:"names"`
 	Extra    Extra           `json:"extra"`
 	Observer record.Observer `json:"observer"`
+
+	Publish bool     `json:"publish_not_ready,omitempty"` // the Service's publishNotReadyAddresses
+	Order   Order    `json:"order,omitempty"`             // of creation
+	First   Duration `json:"first_query_after,omitempty"` // each probe's first question; 0: the plan's setting
+	Gap     Gap      `json:"gap,omitempty"`               // reused names only
+	Connect Connect  `json:"connect,omitempty"`           // solo only
+	Copy    int      `json:"copy,omitempty"`              // 2: the same combination once more in each block (A/A)
 }
 
-// String names the arm as progress lines and reports do.
+// String names the arm as progress lines and reports do: the four factors that
+// every arm has, then what is not the default.
 func (a Arm) String() string {
-	return string(a.DNS) + "/" + string(a.Names) + "/" + string(a.Extra) + "/" + string(a.Observer)
+	s := string(a.DNS) + "/" + string(a.Names) + "/" + string(a.Extra) + "/" + string(a.Observer)
+	if a.Publish {
+		s += "/publish-not-ready"
+	}
+	if a.Order != ServiceFirst {
+		s += "/" + string(a.Order)
+	}
+	if a.First != 0 {
+		s += "/first=" + TimeoutName(a.First)
+	}
+	if a.Gap != "" {
+		s += "/gap=" + string(a.Gap)
+	}
+	if a.Connect != ByName {
+		s += "/by-" + string(a.Connect)
+	}
+	if a.Copy != 0 {
+		s += "/again"
+	}
+	return s
 }
 
 // Duration is a time.Duration that JSON shows as Go writes it ("1m30s").
@@ -123,5 +194,32 @@ type Plan struct {
 	Blocks   int      `json:"blocks"`
 	Arms     []Arm    `json:"arms"`
 	Settings Settings `json:"settings"`
-	Trials   []Trial  `json:"trials"`
+	// What is going to be tested, stated before the data are seen: one primary
+	// contrast, tested alone, and others, corrected for being several.
+	Primary   *Contrast  `json:"primary,omitempty"`
+	Secondary []Contrast `json:"secondary,omitempty"`
+	Margin    Duration   `json:"margin,omitempty"` // differences within it do not matter
+	Trials    []Trial    `json:"trials"`
+}
+
+// FirstQuery is how long each probe of an arm waits before its first question.
+func (p Plan) FirstQuery(a Arm) time.Duration {
+	if a.First != 0 {
+		return time.Duration(a.First)
+	}
+	return time.Duration(p.Settings.FirstQueryAfter)
+}
+
+// GapOf is the time from an arm's last primer pod gone to the first new
+// question, or that nothing is waited for.
+func (p Plan) GapOf(a Arm) (gap time.Duration, noWait bool) {
+	switch {
+	case a.Gap == NoWait || a.Gap == "" && p.Settings.NoWait:
+		return 0, true
+	case a.Gap == "":
+		return time.Duration(p.Settings.Gap), false
+	}
+	// Build has checked it; a plan edited by hand gets the shortest.
+	gap, _ = time.ParseDuration(string(a.Gap))
+	return max(gap, 0), false
 }

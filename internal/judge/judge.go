@@ -48,6 +48,7 @@ type Verdict struct {
 	Workers []Worker // solo only, by index
 	Pairs   []Pair   // by asker, then asked
 	Stages  []Stage  // in order
+	Shares  []Share  // of the pair that was connected last; they add up to its time since the Job's creation
 	Counts  Counts   // over the pairs of different pods
 
 	Gap  *time.Duration // reused names: last pod gone to first new question
@@ -89,6 +90,7 @@ type Pair struct {
 	Reached  Timing
 	Counts   Counts
 	Timeout  time.Duration // solo: connect timeout; 0: none
+	Shares   []Share       // add up to Reached.Since; nil where that or a clock is not known
 }
 
 // Replica is when one DNS server was first seen to have a name.
