@@ -30,6 +30,9 @@ var commands = map[string]func(ctx context.Context, args []string, stdout, stder
 	"image":     runImage,
 	"run":       runRun,
 	"leftovers": runLeftovers,
+	"signal":    runSignal,
+	"restart":   runRestart,
+	"exec":      runExec,
 }
 
 // flags are those of one command, with the ones that all have.

@@ -87,6 +87,11 @@ const usage = `A throw-away Kubernetes cluster on this machine.
                                                     up, COMMAND with KUBECONFIG, down; COMMAND's exit code
   lab leftovers                                     what of it is on the machine; exit code 1 when anything
 
+To disturb it:
+  lab signal DAEMON SIGNAL                          e.g. etcd STOP; status lists the daemons
+  lab restart DAEMON [ARGUMENT...]                  kill it and start it again, with these arguments as well
+  lab exec NODE|control -- COMMAND...               COMMAND in that network namespace
+
 Every command takes --state FOLDER (default /var/lib/headless-job-lab) and
 --cache FOLDER (where the cluster's programs are kept once they are built).
 COMMAND --help shows a command's flags.
@@ -105,7 +110,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, image, run and leftovers", args[0])}
+		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, image, run, leftovers, signal, restart and exec", args[0])}
 	}
 	return command(ctx, args[1:], stdout, stderr)
 }
