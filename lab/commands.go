@@ -105,6 +105,7 @@ func (f *flags) options() *cluster.Options {
 	f.IntVar(&o.Nodes, "nodes", 2, "number of nodes")
 	f.StringVar(&o.ClusterDNS, "cluster-dns", addons.Kubeadm132,
 		"Corefile of the cluster's DNS: kubeadm-1.32 (since then: cluster names are not cached) or kubeadm-1.31 (until then: cached for 30 s)")
+	f.BoolVar(&o.Audit, "audit", false, "the apiserver writes what becomes of pods, Services and EndpointSlices to logs/audit.log")
 	return o
 }
 

@@ -24,6 +24,7 @@ type Record struct {
 	Phase      string `json:"phase"`
 	Nodes      int    `json:"nodes"`
 	ClusterDNS string `json:"cluster_dns"`
+	Audit      bool   `json:"audit,omitempty"`
 	Tools      string `json:"tools"` // folder of the programs
 	// What was there before, to be put back.
 	Sysctls  map[string]string `json:"sysctls,omitempty"`

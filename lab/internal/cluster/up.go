@@ -35,6 +35,7 @@ type Lab struct {
 type Options struct {
 	Nodes      int
 	ClusterDNS string
+	Audit      bool // the apiserver keeps an audit log
 }
 
 // upTimeout is for everything after the build. 15 s are usual; a machine that
@@ -56,6 +57,9 @@ func (l *Lab) Up(ctx context.Context, o Options) (bool, error) {
 	if s := l.look(); s.Up() {
 		if s.Record.Nodes != o.Nodes || s.Record.ClusterDNS != o.ClusterDNS {
 			return false, fmt.Errorf("the lab is up with --nodes %d --cluster-dns %s: take it down first", s.Record.Nodes, s.Record.ClusterDNS)
+		}
+		if o.Audit && !s.Record.Audit {
+			return false, errors.New("the lab is up without --audit: take it down first")
 		}
 		return false, nil
 	}
@@ -136,7 +140,7 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	if err := os.Chmod(string(l.State), 0o700); err != nil {
 		return fmt.Errorf("protect state folder: %w", err)
 	}
-	record := Record{Boot: bootID(), Phase: starting, Nodes: o.Nodes, ClusterDNS: o.ClusterDNS, Tools: tools.Dir,
+	record := Record{Boot: bootID(), Phase: starting, Nodes: o.Nodes, ClusterDNS: o.ClusterDNS, Audit: o.Audit, Tools: tools.Dir,
 		Sysctls: readSysctls(), NetnsDir: network.NetnsDirExists()}
 	if err := writeRecord(l.State, record); err != nil {
 		return err
@@ -156,7 +160,7 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	if err != nil {
 		return err
 	}
-	control := &controlplane.Runner{State: l.State, Tools: tools, Tree: tree}
+	control := &controlplane.Runner{State: l.State, Tools: tools, Tree: tree, Audit: o.Audit}
 	ca, err := control.Prepare()
 	if err != nil {
 		return err

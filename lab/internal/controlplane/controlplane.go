@@ -27,6 +27,7 @@ type Runner struct {
 	State layout.State
 	Tools build.Tools
 	Tree  *cgroup.Tree
+	Audit bool // the apiserver writes down what becomes of pods, Services and EndpointSlices
 }
 
 // frontProxy is the apiserver itself when it passes requests on to extensions.
@@ -119,6 +120,9 @@ func (r *Runner) Prepare() (*certs.Authority, error) {
 	if err := os.WriteFile(r.corefile(), []byte(corefile), 0o600); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
 	}
+	if err := os.WriteFile(r.auditPolicy(), []byte(auditPolicy), 0o600); err != nil {
+		return nil, fmt.Errorf("write configuration: %w", err)
+	}
 	return ca, nil
 }
 
@@ -127,6 +131,7 @@ var admin = certs.Subject{CommonName: "lab-admin", Organization: "system:masters
 
 func (r *Runner) pki(file string) string { return filepath.Join(r.State.PKI(), file) }
 func (r *Runner) corefile() string       { return filepath.Join(r.State.Control(), "upstream.Corefile") }
+func (r *Runner) auditPolicy() string    { return filepath.Join(r.State.Control(), "audit-policy.yaml") }
 func (r *Runner) kubeconfig(component string) string {
 	return filepath.Join(r.State.Control(), component+".kubeconfig")
 }
@@ -200,8 +205,35 @@ func (r *Runner) etcdArgs() []string {
 	}
 }
 
-func (r *Runner) apiserverArgs() []string {
+// auditPolicy has the moments of a pod's life, which the apiserver stamps to
+// the microsecond: an account of what happened that no probe had a part in.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: RequestResponse
+    verbs: [create, update, patch, delete]
+    resources:
+      - { group: "", resources: [pods, pods/status, pods/binding, services] }
+      - { group: batch, resources: [jobs] }
+      - { group: discovery.k8s.io, resources: [endpointslices] }
+  - level: None
+`
+
+func (r *Runner) auditArgs() []string {
+	if !r.Audit {
+		return nil
+	}
 	return []string{
+		"--audit-policy-file=" + r.auditPolicy(),
+		"--audit-log-path=" + r.State.Audit(),
+		// Written at once, for readers that compare while it runs.
+		"--audit-log-mode=blocking",
+	}
+}
+
+func (r *Runner) apiserverArgs() []string {
+	return append(r.auditArgs(), []string{
 		"--bind-address=" + layout.ControlAddr.String(),
 		"--advertise-address=" + layout.ControlAddr.String(),
 		fmt.Sprintf("--secure-port=%d", layout.APIPort),
@@ -230,7 +262,7 @@ func (r *Runner) apiserverArgs() []string {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + r.pki(frontProxy+".crt"),
 		"--proxy-client-key-file=" + r.pki(frontProxy+".key"),
-	}
+	}...)
 }
 
 // componentArgs are what controller manager and scheduler have in common.

@@ -85,6 +85,9 @@ func (s State) Kubeconfig() string { return s.path("kubeconfig") }
 // Logs holds one file per daemon.
 func (s State) Logs() string { return s.path("logs") }
 
+// Audit is the apiserver's account, where it was asked for.
+func (s State) Audit() string { return s.path("logs", "audit.log") }
+
 // PKI holds the control plane's keys and certificates.
 func (s State) PKI() string { return s.path("pki") }
 
