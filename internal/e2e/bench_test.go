@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"maps"
@@ -23,6 +22,7 @@ import (
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
+	"headless-job-dns/internal/witness"
 )
 
 // The benchmarks are tests that measure: `make bench` runs them on the lab and
@@ -60,7 +60,7 @@ func trials(t *testing.T, dir string) []result.Trial {
 
 // withLog runs f while the cluster's DNS logs every question, with or without
 // caching, and returns what it logged: by replica, in order.
-func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[string][]logged {
+func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[string][]witness.Question {
 	t.Helper()
 	ctx := context.Background()
 	k := kube(t)
@@ -101,38 +101,18 @@ func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[str
 	}
 	restart(text)
 	f(k)
-	out := map[string][]logged{}
+	out := map[string][]witness.Question{}
 	pods, err := k.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
 	require.NoError(t, err)
 	for _, p := range pods.Items {
 		s, err := k.CoreV1().Pods("kube-system").GetLogs(p.Name, &corev1.PodLogOptions{Timestamps: true}).Stream(ctx)
 		require.NoError(t, err)
-		sc := bufio.NewScanner(s)
-		for sc.Scan() {
-			if l, ok := parseLogged(sc.Text()); ok {
-				out[p.Name] = append(out[p.Name], l)
-			}
-		}
+		questions, err := witness.ReadQuestions(s)
 		s.Close()
+		require.NoError(t, err)
+		out[p.Name] = questions
 	}
 	return out
-}
-
-// logged is one question in CoreDNS' log.
-type logged struct {
-	at                      time.Time
-	asker, typ, name, rcode string
-}
-
-var loggedLine = regexp.MustCompile(`^(\S+) \[INFO\] \[?([0-9a-f.:]+?)\]?:\d+ - \d+ "(\S+) IN (\S+) .*" (\S+) `)
-
-func parseLogged(line string) (logged, bool) {
-	m := loggedLine.FindStringSubmatch(line)
-	if m == nil {
-		return logged{}, false
-	}
-	at, err := time.Parse(time.RFC3339Nano, m[1])
-	return logged{at, m[2], m[3], m[4], m[5]}, err == nil
 }
 
 // TestBenchResolution compares each pod's first success, client's view, with
@@ -147,9 +127,9 @@ func TestBenchResolution(t *testing.T) {
 	type key struct{ asker, name string }
 	first := map[key]time.Time{}
 	for _, l := range slices.Concat(slices.Collect(maps.Values(logs))...) {
-		k := key{l.asker, l.name}
-		if at, ok := first[k]; l.typ == "A" && l.rcode == "NOERROR" && (!ok || l.at.Before(at)) {
-			first[k] = l.at
+		k := key{l.Asker, l.Name}
+		if at, ok := first[k]; l.Type == "A" && l.Rcode == "NOERROR" && (!ok || l.At.Before(at)) {
+			first[k] = l.At
 		}
 	}
 	var errs []time.Duration
@@ -204,19 +184,19 @@ func TestBenchCaches(t *testing.T) {
 	// first of each name. Of the uncached view: nothing.
 	expected, uncached := 0, 0
 	for _, lines := range logs {
-		slices.SortStableFunc(lines, func(a, b logged) int { return a.at.Compare(b.at) })
+		slices.SortStableFunc(lines, func(a, b witness.Question) int { return a.At.Compare(b.At) })
 		missed := map[string]time.Time{}
 		for _, l := range lines {
-			if strings.HasPrefix(l.typ, "TYPE") {
+			if strings.HasPrefix(l.Type, "TYPE") {
 				uncached++
 				continue
 			}
-			k := l.typ + " " + l.name
-			if at, ok := missed[k]; ok && l.at.Sub(at) < 30*time.Second {
+			k := l.Type + " " + l.Name
+			if at, ok := missed[k]; ok && l.At.Sub(at) < 30*time.Second {
 				expected++
 				continue
 			}
-			missed[k] = l.at
+			missed[k] = l.At
 		}
 	}
 	// Questions that arrive while the first one is being answered miss as

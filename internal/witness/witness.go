@@ -1,0 +1,249 @@
+// Package witness reads what the components of a cluster wrote down about a
+// trial while it ran: the apiserver's audit log, containerd's log, CoreDNS'
+// query log, and the packets that passed. It knows nothing of what the probes
+// recorded, and is what the attribution is checked against. Only the lab keeps
+// all of these logs; the program itself does without.
+package witness
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+)
+
+// Span is when something happened: not before From, and at To at the latest.
+type Span struct{ From, To time.Time }
+
+// Known tells whether it happened at all.
+func (s Span) Known() bool { return !s.To.IsZero() }
+
+// Off is how far t is from the span: zero inside it.
+func (s Span) Off(t time.Time) time.Duration {
+	switch {
+	case t.Before(s.From):
+		return t.Sub(s.From)
+	case t.After(s.To):
+		return t.Sub(s.To)
+	}
+	return 0
+}
+
+// Pod is one pod of a Job.
+type Pod struct {
+	Name, UID, Node, IP, Container string // Container is containerd's id of the probe's
+
+	Created, Scheduled, Addressed, Started, Ready, InSlice Span
+}
+
+// Account is what became of one Job.
+type Account struct {
+	Created Span        // the request for the Job
+	Pods    map[int]Pod // by index; of several pods with one index the first
+}
+
+// auditEvent is what is read of one line of the audit log.
+type auditEvent struct {
+	Verb      string
+	ObjectRef struct{ Resource, Subresource, Namespace, Name string }
+	Received  time.Time          `json:"requestReceivedTimestamp"`
+	Stage     time.Time          `json:"stageTimestamp"`
+	Status    struct{ Code int } `json:"responseStatus"`
+	Response  json.RawMessage    `json:"responseObject"`
+}
+
+// longestLine is far above an audit line, which holds one object twice.
+const longestLine = 1 << 20
+
+// ReadAudit reads the audit log's lines about one Job. The apiserver stamps a
+// request when it comes and when it was answered; the change was made between.
+func ReadAudit(log io.Reader, namespace, job string) (*Account, error) {
+	a := &Account{Pods: map[int]Pod{}}
+	index := map[string]int{} // by pod name
+	sc := bufio.NewScanner(log)
+	sc.Buffer(nil, longestLine)
+	for sc.Scan() {
+		var e auditEvent
+		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
+			return nil, fmt.Errorf("audit log: %w", err)
+		}
+		if e.ObjectRef.Namespace != namespace || e.Status.Code >= 300 {
+			continue
+		}
+		span := Span{e.Received, e.Stage}
+		switch what := e.ObjectRef.Resource + "/" + e.ObjectRef.Subresource; {
+		case what == "jobs/" && e.Verb == "create" && e.ObjectRef.Name == job:
+			a.Created = span
+		case what == "pods/" && e.Verb == "create":
+			var p corev1.Pod
+			if err := json.Unmarshal(e.Response, &p); err != nil {
+				return nil, fmt.Errorf("audit log: pod: %w", err)
+			}
+			i, err := strconv.Atoi(p.Annotations["batch.kubernetes.io/job-completion-index"])
+			if _, have := a.Pods[i]; err != nil || have || p.Labels["job-name"] != job {
+				continue
+			}
+			index[p.Name] = i
+			a.Pods[i] = Pod{Name: p.Name, UID: string(p.UID), Created: span}
+		case what == "pods/binding":
+			if i, ours := index[e.ObjectRef.Name]; ours {
+				p := a.Pods[i]
+				first(&p.Scheduled, span)
+				a.Pods[i] = p
+			}
+		case what == "pods/status":
+			i, ours := index[e.ObjectRef.Name]
+			if !ours {
+				continue
+			}
+			var p corev1.Pod
+			if err := json.Unmarshal(e.Response, &p); err != nil {
+				return nil, fmt.Errorf("audit log: pod status: %w", err)
+			}
+			a.Pods[i] = a.Pods[i].status(p, span)
+		case strings.HasPrefix(what, "endpointslices/") && (e.Verb == "create" || e.Verb == "update"):
+			var s discoveryv1.EndpointSlice
+			if err := json.Unmarshal(e.Response, &s); err != nil {
+				return nil, fmt.Errorf("audit log: endpointslice: %w", err)
+			}
+			a.slice(s, job, span)
+		}
+	}
+	return a, sc.Err()
+}
+
+func first(s *Span, at Span) {
+	if !s.Known() {
+		*s = at
+	}
+}
+
+func (p Pod) status(api corev1.Pod, span Span) Pod {
+	p.Node = api.Spec.NodeName
+	if api.Status.PodIP != "" {
+		p.IP = api.Status.PodIP
+		first(&p.Addressed, span)
+	}
+	for _, c := range api.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			first(&p.Ready, span)
+		}
+	}
+	for _, c := range api.Status.ContainerStatuses {
+		if _, id, ok := strings.Cut(c.ContainerID, "://"); ok && p.Container == "" {
+			p.Container = id
+		}
+	}
+	return p
+}
+
+func (a *Account) slice(s discoveryv1.EndpointSlice, job string, span Span) {
+	for _, e := range s.Endpoints {
+		if e.Hostname == nil || e.Conditions.Ready == nil || !*e.Conditions.Ready {
+			continue
+		}
+		i, err := strconv.Atoi(strings.TrimPrefix(*e.Hostname, job+"-"))
+		p, have := a.Pods[i]
+		// The name may be that of a predecessor with another address.
+		if err != nil || !have || !slices.Contains(e.Addresses, p.IP) {
+			continue
+		}
+		first(&p.InSlice, span)
+		a.Pods[i] = p
+	}
+}
+
+var startLine = regexp.MustCompile(`^time="([^"]+)" .*msg="StartContainer for \\"([0-9a-f]+)\\"( returns successfully)?"`)
+
+// AddContainers reads when the pods' containers were started from a node's
+// containerd log: between the request and its answer, which is given when the
+// program has been exec'ed.
+func (a *Account) AddContainers(log io.Reader) error {
+	spans := map[string]Span{}
+	sc := bufio.NewScanner(log)
+	sc.Buffer(nil, longestLine)
+	for sc.Scan() {
+		m := startLine.FindStringSubmatch(sc.Text())
+		if m == nil {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, m[1])
+		if err != nil {
+			return fmt.Errorf("containerd log: %w", err)
+		}
+		s := spans[m[2]]
+		if m[3] == "" {
+			s.From = at
+		} else {
+			s.To = at
+		}
+		spans[m[2]] = s
+	}
+	for i, p := range a.Pods {
+		if s, ok := spans[p.Container]; ok && s.Known() {
+			p.Started = s
+			a.Pods[i] = p
+		}
+	}
+	return sc.Err()
+}
+
+// Question is one question as a CoreDNS answered it, with `log` in its
+// Corefile.
+type Question struct {
+	At                       time.Time // when the answer had been sent
+	Asker, Type, Name, Rcode string    // Asker is an address
+}
+
+var questionLine = regexp.MustCompile(`^(\S+) \[INFO\] \[?([0-9a-f.:]+?)\]?:\d+ - \d+ "(\S+) IN (\S+) .*" (\S+) `)
+
+// ReadQuestions reads a CoreDNS pod's log with the timestamps of `kubectl logs
+// --timestamps`, which are the container runtime's.
+func ReadQuestions(log io.Reader) ([]Question, error) {
+	var out []Question
+	sc := bufio.NewScanner(log)
+	sc.Buffer(nil, longestLine)
+	for sc.Scan() {
+		m := questionLine.FindStringSubmatch(sc.Text())
+		if m == nil {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, m[1])
+		if err != nil {
+			return nil, fmt.Errorf("coredns log: %w", err)
+		}
+		out = append(out, Question{at, m[2], m[3], m[4], m[5]})
+	}
+	return out, sc.Err()
+}
+
+// Packet is a packet that begins a TCP connection, as package capture prints
+// it.
+type Packet struct {
+	At       time.Time `json:"at"`
+	From, To string    // addresses
+	Answer   bool      // SYN and ACK: the other side's consent
+}
+
+// ReadPackets reads what capture printed on a node. A packet passes several
+// links of a node; the first sight counts.
+func ReadPackets(log io.Reader) ([]Packet, error) {
+	var out []Packet
+	sc := bufio.NewScanner(log)
+	for sc.Scan() {
+		var p Packet
+		if err := json.Unmarshal(sc.Bytes(), &p); err != nil {
+			return nil, fmt.Errorf("packets: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, sc.Err()
+}

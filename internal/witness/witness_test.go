@@ -1,0 +1,66 @@
+package witness
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func open(t *testing.T, name string) *os.File {
+	f, err := os.Open("testdata/" + name)
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// The logs are of a Job of four pods as kubectl created it on the lab.
+func TestAuditAndContainers(t *testing.T) {
+	a, err := ReadAudit(open(t, "audit.log"), "inj", "lag")
+	require.NoError(t, err)
+	require.NoError(t, a.AddContainers(open(t, "containerd-node1.log")))
+	require.Len(t, a.Pods, 4)
+	at := func(s string) time.Time {
+		v, err := time.Parse(time.RFC3339Nano, "2026-11-22T17:52:"+s+"Z")
+		require.NoError(t, err)
+		return v
+	}
+	require.Equal(t, Span{at("46.805714"), at("46.813321")}, a.Created)
+	p := a.Pods[0]
+	require.Equal(t, "lag-0-qbrr4", p.Name)
+	require.Equal(t, "10.244.1.3", p.IP)
+	require.Equal(t, Span{at("46.816999"), at("46.825966")}, p.Created)
+	require.Equal(t, Span{at("46.829447"), at("46.841277")}, p.Scheduled)
+	require.Equal(t, Span{at("47.485236"), at("47.494540")}, p.Addressed)
+	require.Equal(t, p.Addressed, p.Ready)
+	require.Equal(t, Span{at("47.495252"), at("47.503445")}, p.InSlice)
+	require.Equal(t, Span{at("47.242212356"), at("47.476491247")}, p.Started)
+	require.False(t, a.Pods[2].Started.Known(), "its container is in another node's log")
+	// The pod's own clock said 47.476311 for its first instruction.
+	require.Zero(t, p.Started.Off(at("47.476311135")))
+	require.Equal(t, -time.Millisecond, p.Created.Off(at("46.815999")))
+	require.Equal(t, time.Millisecond, p.Created.Off(at("46.826966")))
+
+	other, err := ReadAudit(open(t, "audit.log"), "inj", "lag2")
+	require.NoError(t, err)
+	require.Empty(t, other.Pods)
+}
+
+func TestQuestionsAndPackets(t *testing.T) {
+	q, err := ReadQuestions(strings.NewReader(`2026-11-22T17:52:47.5Z [INFO] 10.244.1.3:40404 - 4711 "A IN lag-1.headless.inj.svc.cluster.local. udp 60 false 1232" NXDOMAIN qr,aa,rd 153 0.0001s
+2026-11-22T17:52:47.6Z [INFO] plugin/ready: still waiting
+2026-11-22T17:52:48.5Z [INFO] [fd00::3]:40405 - 4712 "TYPE65280 IN lag-1.headless.inj.svc.cluster.local. udp 60 false 1232" NOERROR qr,aa,rd 153 0.0001s
+`))
+	require.NoError(t, err)
+	require.Len(t, q, 2)
+	require.Equal(t, Question{time.Date(2026, 11, 22, 17, 52, 47, 5e8, time.UTC), "10.244.1.3", "A", "lag-1.headless.inj.svc.cluster.local.", "NXDOMAIN"}, q[0])
+	require.Equal(t, "fd00::3", q[1].Asker)
+
+	p, err := ReadPackets(strings.NewReader(`{"at":"2026-11-22T17:52:47.5Z","From":"10.244.1.3","To":"10.244.2.3","Answer":false}` + "\n"))
+	require.NoError(t, err)
+	require.Equal(t, "10.244.2.3", p[0].To)
+	_, err = ReadPackets(strings.NewReader("x\n"))
+	require.Error(t, err)
+}
