@@ -13,17 +13,21 @@ GOBUILD := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags "-s -w"
 KEEP    := $(if $(filter-out 0,$(KEEP_LAB)),--keep)
 
 # The lab needs root on Linux; elsewhere what would run on it runs without.
-ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab run --load bin/probe.tar --)
+# Tests compare what is attributed with the apiserver's audit log.
+ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab run --audit --load bin/probe.tar --)
+
+# The lab has no registry: it makes this image from Debian's dnsmasq.
+LAB_FLAGS := --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
 .PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e fuzz lint bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables:  PLAN=quick|default|extras  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s'
+	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s'
 
 repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
-	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(ARGS)
+	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
 
 image: bin/probe bin/lab ## build the probe's image as bin/probe.tar, without a container engine
 	bin/lab image --binary bin/probe --name $(IMAGE) -o bin/probe.tar

@@ -256,9 +256,10 @@ func (e *e2e) up() {
 		require.Equal(e, mode, info.Mode().Perm(), file)
 	}
 	status := e.do("status")
-	for _, want := range []string{"up: 2 nodes", "kubelet-node2", "Kubernetes v1."} {
+	for _, want := range []string{"up: 2 nodes", "kubelet-node2", "Kubernetes v1.", "lab.local/dnsmasq:debian"} {
 		require.Contains(e, status, want)
 	}
+	require.Contains(e, e.kubectl("get", "configmap", "--namespace", "kube-system", "kube-proxy", "-o", "yaml"), "mode: nftables")
 }
 
 func (e *e2e) upAgain() {

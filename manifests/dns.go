@@ -49,25 +49,68 @@ func (d *PodDNS) apply(spec *corev1.PodSpec) {
 // DefaultDomain is the cluster domain that the private DNS' files name.
 const DefaultDomain = "cluster.local"
 
-// PrivateDNSPort is the port on which each replica of the private DNS listens.
+// PrivateDNSPort is the port on which each replica of a private DNS listens,
+// and each cache in front of one.
 const PrivateDNSPort = 1053
 
-// CoreDNSParams is what varies in a private DNS.
-type CoreDNSParams struct {
-	Owner
-	Name   string // of its objects
-	Image  string // empty: the one in private-dns.yaml
-	Domain string // cluster domain; empty: DefaultDomain
+// upstreamMark stands in Corefiles for the address of the DNS Service that is
+// forwarded to, which the API server assigns. It is NodeLocal DNSCache's own.
+const upstreamMark = "__PILLAR__CLUSTER__DNS__"
+
+// dnsFiles are the files of a private DNS, each list in the order of creation:
+// those of the server, and those of the caches in front of it, one on each
+// node.
+type dnsFiles struct{ server, front []string }
+
+func filesOf(dns experiment.DNS) (dnsFiles, error) {
+	coredns := func(corefile experiment.DNS) []string {
+		return []string{"private-dns-rbac.yaml", "private-dns-" + string(corefile) + ".yaml", "private-dns-service.yaml", "private-dns.yaml"}
+	}
+	front := []string{"private-dns-nodelocal.yaml", "private-dns-nodelocal-daemonset.yaml"}
+	switch dns {
+	case experiment.Kubeadm131, experiment.Kubeadm132, experiment.NoDenialCache, experiment.NoSuccessCache:
+		return dnsFiles{server: coredns(dns)}, nil
+	case experiment.NodeLocal131:
+		return dnsFiles{coredns(experiment.Kubeadm131), front}, nil
+	case experiment.NodeLocal132:
+		return dnsFiles{coredns(experiment.Kubeadm132), front}, nil
+	case experiment.KubeDNS:
+		return dnsFiles{server: []string{"private-dns-rbac.yaml", "private-dns-kube-dns.yaml", "private-dns-service.yaml", "private-dns-kube-dns-deployment.yaml"}}, nil
+	case experiment.Forwarding:
+		return dnsFiles{server: []string{"private-dns-forwarding.yaml", "private-dns-service.yaml", "private-dns.yaml"}}, nil
+	}
+	return dnsFiles{}, fmt.Errorf("dns %q is not a private one", dns)
 }
 
-// CoreDNS fills in the private DNS with the given Corefile and returns its
-// objects in the order in which they are created. The ClusterRole and its
+// Containers of the private DNS, by what runs in them.
+const (
+	CoreDNSContainer = "coredns"
+	DnsmasqContainer = "dnsmasq"
+)
+
+// PrivateDNSParams is what varies in a private DNS.
+type PrivateDNSParams struct {
+	Owner
+	Name    string // of its objects
+	CoreDNS string // image; empty: the one in the files
+	Dnsmasq string // image; empty: the one in the file
+	Domain  string // cluster domain; empty: DefaultDomain
+}
+
+// upstreamName is the name of the CoreDNS behind caches, which have the
+// private DNS' own.
+func (p PrivateDNSParams) upstreamName() string { return p.Name + "-upstream" }
+
+// PrivateDNS fills in a private DNS and returns its objects in the order in
+// which they are created. Its Service is called p.Name. The ClusterRole and its
 // binding are named after run and name, for they live outside any namespace.
-func CoreDNS(corefile experiment.DNS, p CoreDNSParams) ([]Object, error) {
-	if !corefile.Private() {
-		return nil, fmt.Errorf("dns %q is not a private one", corefile)
+// Where a Corefile forwards to a Service, SetUpstream has to say where that is.
+func PrivateDNS(dns experiment.DNS, p PrivateDNSParams) ([]Object, error) {
+	files, err := filesOf(dns)
+	if err != nil {
+		return nil, err
 	}
-	if err := p.check(p.Name); err != nil {
+	if err := p.check(p.Name, p.upstreamName()); err != nil {
 		return nil, fmt.Errorf("private dns: %w", err)
 	}
 	if p.Domain == "" {
@@ -76,8 +119,22 @@ func CoreDNS(corefile experiment.DNS, p CoreDNSParams) ([]Object, error) {
 	if e := validation.IsDNS1123Subdomain(p.Domain); len(e) > 0 {
 		return nil, fmt.Errorf("private dns: cluster domain %q: %s", p.Domain, e[0])
 	}
+	server := p
+	if files.front != nil {
+		server.Name = p.upstreamName()
+	}
+	objs, err := server.load(files.server)
+	if err != nil {
+		return nil, err
+	}
+	front, err := p.load(files.front)
+	return append(objs, front...), err
+}
+
+// load fills in the objects of some files.
+func (p PrivateDNSParams) load(files []string) ([]Object, error) {
 	var objs []Object
-	for _, file := range []string{"private-dns-rbac.yaml", "private-dns-" + string(corefile) + ".yaml", "private-dns-service.yaml", "private-dns.yaml"} {
+	for _, file := range files {
 		loaded, err := load(file)
 		if err != nil {
 			return nil, err
@@ -90,11 +147,25 @@ func CoreDNS(corefile experiment.DNS, p CoreDNSParams) ([]Object, error) {
 	return objs, nil
 }
 
-// clusterName returns a name for a cluster-scoped object.
-func (p CoreDNSParams) clusterName() string { return ManagedBy + ":" + p.Run + ":" + p.Name }
+// SetUpstream fills in, where an object is a Corefile that forwards to a DNS
+// Service, that Service's address. It is an error not to know one.
+func SetUpstream(obj Object, address string) error {
+	cm, ok := obj.(*corev1.ConfigMap)
+	if !ok || !strings.Contains(cm.Data["Corefile"], upstreamMark) {
+		return nil
+	}
+	if address == "" {
+		return fmt.Errorf("configmap %s/%s: the address of the DNS Service that it forwards to is not known", cm.Namespace, cm.Name)
+	}
+	cm.Data["Corefile"] = strings.ReplaceAll(cm.Data["Corefile"], upstreamMark, address)
+	return nil
+}
 
-// fill sets what varies in one object of the private DNS.
-func (p CoreDNSParams) fill(obj Object) {
+// clusterName returns a name for a cluster-scoped object.
+func (p PrivateDNSParams) clusterName() string { return ManagedBy + ":" + p.Run + ":" + p.Name }
+
+// fill sets what varies in one object of a private DNS.
+func (p PrivateDNSParams) fill(obj Object) {
 	obj.SetName(p.Name)
 	app := map[string]string{"app": p.Name}
 	switch obj := obj.(type) {
@@ -110,16 +181,34 @@ func (p CoreDNSParams) fill(obj Object) {
 		obj.Spec.Selector = app
 	case *appsv1.Deployment:
 		obj.Spec.Selector.MatchLabels = app
-		obj.Spec.Template.Labels = app
-		spec := &obj.Spec.Template.Spec
-		spec.ServiceAccountName = p.Name
-		spec.Volumes[0].ConfigMap.Name = p.Name
-		for _, t := range spec.Affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
-			t.PodAffinityTerm.LabelSelector.MatchLabels = app
-		}
-		if p.Image != "" {
-			spec.Containers[0].Image = p.Image
-		}
+		p.fillPods(&obj.Spec.Template, app)
+		obj.Spec.Template.Spec.ServiceAccountName = p.Name
+	case *appsv1.DaemonSet:
+		obj.Spec.Selector.MatchLabels = app
+		p.fillPods(&obj.Spec.Template, app)
 	}
 	p.mark(obj)
+}
+
+// fillPods sets what varies in the pods of a private DNS.
+func (p PrivateDNSParams) fillPods(t *corev1.PodTemplateSpec, app map[string]string) {
+	t.Labels = app
+	t.Spec.Volumes[0].ConfigMap.Name = p.Name
+	if a := t.Spec.Affinity; a != nil {
+		for _, t := range a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+			t.PodAffinityTerm.LabelSelector.MatchLabels = app
+		}
+	}
+	for i := range t.Spec.Containers {
+		c := &t.Spec.Containers[i]
+		switch {
+		case c.Name == CoreDNSContainer && p.CoreDNS != "":
+			c.Image = p.CoreDNS
+		case c.Name == DnsmasqContainer && p.Dnsmasq != "":
+			c.Image = p.Dnsmasq
+		}
+		for i, arg := range c.Args { // dnsmasq's
+			c.Args[i] = strings.ReplaceAll(arg, "/"+DefaultDomain+"/", "/"+p.Domain+"/")
+		}
+	}
 }

@@ -112,8 +112,9 @@ func setProbe(spec *corev1.PodSpec, image string, flags map[string]string) {
 }
 
 // Service fills in service.yaml: the headless Service called name that selects
-// the pods of job.
-func Service(o Owner, name, job string) (*corev1.Service, error) {
+// the pods of job. With publish their names are there as soon as they have an
+// address, ready or not (publishNotReadyAddresses).
+func Service(o Owner, name, job string, publish bool) (*corev1.Service, error) {
 	if err := o.check(name, job); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
@@ -124,6 +125,7 @@ func Service(o Owner, name, job string) (*corev1.Service, error) {
 	o.mark(s)
 	s.Name = name
 	s.Spec.Selector = selector(job)
+	s.Spec.PublishNotReadyAddresses = publish
 	return s, nil
 }
 

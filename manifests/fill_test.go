@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/yaml"
 
 	"headless-job-dns/internal/experiment"
 )
@@ -101,11 +102,16 @@ func TestJobRefuses(t *testing.T) {
 }
 
 func TestService(t *testing.T) {
-	s, err := Service(owner, "headless-007", "lag-007")
+	s, err := Service(owner, "headless-007", "lag-007", false)
 	require.NoError(t, err)
 	requireOwned(t, owner, s)
 	golden(t, "service", s)
-	_, err = Service(owner, "", "lag")
+	published, err := Service(owner, "headless-007", "lag-007", true)
+	require.NoError(t, err)
+	require.True(t, published.Spec.PublishNotReadyAddresses)
+	published.Spec.PublishNotReadyAddresses = false
+	require.Equal(t, s, published, "nothing else differs")
+	_, err = Service(owner, "", "lag", false)
 	require.Error(t, err)
 }
 
@@ -150,24 +156,57 @@ func TestExtraRefuses(t *testing.T) {
 	require.Error(t, err, "the hostname would be too long")
 }
 
-func TestCoreDNS(t *testing.T) {
+func TestPrivateDNS(t *testing.T) {
 	o := Owner{Run: "r1a2b3", Namespace: "lag-test"}
-	for _, dns := range []experiment.DNS{experiment.Kubeadm131, experiment.Kubeadm132} {
+	for _, dns := range experiment.AllDNS[1:] {
 		t.Run(string(dns), func(t *testing.T) {
-			objs, err := CoreDNS(dns, CoreDNSParams{Owner: o, Name: "dns-131", Image: "example.org/coredns:1", Domain: "k8s.example"})
+			objs, err := PrivateDNS(dns, PrivateDNSParams{Owner: o, Name: "dns-131", CoreDNS: "example.org/coredns:1", Dnsmasq: "example.org/dnsmasq:1", Domain: "k8s.example"})
 			require.NoError(t, err)
 			requireOwned(t, o, objs...)
+			for _, obj := range objs {
+				require.NoError(t, SetUpstream(obj, "10.96.0.9"))
+			}
 			golden(t, "private-dns-"+string(dns), objs...)
+			for _, obj := range objs {
+				text, err := yaml.Marshal(obj)
+				require.NoError(t, err)
+				for _, left := range []string{DefaultDomain, "private-dns", "__PILLAR__", "registry.k8s.io"} {
+					require.NotContains(t, string(text), left)
+				}
+			}
 		})
 	}
 }
 
-func TestCoreDNSNamesAreUnique(t *testing.T) {
+// TestPrivateDNSImages leaves the files' own images where none is given.
+func TestPrivateDNSImages(t *testing.T) {
+	objs, err := PrivateDNS(experiment.KubeDNS, PrivateDNSParams{Owner: owner, Name: "dns"})
+	require.NoError(t, err)
+	_, spec := podSpec(objs[len(objs)-1])
+	for _, c := range spec.Containers {
+		require.Contains(t, c.Image, "registry.k8s.io/")
+	}
+}
+
+func TestSetUpstream(t *testing.T) {
+	objs, err := PrivateDNS(experiment.Forwarding, PrivateDNSParams{Owner: owner, Name: "dns"})
+	require.NoError(t, err)
+	var failed []string
+	for _, obj := range objs {
+		if err := SetUpstream(obj, ""); err != nil {
+			failed = append(failed, err.Error())
+		}
+	}
+	require.Len(t, failed, 1)
+	require.Contains(t, failed[0], "configmap lag-test/dns: ")
+}
+
+func TestPrivateDNSNamesAreUnique(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, run := range []string{"r1", "r2"} {
-		for _, dns := range []experiment.DNS{experiment.Kubeadm131, experiment.Kubeadm132} {
+		for _, dns := range experiment.AllDNS[1:] {
 			o := Owner{Run: run, Namespace: "ns-" + run}
-			objs, err := CoreDNS(dns, CoreDNSParams{Owner: o, Name: "dns-" + strings.ReplaceAll(string(dns), ".", "-")})
+			objs, err := PrivateDNS(dns, PrivateDNSParams{Owner: o, Name: "dns-" + strings.ReplaceAll(string(dns), ".", "-")})
 			require.NoError(t, err)
 			for _, obj := range objs {
 				id := strings.Join([]string{obj.GetObjectKind().GroupVersionKind().Kind, obj.GetNamespace(), obj.GetName()}, "/")
@@ -178,12 +217,12 @@ func TestCoreDNSNamesAreUnique(t *testing.T) {
 	}
 }
 
-func TestCoreDNSRefuses(t *testing.T) {
-	_, err := CoreDNS(experiment.ClusterDNS, CoreDNSParams{Owner: owner, Name: "x"})
+func TestPrivateDNSRefuses(t *testing.T) {
+	_, err := PrivateDNS(experiment.ClusterDNS, PrivateDNSParams{Owner: owner, Name: "x"})
 	require.ErrorContains(t, err, "cluster")
-	_, err = CoreDNS(experiment.Kubeadm131, CoreDNSParams{Owner: owner, Name: "x.y"})
+	_, err = PrivateDNS(experiment.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x.y"})
 	require.Error(t, err)
-	_, err = CoreDNS(experiment.Kubeadm131, CoreDNSParams{Owner: owner, Name: "x", Domain: "a b { }"})
+	_, err = PrivateDNS(experiment.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x", Domain: "a b { }"})
 	require.ErrorContains(t, err, "cluster domain")
 }
 

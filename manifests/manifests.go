@@ -102,6 +102,8 @@ func (o Owner) mark(obj Object) {
 		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
 	case *appsv1.Deployment:
 		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
+	case *appsv1.DaemonSet:
+		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
 	}
 }
 
@@ -145,6 +147,8 @@ func load(file string) ([]Object, error) {
 			obj = &batchv1.Job{}
 		case "apps/v1 Deployment":
 			obj = &appsv1.Deployment{}
+		case "apps/v1 DaemonSet":
+			obj = &appsv1.DaemonSet{}
 		case "rbac.authorization.k8s.io/v1 ClusterRole":
 			obj = &rbacv1.ClusterRole{}
 		case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":

@@ -52,6 +52,8 @@ func podSpec(obj Object) (*metav1.ObjectMeta, *corev1.PodSpec) {
 		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
 	case *appsv1.Deployment:
 		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
+	case *appsv1.DaemonSet:
+		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
 	}
 	return nil, nil
 }
@@ -112,7 +114,7 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 			require.False(t, *spec.AutomountServiceAccountToken)
 		}
 	})
-	require.Equal(t, 5, pods)
+	require.Equal(t, 7, pods)
 }
 
 // TestJobIsTheReportedOne pins what the original report says of its Job and
@@ -146,73 +148,202 @@ func TestJobIsTheReportedOne(t *testing.T) {
 	require.Equal(t, MemberHostname(job.Name), member.Spec.Hostname)
 }
 
-// TestFilesOfThePrivateDNSBelongTogether follows the names by which the five
-// files refer to each other.
+// TestFilesOfThePrivateDNSBelongTogether follows the names by which the files
+// of each private DNS refer to each other.
 func TestFilesOfThePrivateDNSBelongTogether(t *testing.T) {
-	d, err := one[*appsv1.Deployment]("private-dns.yaml")
-	require.NoError(t, err)
-	svc, err := one[*corev1.Service]("private-dns-service.yaml")
-	require.NoError(t, err)
-	rbac, err := load("private-dns-rbac.yaml")
-	require.NoError(t, err)
-	require.Len(t, rbac, 3)
-	binding := rbac[2].(*rbacv1.ClusterRoleBinding)
+	for _, dns := range experiment.AllDNS[1:] {
+		t.Run(string(dns), func(t *testing.T) {
+			files, err := filesOf(dns)
+			require.NoError(t, err)
+			for _, list := range [][]string{files.server, files.front} {
+				belongTogether(t, list)
+			}
+		})
+	}
+}
 
-	require.Equal(t, d.Spec.Template.Labels, svc.Spec.Selector)
-	require.Equal(t, d.Spec.Template.Labels, d.Spec.Selector.MatchLabels)
-	require.Equal(t, rbac[0].GetName(), d.Spec.Template.Spec.ServiceAccountName)
-	require.Equal(t, rbac[0].GetName(), binding.Subjects[0].Name)
-	require.Equal(t, rbac[1].GetName(), binding.RoleRef.Name)
-	for _, f := range []string{"private-dns-kubeadm-1.31.yaml", "private-dns-kubeadm-1.32.yaml"} {
-		cm, err := one[*corev1.ConfigMap](f)
+func belongTogether(t *testing.T, list []string) {
+	accounts, maps := map[string]bool{}, map[string]bool{}
+	var svc *corev1.Service
+	var pods int
+	for _, file := range list {
+		objs, err := load(file)
 		require.NoError(t, err)
-		require.Equal(t, d.Spec.Template.Spec.Volumes[0].ConfigMap.Name, cm.Name)
-		require.Contains(t, cm.Data["Corefile"], ".:1053 {")
+		for _, obj := range objs {
+			switch obj := obj.(type) {
+			case *corev1.ServiceAccount:
+				accounts[obj.Name] = true
+			case *corev1.ConfigMap:
+				maps[obj.Name] = true
+			case *rbacv1.ClusterRoleBinding:
+				require.True(t, accounts[obj.Subjects[0].Name])
+				require.Equal(t, obj.Name, obj.RoleRef.Name)
+			case *corev1.Service:
+				svc = obj
+				for _, p := range svc.Spec.Ports[:2] {
+					require.EqualValues(t, 53, p.Port)
+					require.EqualValues(t, PrivateDNSPort, p.TargetPort.IntValue())
+				}
+			}
+			meta, spec := podSpec(obj)
+			if spec == nil {
+				continue
+			}
+			pods++
+			require.Equal(t, meta.Labels, svc.Spec.Selector)
+			require.True(t, maps[spec.Volumes[0].ConfigMap.Name])
+			require.True(t, spec.ServiceAccountName == "" || accounts[spec.ServiceAccountName])
+			require.EqualValues(t, PrivateDNSPort, spec.Containers[0].Ports[0].ContainerPort)
+		}
 	}
-	for _, p := range svc.Spec.Ports[:2] {
-		require.EqualValues(t, 53, p.Port)
-		require.EqualValues(t, PrivateDNSPort, p.TargetPort.IntValue())
-	}
+	require.Equal(t, len(list) > 0, pods == 1)
+}
+
+// corefile returns the Corefile of one file.
+func corefile(t *testing.T, file string) string {
+	t.Helper()
+	objs, err := load(file)
+	require.NoError(t, err)
+	cm, ok := objs[len(objs)-1].(*corev1.ConfigMap)
+	require.True(t, ok)
+	return cm.Data["Corefile"]
 }
 
 // TestCorefilesAreKubeadms compares the Corefiles, port aside, with the text of
 // kubernetes' cmd/kubeadm/app/phases/addons/dns/manifests.go at v1.31.0 and
 // v1.32.0, DNSDomain being cluster.local.
 func TestCorefilesAreKubeadms(t *testing.T) {
-	const head = `.:53 {
+	const (
+		head = `.:53 {
     errors
     health {
        lameduck 5s
     }
     ready
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
+`
+		records = `    kubernetes cluster.local in-addr.arpa ip6.arpa {
        pods insecure
        fallthrough in-addr.arpa ip6.arpa
        ttl 30
     }
-    prometheus :9153
-    forward . /etc/resolv.conf {
+`
+		metrics = `    prometheus :9153
+`
+		forward = `    forward . /etc/resolv.conf {
        max_concurrent 1000
     }
-    cache 30`
-	const tail = `
-    loop
+`
+		tail = `    loop
     reload
     loadbalance
 }
 `
-	const without = ` {
-       disable success cluster.local
-       disable denial cluster.local
-    }`
-	for dns, want := range map[experiment.DNS]string{
-		experiment.Kubeadm131: head + tail,
-		experiment.Kubeadm132: head + without + tail,
-	} {
-		cm, err := one[*corev1.ConfigMap]("private-dns-" + string(dns) + ".yaml")
-		require.NoError(t, err)
-		require.Equal(t, want, strings.Replace(cm.Data["Corefile"], ".:1053", ".:53", 1), dns)
+	)
+	cache := func(disabled ...string) string {
+		s := "    cache 30"
+		if len(disabled) > 0 {
+			s += " {\n"
+			for _, class := range disabled {
+				s += "       disable " + class + " cluster.local\n"
+			}
+			s += "    }"
+		}
+		return s + "\n"
 	}
+	before, after := head+records+metrics+forward, tail
+	for dns, want := range map[experiment.DNS]string{
+		experiment.Kubeadm131: before + cache() + after,
+		experiment.Kubeadm132: before + cache("success", "denial") + after,
+		// What is ours differs from kubeadm's in what it is for.
+		experiment.NoDenialCache:  before + cache("denial") + after,
+		experiment.NoSuccessCache: before + cache("success") + after,
+		experiment.Forwarding:     head + metrics + strings.Replace(forward, "/etc/resolv.conf", upstreamMark, 1) + cache() + after,
+		experiment.KubeDNS:        strings.Replace(before, ".:53 {", ".:10053 {\n    bind 127.0.0.1", 1) + after,
+	} {
+		got := corefile(t, "private-dns-"+string(dns)+".yaml")
+		require.Equal(t, want, strings.Replace(got, ".:1053", ".:53", 1), dns)
+	}
+}
+
+// TestNodeLocalIsTheAddons compares the Corefile with that of kubernetes'
+// cluster/addons/dns/nodelocaldns/nodelocaldns.yaml at v1.36.3, as the addon's
+// program fills it in where nothing is configured, but without its addresses.
+func TestNodeLocalIsTheAddons(t *testing.T) {
+	const addon = `__PILLAR__DNS__DOMAIN__:53 {
+    errors
+    cache {
+            success 9984 30
+            denial 9984 5
+    }
+    reload
+    loop
+    bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__
+    forward . __PILLAR__CLUSTER__DNS__ {
+            force_tcp
+    }
+    prometheus :9253
+    health __PILLAR__LOCAL__DNS__:8080
+    }
+in-addr.arpa:53 {
+    errors
+    cache 30
+    reload
+    loop
+    bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__
+    forward . __PILLAR__CLUSTER__DNS__ {
+            force_tcp
+    }
+    prometheus :9253
+    }
+ip6.arpa:53 {
+    errors
+    cache 30
+    reload
+    loop
+    bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__
+    forward . __PILLAR__CLUSTER__DNS__ {
+            force_tcp
+    }
+    prometheus :9253
+    }
+.:53 {
+    errors
+    cache 30
+    reload
+    loop
+    bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__
+    forward . __PILLAR__UPSTREAM__SERVERS__
+    prometheus :9253
+    }
+`
+	want := strings.NewReplacer(
+		"__PILLAR__DNS__DOMAIN__", DefaultDomain,
+		":53 {", ":1053 {",
+		"    bind __PILLAR__LOCAL__DNS__ __PILLAR__DNS__SERVER__\n", "",
+		"__PILLAR__LOCAL__DNS__:8080", ":8080",
+		"__PILLAR__UPSTREAM__SERVERS__", "/etc/resolv.conf",
+	).Replace(addon)
+	require.Equal(t, want, corefile(t, "private-dns-nodelocal.yaml"))
+}
+
+// TestDnsmasqHasKubeDNSArguments compares them with those of kubernetes'
+// cluster/addons/dns/kube-dns/kube-dns.yaml.base at v1.36.3, behind the nanny's.
+func TestDnsmasqHasKubeDNSArguments(t *testing.T) {
+	d, err := one[*appsv1.Deployment]("private-dns-kube-dns-deployment.yaml")
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"-k",
+		"--cache-size=1000",
+		"--no-negcache",
+		"--dns-loop-detect",
+		"--log-facility=-",
+		"--server=/cluster.local/127.0.0.1#10053",
+		"--server=/in-addr.arpa/127.0.0.1#10053",
+		"--server=/ip6.arpa/127.0.0.1#10053",
+		// Ours.
+		"--port=1053",
+		"--user=",
+	}, d.Spec.Template.Spec.Containers[0].Args)
 }
 
 func TestLoadRefusesWhatTheAPIDoesNotKnow(t *testing.T) {

@@ -27,13 +27,14 @@ type probe struct {
 	log     *journal
 	broken  chan error // the log could not be written
 	signs   signs
+	given   given
 
 	mu        sync.Mutex
 	questions map[string]int
 }
 
 func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
-	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), questions: map[string]int{}}
+	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), questions: map[string]int{}, given: given{first: make(chan struct{})}}
 	p.log = newJournal(stdout, p.now, func(err error) {
 		select {
 		case p.broken <- err:
@@ -63,12 +64,18 @@ func (p *probe) run(ctx context.Context) error {
 
 	l, err := listen(ctx, p.cfg)
 	if err != nil {
-		p.log.begin(p.start())
-		p.log.done(&record.Done{Reason: "error", Err: err.Error()})
-		return err
+		return p.fail(err)
 	}
 	defer l.Close()
 	go serve(l, p.who(), p.signs.connected)
+	if p.cfg.byAddress && p.cfg.index > 0 {
+		told, err := net.Listen("unix", p.cfg.socket)
+		if err != nil {
+			return p.fail(err)
+		}
+		defer told.Close()
+		go p.given.receive(told)
+	}
 
 	type end struct {
 		result
@@ -102,6 +109,13 @@ func (p *probe) run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// fail writes a log that says why nothing was observed.
+func (p *probe) fail(err error) error {
+	p.log.begin(p.start())
+	p.log.done(&record.Done{Reason: "error", Err: err.Error()})
+	return err
 }
 
 // observe asks what the observer asks and reports whether it saw it all.

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -11,12 +11,15 @@ import (
 	"github.com/spf13/pflag"
 
 	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/published"
 	"headless-job-dns/internal/stats"
 )
 
 const analyzeIntro = `repro analyze --published DIR compares the run times that were published with the
-original report: two JSON files, *no-services.json and *with-services.json.
+original report: two JSON files, *no-services.json and *with-services.json. It
+prints a table and what the times support, and draws the report's plot with
+intervals as published.svg and published.png.
 
 `
 
@@ -28,6 +31,7 @@ func analyzeCommand(args []string, stdout io.Writer) error {
 	fs := pflag.NewFlagSet("repro analyze", pflag.ContinueOnError)
 	fs.Usage = func() {}
 	dir := fs.String("published", "", "folder with the two published files")
+	out := fs.StringP("output", "o", filepath.Join("results", "published"), "folder for the plot, made if need be; empty: no plot")
 	help := fs.BoolP("help", "h", false, "print this")
 	if err := fs.Parse(args); err != nil {
 		return experiment.Inputf("%w; `repro analyze --help` lists the flags", err)
@@ -51,7 +55,10 @@ func analyzeCommand(args []string, stdout io.Writer) error {
 	if err != nil {
 		return &experiment.InputError{Err: err}
 	}
-	return printComparison(stdout, c)
+	if err := printComparison(stdout, c); err != nil || *out == "" {
+		return err
+	}
+	return drawComparison(stdout, c, *out)
 }
 
 // publishedRun reads the one file of an arm.
@@ -74,41 +81,74 @@ func publishedRun(dir, arm string) (published.Run, error) {
 func printComparison(w io.Writer, c published.Comparison) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "connect timeout\tn\tmedian without\trange\tmedian with\trange\tshift [95 %]\tp (Holm)\tlate without\tlate with")
-	var differ []string
-	most := ""
-	share := 0.0
 	for _, r := range c.Rows {
 		fmt.Fprintf(t, "%s\t%d+%d\t%.2f s\t%.1f-%.1f\t%.2f s\t%.1f-%.1f\t%+.2f s %s\t%s\t%d/%d\t%d/%d\n", r.Name,
 			len(r.Without.Times), len(r.With.Times), r.Without.Median.Estimate, r.Without.Fastest, r.Without.Slowest,
 			r.With.Median.Estimate, r.With.Fastest, r.With.Slowest, r.Shift.Estimate, interval(r.Shift.Interval),
-			probability(r.Adjusted), r.Without.Separate.K, r.Without.Separate.N, r.With.Separate.K, r.With.Separate.N)
-		if r.Adjusted < stats.Alpha {
-			differ = append(differ, fmt.Sprintf("%s (%+.2f s)", r.Name, r.Shift.Estimate))
-		}
-		if r.With.Separate.Share > share {
-			most, share = r.Name, r.With.Separate.Share
-		}
+			published.Probability(r.Adjusted), r.Without.Separate.K, r.Without.Separate.N, r.With.Separate.K, r.With.Separate.N)
 	}
-	err := t.Flush()
-	fmt.Fprintf(w, "\nSeconds of the whole application. shift: with the extra minus without (Hodges-Lehmann,\nexact Mann-Whitney interval and p). late: runs above the first gap of 2 s or more.\n\n")
-	fmt.Fprintf(w, "- %s.\n", c.Label)
-	if len(differ) > 0 {
-		fmt.Fprintf(w, "- Shifts with p below %.2f after Holm: %s. With the others these data do not decide.\n", stats.Alpha, strings.Join(differ, ", "))
-	} else {
-		fmt.Fprintf(w, "- No shift has p below %.2f after Holm.\n", stats.Alpha)
+	if err := t.Flush(); err != nil {
+		return err
 	}
-	if most != "" {
-		_, e := fmt.Fprintf(w, "- With the extra, late runs are most frequent at %s: %.0f %% of them.\n", most, 100*share)
-		err = errors.Join(err, e)
+	_, err := fmt.Fprintf(w, "\nSeconds from just before the workload was created to the end of its output. shift: with the extra\nminus without (Hodges-Lehmann, exact Mann-Whitney interval and p; order-confounded). late: runs above\nthe first gap of 2 s or more.\n\n")
+	for _, s := range c.Says() {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "- %s\n", s)
+		}
 	}
 	return err
 }
 
-func interval(i stats.Interval) string { return fmt.Sprintf("[%+.2f, %+.2f]", i.Lo, i.Hi) }
-
-func probability(p float64) string {
-	if p < 0.001 {
-		return "<0.001"
+// drawComparison draws the original report's plot with intervals.
+func drawComparison(stdout io.Writer, c published.Comparison, dir string) error {
+	joins := picture.Joins{
+		Title: "The published run times by connect timeout",
+		Head:  "0 = just before the workload was created. Order-confounded: all runs without the extra were made first.",
+		Axis:  "seconds until the run's output ended",
+		Arms:  []string{"without the extra", "with it"},
 	}
-	return fmt.Sprintf("%.3f", p)
+	var cells [][]picture.Cell
+	for _, r := range c.Rows {
+		name := r.Name
+		if r.Timeout == 0 {
+			name = "not set (30\u00a0s)" // Flux's own default
+		}
+		joins.Names = append(joins.Names, name)
+		var row []picture.Cell
+		for _, s := range []published.Series{r.Without, r.With} {
+			cell := picture.Cell{Median: &picture.Estimate{At: s.Median.Estimate, Interval: s.Median.Interval}}
+			for _, t := range s.Times {
+				cell.Times = append(cell.Times, stats.Time{At: t})
+			}
+			row = append(row, cell)
+		}
+		cells = append(cells, row)
+	}
+	joins.Panels = []picture.JoinsPanel{{Cells: cells}}
+	files, err := picture.Draw(picture.Input{Joins: &joins})
+	if err != nil {
+		return err
+	}
+	accepted := func(err error) error {
+		return experiment.Inputf("--output %s: %w; accepted: a folder that can be made and written to", dir, err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return accepted(err)
+	}
+	for _, f := range files {
+		name := filepath.Join(dir, "published"+filepath.Ext(f.Name))
+		if err := os.WriteFile(name, f.Data, 0o644); err != nil {
+			return accepted(err)
+		}
+		if _, err := fmt.Fprintf(stdout, "\nthe plot: %s", name); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(stdout)
+	return err
+}
+
+// interval writes a side without a bound as -inf or +inf.
+func interval(i stats.Interval) string {
+	return strings.ToLower(fmt.Sprintf("[%+.2f, %+.2f]", i.Lo, i.Hi))
 }

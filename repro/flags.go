@@ -5,41 +5,61 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/result"
 )
 
 const intro = `repro times when the pods of an Indexed Job with a headless Service can
 resolve and reach each other, and says where the time goes.
 
   repro [flags]        run a plan on the cluster that kubectl would use
+  repro --resume DIR   complete an interrupted plan, with its own seed
   repro report DIR     make report.md again from a results folder
   repro clean          delete what killed runs left behind; clean --help
   repro analyze        compare the times published with the original report
 
 A trial creates (optionally) an extra object, a headless Service and an Indexed
 Job whose pods are probes, waits for the probes, and deletes everything again.
-A block holds every combination of the factors once, in random order.
+A block holds every combination of the factors (arm) once, in random order. From
+%d blocks on a plan states what it tests, and prints what it can show.
 
-Plans (--plan):
+Plans (--plan), or a file such as records/providers.yaml:
 %s
-Factors (comma-separated lists; each plan has its own defaults):
-  --dns       cluster        what pods of the cluster get
-              kubeadm-1.31   a private CoreDNS that caches, as kubeadm up to 1.31
-              kubeadm-1.32   one that does not, as kubeadm since 1.32
-                             (private ones need a ClusterRole to read Services,
-                             removed at the end; --dns cluster needs none)
-  --names     fresh          names never asked for before
-              reused         names of a run that ended just before
+Factors (comma-separated lists, all combined; each plan has its own defaults):
+  --dns       cluster           what pods of the cluster get
+              kubeadm-1.31      a private CoreDNS that caches, as kubeadm up to 1.31
+              kubeadm-1.32      one that does not, as kubeadm since 1.32
+              no-denial-cache   as kubeadm-1.31, denials not cached
+              no-success-cache  as kubeadm-1.31, addresses not cached
+              nodelocal-1.31    NodeLocal DNSCache before kubeadm-1.31
+              nodelocal-1.32    the same before kubeadm-1.32
+              kube-dns          dnsmasq as kube-dns runs it: denials not cached
+              forwarding        caches what the cluster's own DNS answers
+                                (all but the first and the last need a
+                                ClusterRole to read Services, removed at the end;
+                                without that right forwarding stands in)
+  --names     fresh             names never asked for before
+              reused            names of a run that ended just before
   --extra     none, service, service-pod, pod, member-pod, oneshot-pod, or all
-  --observer  solo           each worker resolves and joins index 0 as ZeroMQ does
-              peers          every pod asks for every pod
-              peers+server   the same, and asks the DNS servers past their caches
+  --observer  solo              each worker resolves and joins index 0 as ZeroMQ does
+              peers             every pod asks for every pod
+              peers+server      the same, and asks the DNS servers past their caches
+  --publish-not-ready  false, true             the Service's publishNotReadyAddresses
+  --order     service-first, job-first         what is created first
+  --connect   name, address                    solo: address is handed over, without DNS
+  --first-query-after  0s,1s,5s,35s            decides what gets cached
+  --gap       0s,2s,10s,35s,no-wait            reused: last pod gone to first question
+  --again                                      the control arm twice a block (A/A)
 `
 
 const outro = `
@@ -47,7 +67,7 @@ The probe's image must be on the nodes already or be pullable (--image).
 
 Exit codes: 0 plan done; 1 failed, finished trials kept; 2 bad input, nothing
 created; 3 plan done but a trial was invalid; 130 interrupted, report of what
-there is.
+there is (--resume completes it).
 `
 
 const (
@@ -61,46 +81,97 @@ const (
 // options is what the user asked for.
 type options struct {
 	plan      experiment.Plan
+	asked     []experiment.DNS // by flag or plan file: not to be replaced
+	resume    string           // results folder; empty: a new plan
+	folder    *result.Folder   // nil: not made yet
+	done      result.Tally
+	before    *environment.Environment // of a resumed run; nil: none was written
+	suffix    string                   // to the names of a resumed run's trials
 	loader    clientcmd.ClientConfig
 	namespace string // empty: make one
 	image     string
 	dnsImage  string
+	dnsmasq   string // image
 	domain    string
 	results   string
 	dryRun    bool
 }
 
+// planFlags are the flags that make the plan, as they were given.
+type planFlags struct {
+	plan, dns, names, extra, observer, publish, order, first, gap, connect, timeouts string
+
+	again, noWait bool
+	blocks        int
+	seed          uint64
+	margin        time.Duration
+	runID         string
+	settings      experiment.Settings // without what has a list above
+	interval      time.Duration
+
+	set *pflag.FlagSet // to tell what was given
+}
+
+// define adds the flags. Defaults shown are the default plan's; named plans
+// have their own.
+func (f *planFlags) define(fs *pflag.FlagSet) {
+	def := experiment.Defaults()
+	f.set = pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.set.SortFlags = false
+	p := f.set
+	p.StringVar(&f.plan, "plan", "default", "named plan or file; see above")
+	p.StringVar(&f.dns, "dns", "", "DNS configurations; see above")
+	p.StringVar(&f.names, "names", "", "fresh, reused")
+	p.StringVar(&f.extra, "extra", "", "objects created before the headless Service")
+	p.StringVar(&f.observer, "observer", "", "what the probes ask")
+	p.StringVar(&f.publish, "publish-not-ready", "", "false, true")
+	p.StringVar(&f.order, "order", "", "service-first, job-first")
+	p.StringVar(&f.connect, "connect", "", "name, address")
+	p.StringVar(&f.first, "first-query-after", "", "delays of each probe's first question (default 0s)")
+	p.StringVar(&f.gap, "gap", "", "gaps between lives of the same names (default 2s)")
+	p.BoolVar(&f.noWait, "no-wait", false, "the same as --gap no-wait")
+	p.BoolVar(&f.again, "again", false, "run the control arm twice in each block")
+	p.IntVar(&f.blocks, "blocks", 1, "how often every combination is run (timeouts, standard: 10)")
+	p.Uint64Var(&f.seed, "seed", 0, "seed of the order of trials; 0 draws one and prints it")
+	p.DurationVar(&f.margin, "margin", time.Duration(experiment.DefaultMargin), "up to what a difference does not matter")
+	p.IntVar(&f.settings.Pods, "pods", def.Pods, "pods of each Job, index 0 being the leader")
+	p.StringVar(&f.timeouts, "connect-timeouts", experiment.FormatTimeouts(def.ConnectTimeouts), "solo: connect timeouts, dealt out over the workers")
+	p.DurationVar((*time.Duration)(&f.settings.Deadline), "deadline", time.Duration(def.Deadline), "what has not happened so long after a probe's start is censored")
+	p.DurationVar((*time.Duration)(&f.settings.Follow), "follow", time.Duration(def.Follow), "deadline of the one trial that follows the worker without a connect timeout to its end")
+	p.IntVar(&f.settings.QPS, "qps", def.QPS, "questions a second over all pods, at most; sets the resolution")
+	p.DurationVar(&f.interval, "interval", 0, "time between questions of one kind (default: from --qps)")
+	p.StringVar(&f.runID, "run-id", "", "id in names and labels of what is created (default: random)")
+	fs.AddFlagSet(p)
+}
+
+// given returns the plan flags that were given.
+func (f *planFlags) given(fs *pflag.FlagSet) []string {
+	var names []string
+	f.set.VisitAll(func(flag *pflag.Flag) {
+		if fs.Changed(flag.Name) {
+			names = append(names, flag.Name)
+		}
+	})
+	return names
+}
+
 // parse reads the flags and makes the plan. It returns nil and no error after
 // --help.
 func parse(args []string, stdout io.Writer) (*options, error) {
+	o := &options{}
 	fs := pflag.NewFlagSet("repro", pflag.ContinueOnError)
 	fs.SortFlags = false
 	fs.Usage = func() {}
-	def := experiment.Defaults()
-	s := def
-
-	plan := fs.String("plan", "default", "named plan; see above")
-	dns := fs.String("dns", "", "DNS configurations; see above")
-	names := fs.String("names", "", "fresh, reused")
-	extra := fs.String("extra", "", "objects created before the headless Service")
-	observer := fs.String("observer", "", "what the probes ask")
-	blocks := fs.Int("blocks", 1, "how often every combination is run")
-	seed := fs.Uint64("seed", 0, "seed of the order of trials; 0 draws one and prints it")
-	fs.IntVar(&s.Pods, "pods", def.Pods, "pods of each Job, index 0 being the leader")
-	timeouts := fs.String("connect-timeouts", experiment.FormatTimeouts(def.ConnectTimeouts), "solo: connect timeouts, dealt out over the workers")
-	fs.DurationVar((*time.Duration)(&s.Deadline), "deadline", time.Duration(def.Deadline), "what has not happened so long after a probe's start is censored")
-	fs.DurationVar((*time.Duration)(&s.Follow), "follow", time.Duration(def.Follow), "deadline of the one trial that follows the worker without a connect timeout to its end")
-	fs.DurationVar((*time.Duration)(&s.Gap), "gap", time.Duration(def.Gap), "reused names: from the last pod gone to the first new question")
-	fs.BoolVar(&s.NoWait, "no-wait", false, "reused names: create anew without waiting for deletion")
-	fs.DurationVar((*time.Duration)(&s.FirstQueryAfter), "first-query-after", 0, "delay of each probe's first question; it decides what gets cached")
-	fs.IntVar(&s.QPS, "qps", def.QPS, "questions a second over all pods, at most; sets the resolution")
-	interval := fs.Duration("interval", 0, "time between questions of one kind (default: from --qps)")
-	image := fs.String("image", "", "probe image (default: the one in manifests/job.yaml)")
-	dnsImage := fs.String("dns-image", "", "image of a private CoreDNS (default: the cluster's own CoreDNS image)")
+	var f planFlags
+	f.define(fs)
+	budget := fs.Duration("time-budget", 0, "refuse a plan that takes longer (default: none)")
+	fs.StringVar(&o.resume, "resume", "", "results folder of an interrupted plan to complete")
+	fs.StringVar(&o.image, "image", "", "probe image (default: the one in manifests/job.yaml)")
+	fs.StringVar(&o.dnsImage, "dns-image", "", "image of a private CoreDNS (default: the cluster's own CoreDNS image)")
+	fs.StringVar(&o.dnsmasq, "dnsmasq-image", "", "image of kube-dns' dnsmasq, at /usr/sbin/dnsmasq (default: the cluster's own, or the one in manifests/)")
 	domain := fs.String("cluster-domain", "", "cluster domain (default: from the cluster's Corefile, or cluster.local)")
-	results := fs.String("results", "results", "where results/<UTC time>/ is made")
-	runID := fs.String("run-id", "", "id in names and labels of what is created (default: random)")
-	dryRun := fs.Bool("dry-run", false, "print the plan and stop")
+	fs.StringVar(&o.results, "results", "results", "where results/<UTC time>/ is made")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	help := fs.BoolP("help", "h", false, "print this")
 
 	loader, over := connection(fs, "existing namespace to use as it is (default: one is made and deleted)")
@@ -109,47 +180,154 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 		return nil, experiment.Inputf("%w; `repro --help` lists the flags", err)
 	}
 	if *help {
-		fmt.Fprintf(stdout, intro, planHelp())
+		fmt.Fprintf(stdout, intro, experiment.LeastBlocks, planHelp())
 		fmt.Fprint(stdout, "\nFlags:\n", flagHelp(fs), outro)
 		return nil, nil
 	}
 	if fs.NArg() > 0 {
 		return nil, experiment.Inputf("%q is not a command; accepted: report DIR, or flags only, or clean with flags of its own", fs.Arg(0))
 	}
-	o := experiment.Options{Name: *plan, Run: *runID, Seed: *seed, Blocks: *blocks, Settings: s}
-	o.Settings.Interval = experiment.Duration(*interval)
-	if fs.Changed("interval") && *interval == 0 {
-		return nil, experiment.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
+	o.loader, o.namespace, o.domain = loader, over.Context.Namespace, strings.Trim(*domain, ".")
+	given := f.given(fs)
+	if fs.Changed("resume") {
+		if err := o.load(given); err != nil {
+			return nil, err
+		}
+		return o, nil
 	}
-	var errs [5]error
-	o.DNS, errs[0] = experiment.ParseDNS(*dns)
-	o.Names, errs[1] = experiment.ParseNames(*names)
-	o.Extras, errs[2] = experiment.ParseExtras(*extra)
-	o.Observers, errs[3] = experiment.ParseObservers(*observer)
-	o.Settings.ConnectTimeouts, errs[4] = experiment.ParseTimeouts(*timeouts)
-	for _, err := range errs {
-		if err != nil {
+	if err := f.build(o, given); err != nil {
+		return nil, err
+	}
+	if fs.Changed("time-budget") {
+		if err := o.plan.Within(*budget); err != nil {
 			return nil, err
 		}
 	}
-	if o.Run == "" {
-		o.Run = newID()
-	}
-	if err := checkID(o.Run); err != nil {
-		return nil, err
-	}
-	for o.Seed == 0 {
-		o.Seed = uint64(newSeed())
-	}
-	p, err := experiment.Build(o)
+	return o, nil
+}
+
+// build makes the plan that the flags ask for.
+func (f *planFlags) build(o *options, given []string) error {
+	was := func(name string) bool { return slices.Contains(given, name) }
+	e, err := f.experiment(was)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &options{
-		plan: p, loader: loader,
-		namespace: over.Context.Namespace, image: *image, dnsImage: *dnsImage, domain: strings.Trim(*domain, "."),
-		results: *results, dryRun: *dryRun,
-	}, nil
+	e.Run, e.Seed = f.runID, f.seed
+	if e.Run == "" {
+		e.Run = newID()
+	}
+	if err := experiment.CheckRun(e.Run); err != nil {
+		return err
+	}
+	for e.Seed == 0 {
+		e.Seed = uint64(newSeed())
+	}
+	if was("blocks") || e.Blocks == 0 {
+		e.Blocks = f.blocks
+	}
+	if o.plan, err = experiment.Build(e); err != nil {
+		return err
+	}
+	o.asked = e.DNS
+	if len(e.Arms) > 0 {
+		o.asked = o.plan.PrivateDNS()
+	}
+	return nil
+}
+
+// besideFile are the plan flags that a plan file leaves open.
+var besideFile = []string{"plan", "blocks", "seed", "run-id"}
+
+// experiment returns what is asked for, without what names a single run.
+func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error) {
+	if isFile(f.plan) {
+		var other string
+		f.set.VisitAll(func(flag *pflag.Flag) {
+			if was(flag.Name) && !slices.Contains(besideFile, flag.Name) {
+				other = flag.Name
+			}
+		})
+		if other != "" {
+			return experiment.Options{}, experiment.Inputf("--%s is for the plan file to say; accepted beside it: --%s", other, strings.Join(besideFile[1:], ", --"))
+		}
+		return readPlan(f.plan)
+	}
+	e := experiment.Options{Name: f.plan, Again: f.again, Margin: experiment.Duration(f.margin)}
+	e.Settings, e.Blocks = experiment.Preset(f.plan)
+	s := &e.Settings
+	for _, set := range []struct {
+		flag string
+		take func()
+	}{
+		{"pods", func() { s.Pods = f.settings.Pods }},
+		{"deadline", func() { s.Deadline = f.settings.Deadline }},
+		{"follow", func() { s.Follow = f.settings.Follow }},
+		{"qps", func() { s.QPS = f.settings.QPS }},
+	} {
+		if was(set.flag) {
+			set.take()
+		}
+	}
+	if s.Interval = experiment.Duration(f.interval); was("interval") && f.interval == 0 {
+		return e, experiment.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
+	}
+	if was("margin") && f.margin <= 0 {
+		return e, experiment.Inputf("--margin %s is not positive; accepted: a duration such as 250ms", f.margin)
+	}
+	var errs [10]error
+	e.DNS, errs[0] = experiment.ParseDNS(f.dns)
+	e.Names, errs[1] = experiment.ParseNames(f.names)
+	e.Extras, errs[2] = experiment.ParseExtras(f.extra)
+	e.Observers, errs[3] = experiment.ParseObservers(f.observer)
+	e.Publish, errs[4] = experiment.ParsePublish(f.publish)
+	e.Orders, errs[5] = experiment.ParseOrders(f.order)
+	e.First, errs[6] = experiment.ParseFirst(f.first)
+	e.Gaps, errs[7] = experiment.ParseGaps(f.gap)
+	e.Connects, errs[8] = experiment.ParseConnects(f.connect)
+	if was("connect-timeouts") {
+		s.ConnectTimeouts, errs[9] = experiment.ParseTimeouts(f.timeouts)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return e, err
+		}
+	}
+	switch {
+	case !f.noWait || slices.Contains(e.Gaps, experiment.NoWait):
+	case len(e.Gaps) < 2:
+		// Nothing is waited for; a gap beside it has nothing to say.
+		e.Gaps = []experiment.Gap{experiment.NoWait}
+	default:
+		e.Gaps = append(e.Gaps, experiment.NoWait)
+	}
+	return e, nil
+}
+
+// isFile tells a plan file from a plan's name.
+func isFile(plan string) bool {
+	return slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(plan))
+}
+
+// maxPlanFile bounds what is read of a plan file: a thousand contrasts.
+const maxPlanFile = 1 << 20
+
+// readPlan reads a plan file.
+func readPlan(path string) (experiment.Options, error) {
+	var e experiment.Options
+	file, err := os.Open(path)
+	if err != nil {
+		return e, experiment.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxPlanFile+1))
+	if err != nil {
+		return e, experiment.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+	}
+	if len(text) > maxPlanFile {
+		return e, experiment.Inputf("%s: is longer than a plan; accepted: up to %d bytes", path, maxPlanFile)
+	}
+	return experiment.ParseFile(path, text)
 }
 
 // connection adds kubectl's connection flags to those of a command. The loader
@@ -199,15 +377,4 @@ func newSeed() uint32 {
 	var b [4]byte
 	rand.Read(b[:])
 	return binary.BigEndian.Uint32(b[:])
-}
-
-// checkID keeps the names that hold the id within what Kubernetes and DNS
-// allow: the longest is "lag-<id>-check-kubeadm-1-31-0".
-func checkID(id string) error {
-	const longest = 20
-	legal := strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-	if len(id) > longest || !legal || strings.HasPrefix(id, "-") || strings.HasSuffix(id, "-") {
-		return experiment.Inputf("--run-id %q cannot be part of a name; accepted: up to %d lower-case letters, digits and inner dashes", id, longest)
-	}
-	return nil
 }

@@ -17,14 +17,16 @@ import (
 // rewritten while a trial runs, and a lasting line per trial. Where the output
 // is no terminal there are only lasting lines.
 type progress struct {
-	w    io.Writer
-	tty  *os.File // nil: no terminal
-	plan experiment.Plan
+	w   io.Writer
+	tty *os.File // nil: no terminal
 
-	mu    sync.Mutex
-	cur   experiment.Trial
-	since time.Time
-	doing string
+	mu     sync.Mutex
+	trials int // of the plan
+	cur    experiment.Trial
+	what   string        // which trial it is, in words
+	left   time.Duration // expected when it began, this one included
+	since  time.Time
+	doing  string
 	// ticking ends the redrawing of the current line; nil while there is none.
 	ticking chan struct{}
 }
@@ -35,8 +37,8 @@ const refresh = time.Second
 // clearLine moves to the line's start and erases it (ECMA-48).
 const clearLine = "\r\x1b[K"
 
-func newProgress(w io.Writer, p experiment.Plan) *progress {
-	pr := &progress{w: w, plan: p}
+func newProgress(w io.Writer, trials int) *progress {
+	pr := &progress{w: w, trials: trials}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		pr.tty = f
 	}
@@ -57,13 +59,26 @@ func (p *progress) print(format string, a ...any) {
 	fmt.Fprintf(p.w, format+"\n", a...)
 }
 
-// begin starts a trial's line.
-func (p *progress) begin(t experiment.Trial) {
+// of says how many trials the plan has, where that changed.
+func (p *progress) of(trials int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cur, p.since, p.doing = t, time.Now(), "creating"
+	p.trials = trials
+}
+
+// begin starts a trial's line. left is how long it and what follows is expected
+// to take.
+func (p *progress) begin(t experiment.Trial, attempt int, left time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cur, p.since, p.doing, p.left = t, time.Now(), "creating", left
+	p.what = fmt.Sprintf("%s %d/%d %s", t.ID, t.Seq, p.trials, t.Arm)
+	if attempt > 1 {
+		p.what = fmt.Sprintf("%s attempt %d %s", t.ID, attempt, t.Arm)
+		p.left += time.Duration(t.Expected)
+	}
 	if p.tty == nil {
-		p.print("%s %d/%d %s: up to %s, about %s to go", t.ID, t.Seq, len(p.plan.Trials), t.Arm, round(time.Duration(t.Expected)), round(p.left()))
+		p.print("%s: about %s, about %s to go", p.what, round(time.Duration(t.Expected)), round(p.remains()))
 		return
 	}
 	stop := make(chan struct{})
@@ -88,7 +103,7 @@ func (p *progress) draw(stop chan struct{}) {
 	if p.ticking != stop {
 		return
 	}
-	s := fmt.Sprintf("%s %d/%d %s: %s, %s, about %s to go", p.cur.ID, p.cur.Seq, len(p.plan.Trials), p.cur.Arm, p.doing, round(time.Since(p.since)), round(p.left()))
+	s := fmt.Sprintf("%s: %s, %s, about %s to go", p.what, p.doing, round(time.Since(p.since)), round(p.remains()))
 	// A line that wraps cannot be rewritten.
 	if width, _, err := term.GetSize(int(p.tty.Fd())); err == nil && width > 1 && len(s) > width-1 {
 		s = s[:width-1]
@@ -96,14 +111,9 @@ func (p *progress) draw(stop chan struct{}) {
 	fmt.Fprint(p.w, clearLine, s)
 }
 
-// left estimates what remains: the plan's expectation less what has passed of
-// the current trial.
-func (p *progress) left() time.Duration {
-	var d time.Duration
-	for _, t := range p.plan.Trials[p.cur.Seq-1:] {
-		d += time.Duration(t.Expected)
-	}
-	return max(0, d-min(time.Since(p.since), time.Duration(p.cur.Expected)))
+// remains is what was expected less what has passed of the current trial.
+func (p *progress) remains() time.Duration {
+	return max(0, p.left-min(time.Since(p.since), time.Duration(p.cur.Expected)))
 }
 
 // step says what the current trial is doing.
@@ -133,7 +143,7 @@ func (p *progress) end(t result.Trial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.halt()
-	s := fmt.Sprintf("%s %d/%d %s: %s after %s", t.Plan.ID, t.Plan.Seq, len(p.plan.Trials), t.Plan.Arm, t.Status, round(time.Duration(t.Took)))
+	s := fmt.Sprintf("%s: %s after %s", p.what, t.Status, round(time.Duration(t.Took)))
 	if t.Reason != "" {
 		s += " (" + t.Reason + ")"
 	}

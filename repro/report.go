@@ -1,33 +1,56 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/result"
 )
 
-// reportCommand is `repro report DIR`.
+// reportCommand is `repro report [--format form|comment] DIR`.
 func reportCommand(args []string, stdout io.Writer) error {
-	if len(args) != 1 {
+	fs := pflag.NewFlagSet("repro report", pflag.ContinueOnError)
+	fs.Usage = func() {}
+	format := fs.String("format", "form", "form: write report.md, the form of Kubernetes' bug reports; comment: print the shorter form for an issue that exists")
+	help := fs.BoolP("help", "h", false, "print this")
+	if err := fs.Parse(args); err != nil {
+		return experiment.Inputf("%w; `repro report --help` lists the flags", err)
+	}
+	if *help {
+		_, err := fmt.Fprintf(stdout, "repro report DIR makes the report of a results folder from its records alone.\n\n%s", fs.FlagUsages())
+		return err
+	}
+	if *format != "form" && *format != "comment" {
+		return experiment.Inputf("--format %q is not known; accepted: form, comment", *format)
+	}
+	if fs.NArg() != 1 {
 		return experiment.Inputf("report needs one folder; accepted: report DIR, e.g. report results/latest")
 	}
-	r, err := report.Load(args[0])
+	dir := fs.Arg(0)
+	r, err := report.Load(dir)
 	if err != nil {
 		return err
 	}
 	if w := r.Warnings(); len(w) > 0 {
 		// A report that was made from all the records is not written over.
-		return experiment.Inputf("%s: %s, so no report is written; accepted: the records as they were written", args[0], strings.Join(w, "; "))
+		return experiment.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir, strings.Join(w, "; "))
 	}
-	return write(r, args[0], stdout)
+	if *format == "comment" {
+		_, err := stdout.Write(r.Comment())
+		return err
+	}
+	return write(r, dir, stdout)
 }
 
-// write puts report.md beside its records and prints the summary.
+// write puts report.md and pictures beside their records and prints the summary.
 func write(r *report.Report, dir string, stdout io.Writer) error {
 	f, err := result.Open(dir)
 	if err != nil {
@@ -41,5 +64,5 @@ func write(r *report.Report, dir string, stdout io.Writer) error {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "\nthe whole report: %s\n", filepath.Join(dir, result.ReportFile))
-	return err
+	return errors.Join(err, picture.Write(filepath.Join(dir, picture.Folder), r.Pictures()))
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,20 @@ func TestRecordsMakeTheirReport(t *testing.T) {
 		}
 		require.Equal(t, string(want), string(got), "%s; `go test ./repro -update` makes it again", kept)
 	}
+}
+
+// TestReportAsComment: the shorter form is printed, and nothing is written.
+func TestReportAsComment(t *testing.T) {
+	dir := copied(t, "default")
+	require.NoError(t, os.Remove(filepath.Join(dir, result.ReportFile)))
+	stdout, stderr, code := try(t, "report", "--format", "comment", dir)
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, stdout, "1. **What is slow:**")
+	require.Less(t, utf8.RuneCountInString(stdout), 10_000)
+	require.NoFileExists(t, filepath.Join(dir, result.ReportFile))
+	_, stderr, code = try(t, "report", "--format", "pdf", dir)
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `--format "pdf" is not known; accepted: form, comment`)
 }
 
 // TestReadmeQuotesTheRecords: the README's excerpt is what the records print.

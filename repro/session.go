@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/version"
 
 	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/nameserver"
-	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/trial"
@@ -36,9 +35,9 @@ const (
 type session struct {
 	*options
 	c      *cluster.Client
-	folder *result.Folder
 	env    environment.Environment
 	runner *trial.Runner
+	parts  *component.Reader
 	say    *progress
 	owner  manifests.Owner
 
@@ -47,12 +46,17 @@ type session struct {
 
 // experiment carries out the plan: check, create, run, report, delete.
 func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	defer func() {
+		if e := o.folder.Close(); e != nil {
+			err = errors.Join(err, e)
+		}
+	}()
 	fmt.Fprint(stderr, o.plan.Describe())
 	o.describeObjects(stderr)
 	if o.dryRun {
 		return nil
 	}
-	s := &session{options: o, say: newProgress(stderr, o.plan), unwatch: func() {}}
+	s := &session{options: o, say: newProgress(stderr, len(o.plan.Trials)), unwatch: func() {}}
 	var v *version.Info
 	if s.c, v, err = cluster.Connect(ctx, o.loader); err != nil {
 		return err
@@ -61,23 +65,31 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	noticeLeftovers(ctx, s.c, stderr)
 	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
 	s.env = environment.Collect(ctx, s.c.Kube)
+	s.identify()
 	if o.domain == "" {
 		o.domain = s.env.DNS.Domain
 	}
 	if o.domain == "" {
 		o.domain = manifests.DefaultDomain
 	}
+	if err := s.sameCluster(); err != nil {
+		return err
+	}
+	if err := s.permitted(ctx, stderr); err != nil {
+		return err
+	}
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	if s.folder, err = result.Create(o.results, time.Now()); err != nil {
-		return err
+	if o.resume == "" {
+		if o.folder, err = result.Create(o.results, time.Now()); err != nil {
+			return err
+		}
+		if err := o.folder.WritePlan(o.plan); err != nil {
+			return err
+		}
 	}
-	defer s.folder.Close()
-	s.say.line("results go to %s", s.folder.Dir())
-	if err := s.folder.WritePlan(o.plan); err != nil {
-		return err
-	}
+	s.say.line("results go to %s", o.folder.Dir())
 	// Whatever happens from here on, and be it a panic, what was created is
 	// deleted.
 	defer func() {
@@ -86,11 +98,11 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 			err = errors.Join(err, e)
 		}
 	}()
-	done, runErr := s.trials(ctx)
+	runErr := s.trials(ctx)
 	if ctx.Err() != nil {
-		s.say.line("interrupted: reporting the trials that are done, then deleting")
+		s.say.line("interrupted: reporting the trials that are done, then deleting; `repro --resume %s` completes the plan", o.folder.Dir())
 	}
-	if done == 0 {
+	if o.done.Trials() == 0 {
 		return runErr // there is nothing to report
 	}
 	// The report is made from what is on disk, and before the deletion at the
@@ -104,7 +116,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	case err != nil:
 		return err
 	case invalid > 0:
-		s.say.line("%d of %d trials were invalid; the report names them", invalid, len(s.plan.Trials))
+		s.say.line("%d of %d trials were invalid; the report names them", invalid, len(o.plan.Trials))
 		return errInvalidTrials
 	}
 	return nil
@@ -127,8 +139,9 @@ func (o *options) describeObjects(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "  namespace %s is used; only objects labelled %s=%s are touched\n", o.namespace, manifests.LabelRun, o.plan.Run)
 	}
-	if dns := o.plan.PrivateDNS(); len(dns) > 0 {
-		fmt.Fprintf(w, "  cluster-wide: a ClusterRole and its binding for the private DNS (%s), read-only, deleted at the end; --dns cluster needs none\n", experiment.Join(dns))
+	dns := slices.DeleteFunc(o.plan.PrivateDNS(), func(d experiment.DNS) bool { return !d.NeedsClusterRole() })
+	if len(dns) > 0 {
+		fmt.Fprintf(w, "  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end; --dns cluster and forwarding need none\n", experiment.Join(dns))
 	}
 }
 
@@ -139,219 +152,73 @@ func (o *options) namespaceName() string {
 	return "lag-" + o.plan.Run
 }
 
-// check finds, before anything is created, what would stop the plan half-way.
-func (s *session) check(ctx context.Context) error {
-	if s.namespace != "" {
-		if err := s.c.CheckNamespace(ctx, s.namespace); err != nil {
-			return &experiment.InputError{Err: err}
-		}
-	}
-	// Each private DNS has two replicas; the extra is at most one pod. Without
-	// waiting a life's pods stand beside those of the one before.
-	need := s.plan.Settings.Pods + 1
-	if s.plan.Settings.NoWait {
-		need *= 2
-	}
-	need += 2 * len(s.plan.PrivateDNS())
-	switch free, err := s.c.FreePods(ctx); {
-	case err != nil:
-		s.say.line("cannot tell whether %d pods fit: %v", need, err)
-	case free < need:
-		return experiment.Inputf("--pods %d: with what goes beside them, %d pods are needed and the cluster's nodes take %d more; accepted: at most %d", s.plan.Settings.Pods, need, free, max(0, free-need+s.plan.Settings.Pods))
-	}
-	objs, err := s.lasting()
-	if err != nil {
-		return err
-	}
-	if s.namespace != "" {
-		for _, t := range s.plan.Trials {
-			o, err := s.newRunner(nil).Objects(t)
-			if err != nil {
-				return err
-			}
-			objs = append(objs, o...)
-		}
-	}
-	for _, o := range objs {
-		if err := s.c.Free(ctx, o); err != nil {
-			if errors.Is(err, cluster.ErrTaken) {
-				return experiment.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// lasting returns the objects that live as long as the run.
-func (s *session) lasting() ([]manifests.Object, error) {
-	var objs []manifests.Object
-	if s.namespace == "" {
-		ns, err := manifests.Namespace(s.owner)
-		if err != nil {
-			return nil, err
-		}
-		objs = append(objs, ns)
-	}
-	for _, dns := range s.plan.PrivateDNS() {
-		o, err := nameserver.Objects(dns, s.dnsParams())
-		if err != nil {
-			return nil, err
-		}
-		objs = append(objs, o...)
-	}
-	return objs, nil
-}
-
-func (s *session) dnsParams() nameserver.Params {
-	image := s.dnsImage
-	if image == "" {
-		image = s.env.DNS.CoreDNSImage
-	}
-	return nameserver.Params{Owner: s.owner, Image: image, Domain: s.domain}
-}
-
-func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
-	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Image: s.image,
-		Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
-}
-
-// setup creates what lasts as long as the run and proves each DNS
-// configuration.
-func (s *session) setup(ctx context.Context) error {
-	if s.namespace == "" {
-		ns, err := manifests.Namespace(s.owner)
-		if err != nil {
-			return err
-		}
-		if err := s.c.Create(ctx, ns); err != nil {
-			return err
-		}
-	}
-	w, err := s.c.Watch(ctx, s.owner.Namespace, s.plan.Run)
-	if err != nil {
-		return err
-	}
-	s.unwatch = w.Stop
-	s.runner = s.newRunner(w)
-	var mu sync.Mutex
-	started := map[experiment.DNS]trial.Resolver{}
-	// Private servers start side by side; each is examined once it serves. The
-	// cluster's own is examined too: its resolv.conf belongs in the report.
-	examined := func(ctx context.Context, dns experiment.DNS, r trial.Resolver) error {
-		lines, err := s.runner.Caching(ctx, dns, r)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return s.learn(dns, lines)
-	}
-	clusterDNS := s.runner.Resolvers[experiment.ClusterDNS]
-	jobs := []func(context.Context) error{func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS, clusterDNS) }}
-	servers := w.Observe("") // what belongs to no trial: the private DNS
-	for _, dns := range s.plan.PrivateDNS() {
-		s.say.line("starting a private CoreDNS configured as %s", dns)
-		jobs = append(jobs, func(ctx context.Context) error {
-			r, err := nameserver.Start(ctx, s.c, dns, s.dnsParams(), servers.Stuck)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			started[dns] = r
-			mu.Unlock()
-			return examined(ctx, dns, r)
-		})
-	}
-	if err := inParallel(ctx, jobs); err != nil {
-		return err
-	}
-	maps.Copy(s.runner.Resolvers, started)
-	return nil
-}
-
-// learn keeps what a pod found out about a DNS configuration, and refuses a
-// private one that does not behave as its Corefile says.
-func (s *session) learn(dns experiment.DNS, lines []record.Line) error {
-	for _, l := range lines {
-		if l.Start != nil {
-			s.env.AddPod(*l.Start)
-		}
-	}
-	facts, err := environment.ProveCaching(lines)
-	if err != nil {
-		if dns == experiment.ClusterDNS && !s.uses(dns) {
-			s.say.line("the cluster's DNS could not be examined: %v", err)
-			return nil
-		}
-		return fmt.Errorf("dns %s: %w", dns, err)
-	}
-	s.env.AddCaching(dns, facts)
-	s.say.line("dns %s: %s", dns, facts)
-	return environment.Check(dns, facts)
-}
-
-func (s *session) uses(dns experiment.DNS) bool {
-	return slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool { return a.DNS == dns })
-}
-
-// inParallel runs the jobs side by side and ends the others when one fails.
-func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	for _, job := range jobs {
-		wg.Go(func() {
-			if err := job(ctx); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-// trials sets up and runs the plan's trials one after another, and returns how
-// many are on disk. Every trial is, before the next begins.
-func (s *session) trials(ctx context.Context) (done int, err error) {
+// trials sets up and runs what remains of the plan, one trial after another.
+// Every trial is on disk before the next begins.
+func (s *session) trials(ctx context.Context) (err error) {
 	err = s.setup(ctx)
 	if e := s.folder.WriteEnvironment(s.env); err == nil {
 		err = e
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
+	// What could not be read of the components is known at the end.
+	defer func() {
+		for _, n := range s.parts.Notes() {
+			s.env.Note(n)
+		}
+		if e := s.folder.WriteEnvironment(s.env); e != nil {
+			err = errors.Join(err, e)
+		}
+	}()
 	row := 0
-	for _, t := range s.plan.Trials {
-		s.say.begin(t)
-		r, err := s.runner.Run(ctx, t)
+	for {
+		t, attempt, ok := s.done.Next(s.plan)
+		if !ok {
+			return nil
+		}
+		s.say.begin(t, attempt, s.done.Left(s.plan))
+		r, err := s.runner.Run(ctx, s.renamed(t, attempt))
 		if ctx.Err() != nil {
 			// The trial was cut short by the user; it says nothing.
 			if err != nil {
-				return done, errors.Join(ctx.Err(), err)
+				return errors.Join(ctx.Err(), err)
 			}
-			return done, ctx.Err()
+			return ctx.Err()
+		}
+		if attempt > 1 {
+			r.Attempt = attempt
+		}
+		// Some of what spoils a trial only its records show.
+		if v := judge.Judge(&r); v.Status == result.Invalid && r.Status != result.Invalid {
+			r.Status, r.Reason = v.Status, strings.Join(v.Reasons, "; ")
 		}
 		if e := s.folder.Append(r); e != nil {
-			return done, errors.Join(e, err)
+			return errors.Join(e, err)
 		}
-		done++
+		s.done.Add(r)
 		s.say.end(r)
 		if err != nil {
-			return done, err
+			return err
 		}
 		if r.Status != result.Invalid {
 			row = 0
 			continue
 		}
 		if row++; row == mostInvalid {
-			return done, fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
+			return fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
 		}
 	}
-	return done, nil
+}
+
+// renamed gives a trial names that nobody has asked for yet, where those of the
+// plan may have been: by an attempt before, or before an interruption.
+func (s *session) renamed(t experiment.Trial, attempt int) experiment.Trial {
+	suffix := s.suffix
+	if attempt > 1 {
+		suffix += fmt.Sprintf("-%d", attempt)
+	}
+	return t.Renamed(suffix)
 }
 
 // teardown deletes everything of the run, also when the context is over, and

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -35,8 +36,9 @@ const (
 // Client talks to one cluster.
 type Client struct {
 	Kube    kubernetes.Interface
-	Host    string // API server, for messages
-	Context string // kubeconfig context, for messages
+	REST    *rest.Config // for what is no request and answer (Exec); nil: there is no such thing
+	Host    string       // API server, for messages
+	Context string       // kubeconfig context, for messages
 }
 
 // Connect reads the kubeconfig as kubectl does and asks the server for its
@@ -47,15 +49,15 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
 			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or run `make repro`, which brings a cluster up itself")
 		}
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", err)
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", discreet{err})
 	}
 	cfg.QPS, cfg.Burst = clientQPS, clientBurst
 	cfg.UserAgent = "headless-job-dns"
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", err)
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", discreet{err})
 	}
-	c := &Client{Kube: kube, Host: cfg.Host}
+	c := &Client{Kube: kube, REST: cfg, Host: withoutPassword(cfg.Host)}
 	if raw, err := loader.RawConfig(); err == nil {
 		c.Context = raw.CurrentContext
 	}
@@ -65,6 +67,19 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 	}
 	return c, v, nil
 }
+
+// password is what an address may hold before its host.
+var password = regexp.MustCompile(`(//[^/@\s"]*:)[^/@\s"]*@`)
+
+// withoutPassword hides the passwords of addresses in a text that is shown to
+// somebody: a kubeconfig's server and its proxy may have one.
+func withoutPassword(text string) string { return password.ReplaceAllString(text, "${1}***@") }
+
+// discreet is an error whose text quotes what a kubeconfig says.
+type discreet struct{ error }
+
+func (d discreet) Error() string { return withoutPassword(d.error.Error()) }
+func (d discreet) Unwrap() error { return d.error }
 
 // version asks once, with a deadline of its own; discovery's interface takes
 // no context.

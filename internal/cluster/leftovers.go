@@ -66,6 +66,7 @@ func typed[O metav1.Object, L runtime.Object](c interface {
 var kinds = []kind{
 	{"job", false, func(k kubernetes.Interface, ns string) api { return typed(k.BatchV1().Jobs(ns)) }},
 	{"deployment", false, func(k kubernetes.Interface, ns string) api { return typed(k.AppsV1().Deployments(ns)) }},
+	{"daemonset", false, func(k kubernetes.Interface, ns string) api { return typed(k.AppsV1().DaemonSets(ns)) }},
 	{"replicaset", false, func(k kubernetes.Interface, ns string) api { return typed(k.AppsV1().ReplicaSets(ns)) }},
 	{"pod", false, func(k kubernetes.Interface, ns string) api { return typed(k.CoreV1().Pods(ns)) }},
 	{"service", false, func(k kubernetes.Interface, ns string) api { return typed(k.CoreV1().Services(ns)) }},

@@ -163,7 +163,7 @@ func TestLackOfRightsIsSaid(t *testing.T) {
 		where    []string
 	}
 	everywhere := []string{""}
-	namespaced := []string{"jobs", "deployments", "replicasets", "pods", "services", "endpointslices", "configmaps", "serviceaccounts"}
+	namespaced := []string{"jobs", "deployments", "daemonsets", "replicasets", "pods", "services", "endpointslices", "configmaps", "serviceaccounts"}
 	for _, tc := range []struct {
 		name   string
 		no     []no

@@ -48,13 +48,15 @@ func fullName(o metav1.Object) string {
 }
 
 // CreateAnew is Create for names that a previous life of the object may still
-// hold: it tries again until the name is free or patience runs out.
-func (c *Client) CreateAnew(ctx context.Context, o metav1.Object, patience time.Duration) error {
+// hold: it tries again until the name is free or patience runs out. sent is
+// just before its last request was.
+func (c *Client) CreateAnew(ctx context.Context, o metav1.Object, patience time.Duration) (sent time.Time, err error) {
 	// 50 ms: short against the trial's resolution of what follows, long
 	// enough to stay far below the client's rate limit.
 	const pause = 50 * time.Millisecond
 	var last error
-	err := wait.PollUntilContextTimeout(ctx, pause, patience, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, pause, patience, true, func(ctx context.Context) (bool, error) {
+		sent = time.Now()
 		last = c.Create(ctx, o)
 		if errors.Is(last, ErrTaken) {
 			return false, nil
@@ -62,9 +64,9 @@ func (c *Client) CreateAnew(ctx context.Context, o metav1.Object, patience time.
 		return true, last
 	})
 	if wait.Interrupted(err) && last != nil && ctx.Err() == nil {
-		return fmt.Errorf("after %s: %w", patience, last)
+		return sent, fmt.Errorf("after %s: %w", patience, last)
 	}
-	return err
+	return sent, err
 }
 
 // notOwned leaves a Job's pods to the garbage collector. A Job controller that
@@ -129,10 +131,44 @@ func Selector(run, trial string) string {
 // gives up early on a missing right, and when stuck has said for StuckGrace
 // that a pod cannot start.
 func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, patience time.Duration, stuck func() string) error {
+	err := waitAvailable(ctx, patience, stuck, func(ctx context.Context) (have, want int32, err error) {
+		d, err := c.Kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil || d.Status.ObservedGeneration < d.Generation {
+			return 0, 1, err
+		}
+		want = 1 // the default
+		if d.Spec.Replicas != nil {
+			want = *d.Spec.Replicas
+		}
+		return d.Status.AvailableReplicas, want, nil
+	})
+	if err != nil {
+		return fmt.Errorf("deployment %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+// WaitDaemonSet is WaitDeployment for the pods of a DaemonSet, one on each
+// node that takes it. None at all counts as not available.
+func (c *Client) WaitDaemonSet(ctx context.Context, namespace, name string, patience time.Duration, stuck func() string) error {
+	err := waitAvailable(ctx, patience, stuck, func(ctx context.Context) (have, want int32, err error) {
+		d, err := c.Kube.AppsV1().DaemonSets(namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil || d.Status.ObservedGeneration < d.Generation {
+			return 0, 1, err
+		}
+		return d.Status.NumberAvailable, max(1, d.Status.DesiredNumberScheduled), nil
+	})
+	if err != nil {
+		return fmt.Errorf("daemonset %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+func waitAvailable(ctx context.Context, patience time.Duration, stuck func() string, available func(context.Context) (have, want int32, err error)) error {
 	var last string
 	var since time.Time
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		d, err := c.Kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
+		have, want, err := available(ctx)
 		if apierrors.IsForbidden(err) {
 			return false, err
 		}
@@ -148,15 +184,11 @@ func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, pat
 		case time.Since(since) > StuckGrace:
 			return false, errors.New(why)
 		}
-		want := int32(1)
-		if d.Spec.Replicas != nil {
-			want = *d.Spec.Replicas
-		}
-		last = fmt.Sprintf("%d of %d replicas available", d.Status.AvailableReplicas, want)
-		return d.Status.ObservedGeneration >= d.Generation && d.Status.AvailableReplicas >= want, nil
+		last = fmt.Sprintf("%d of %d pods available", have, want)
+		return have >= want, nil
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
-		return fmt.Errorf("deployment %s/%s was not available after %s: %s", namespace, name, patience, last)
+		return fmt.Errorf("not available after %s: %s", patience, last)
 	}
 	return err
 }

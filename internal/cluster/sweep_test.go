@@ -154,11 +154,11 @@ func TestSweepOfWhatTheManifestsMake(t *testing.T) {
 		owner := manifests.Owner{Run: "r", Namespace: "lag-r"}
 		ns, err := manifests.Namespace(owner)
 		require.NoError(t, err)
-		dns, err := manifests.CoreDNS(experiment.Kubeadm131, manifests.CoreDNSParams{Owner: owner, Name: "dns"})
+		dns, err := manifests.PrivateDNS(experiment.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 		require.NoError(t, err)
 		objs := append([]manifests.Object{ns}, dns...)
 		owner.Trial = "t001"
-		svc, err := manifests.Service(owner, "svc", "lag")
+		svc, err := manifests.Service(owner, "svc", "lag", false)
 		require.NoError(t, err)
 		job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: "lag", Service: "svc", Pods: 2})
 		require.NoError(t, err)

@@ -254,7 +254,7 @@ func TestInterrupt(t *testing.T) {
 		finished   int
 		args       []string
 	}{
-		{"private DNS starts", "starting a private CoreDNS", 300 * time.Millisecond, 0, []string{"--plan", "quick"}},
+		{"private DNS starts", "starting a private DNS", 300 * time.Millisecond, 0, []string{"--plan", "quick"}},
 		{"first trial begins", "t001 1/", 0, 0, []string{"--plan", "quick", "--dns", "kubeadm-1.32"}},
 		{"second trial", "t002 2/", 500 * time.Millisecond, 1, []string{"--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2"}},
 		{"primer", "t001 1/", 2 * time.Second, 0, []string{"--dns", "cluster", "--names", "reused", "--extra", "member-pod"}},

@@ -42,7 +42,7 @@ func TestProveCaching(t *testing.T) {
 		"kubeadm-1.31": {
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{30, 30, 28}, []uint32{30, 30, 28}), caching(r1, down, down), caching(r2, down, down), {Done: &record.Done{Reason: "complete"}}},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true},
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
 		},
 		"kubeadm-1.32": {
 			lines: []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, full), caching(r2, full, full)},
@@ -52,16 +52,38 @@ func TestProveCaching(t *testing.T) {
 		"replicas take turns behind the Service": {
 			lines:    []record.Line{start(vip), check(r1, true), caching(vip, full, full), caching(r1, down, down), caching(r2, []uint32{3, 2, 1}, []uint32{1, 30, 29})},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true},
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
 		},
-		"kube-dns: addresses only": {
+		"a kube-dns of other lifetimes": {
 			lines:    []record.Line{start(vip), check(r1, false), caching(r1, down, []uint32{60, 60, 60})},
 			positive: true, ttls: [2]uint32{30, 60},
+		},
+		"addresses only": { // which of the two it is, the answers do not tell
+			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, []uint32{30, 28, 27}, full), caching(r2, []uint32{9, 8, 7}, full)},
+			positive: true, ttls: [2]uint32{30, 30}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.KubeDNS: true, experiment.NoDenialCache: true},
+		},
+		"denials only": {
+			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, down), caching(r2, full, down)},
+			negative: true, ttls: [2]uint32{30, 30}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.NoSuccessCache: true},
+		},
+		// In a chain a cache has what the next one had left; its denials begin
+		// anew, for 5 s is also the least that it keeps them.
+		"NodeLocal before a cache": {
+			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{14, 12, 11}, []uint32{5, 3, 2}), caching(r1, []uint32{14, 13, 12}, []uint32{5, 4, 3}), caching(r2, []uint32{5, 30, 28}, []uint32{5, 3, 2})},
+			positive: true, negative: true, ttls: [2]uint32{30, 5}, uncached: true,
+			satisfies: map[experiment.DNS]bool{experiment.NodeLocal131: true, experiment.NodeLocal132: true, experiment.Forwarding: true},
+		},
+		"the first denial was lost": {
+			lines:    []record.Line{start(vip), caching(r1, down, []uint32{29, 28, 27})},
+			positive: true, negative: true, ttls: [2]uint32{30, 29},
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
 		},
 		"a cache in front of replicas without one": {
 			lines:    []record.Line{start("169.254.20.10:53"), check(r1, true), caching("169.254.20.10:53", down, []uint32{5, 4, 3}), caching(r1, full, full)},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true},
+			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
 		},
 		"resolver only": {
 			lines: []record.Line{start(vip), caching(vip, full, full)},
@@ -90,7 +112,7 @@ func TestProveCaching(t *testing.T) {
 			require.Equal(t, tc.ttls, [2]uint32{f.PositiveTTL, f.NegativeTTL})
 			require.Equal(t, tc.uncached, f.Uncached)
 			require.Len(t, f.Warnings, tc.warnings)
-			for _, dns := range []experiment.DNS{experiment.ClusterDNS, experiment.Kubeadm131, experiment.Kubeadm132} {
+			for _, dns := range experiment.AllDNS {
 				err := Check(dns, f)
 				if dns == experiment.ClusterDNS || tc.satisfies[dns] {
 					require.NoError(t, err)
@@ -125,6 +147,16 @@ func TestProveCachingRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// TestEveryPrivateDNSPromises: what promises nothing is never found wrong.
+func TestEveryPrivateDNSPromises(t *testing.T) {
+	for _, dns := range experiment.AllDNS {
+		_, promised := promises[dns]
+		require.Equal(t, dns.Private(), promised, dns)
+	}
+	require.EqualError(t, Check(experiment.NodeLocal131, CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 30, Uncached: true}),
+		"dns nodelocal-1.31: expected addresses cached for up to 30 s, denials cached for up to 5 s; saw addresses cached for up to 30 s, denials not cached (TTL 30 s), the uncached view works")
 }
 
 func TestProveCachingInSpiteOfALostAnswer(t *testing.T) {

@@ -51,6 +51,7 @@ func Collect(ctx context.Context, kube kubernetes.Interface) Environment {
 	env.DNS.Provider = Unknown
 	c := &collector{ctx: ctx, kube: kube, env: &env}
 	c.version()
+	c.id()
 	c.nodes()
 	sets := c.daemonSets()
 	c.cni(sets)
@@ -123,6 +124,15 @@ func clientVersion() string {
 		}
 	}
 	return Unknown
+}
+
+// id tells this cluster from others: nothing that lives as long as a cluster is
+// easier to read, and it says nothing else.
+func (c *collector) id() {
+	ns, err := c.kube.CoreV1().Namespaces().Get(c.ctx, kubeSystem, metav1.GetOptions{})
+	if !c.failed("cluster id: namespace "+kubeSystem, err) {
+		c.env.ClusterID = string(ns.UID)
+	}
 }
 
 // nodes describes the nodes and tells the cloud from their provider ids.

@@ -34,7 +34,8 @@ const canary = "CANARY"
 
 // cluster makes a fake one with a version.
 func cluster(gitVersion string, objs ...runtime.Object) *fake.Clientset {
-	kube := fake.NewClientset(objs...)
+	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: kubeSystem, UID: "6f3c"}}
+	kube := fake.NewClientset(append(objs, system)...)
 	kube.Discovery().(*fakediscovery.FakeDiscovery).FakedServerVersion = &version.Info{GitVersion: gitVersion, Platform: "linux/amd64"}
 	return kube
 }
@@ -117,6 +118,7 @@ func TestCollectKubeadm(t *testing.T) {
 	))
 	require.Empty(t, e.Warnings)
 	require.Equal(t, Version, e.V)
+	require.Equal(t, "6f3c", e.ClusterID)
 	require.WithinDuration(t, time.Now(), e.Collected, time.Minute)
 	require.Equal(t, "v1.36.3", e.Server.GitVersion)
 	require.Regexp(t, `^Client Version: client-go \S+\nServer Version: v1\.36\.3\n$`, e.KubectlVersion)
@@ -158,6 +160,7 @@ func TestCollectGKE(t *testing.T) {
 	require.Equal(t, Unknown, e.KubeProxy)
 	require.Equal(t, KubeDNS, e.DNS.Provider)
 	require.Empty(t, e.DNS.CoreDNSImage)
+	require.Equal(t, "gke.gcr.io/k8s-dns-dnsmasq-nanny:1.23", e.DNS.DnsmasqImage)
 	require.True(t, e.DNS.NodeLocal)
 	require.Contains(t, e.DNS.Evidence, "DaemonSet kube-system/node-local-dns exists")
 	require.Equal(t, []string{"kube-proxy mode: ConfigMap kube-system/kube-proxy: not there"}, e.Warnings)
@@ -246,6 +249,7 @@ func TestCollectWithoutRights(t *testing.T) {
 		require.Equal(t, Unknown, s)
 	}
 	require.ElementsMatch(t, []string{
+		"cluster id: namespace kube-system: no right to read it",
 		"nodes: no right to read it",
 		"DaemonSets: no right to read it",
 		"kube-proxy mode: ConfigMap kube-system/kube-proxy: no right to read it",

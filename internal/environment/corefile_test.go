@@ -123,26 +123,28 @@ func TestParseCorefileRefuses(t *testing.T) {
 }
 
 // TestParseOurCorefiles ties the names of the private configurations to what
-// their Corefiles say.
+// the Corefiles of their servers say.
 func TestParseOurCorefiles(t *testing.T) {
-	for dns, seconds := range map[experiment.DNS]int{experiment.Kubeadm131: 30, experiment.Kubeadm132: 0} {
-		objs, err := manifests.CoreDNS(dns, manifests.CoreDNSParams{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Name: "dns", Domain: "k8s.example"})
+	for dns, seconds := range map[experiment.DNS][2]int{
+		experiment.Kubeadm131: {30, 30}, experiment.Kubeadm132: {0, 0}, experiment.NoDenialCache: {30, 0}, experiment.NoSuccessCache: {0, 30},
+		experiment.NodeLocal131: {30, 30}, experiment.NodeLocal132: {0, 0}, experiment.KubeDNS: {0, 0},
+	} {
+		objs, err := manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Name: "dns", Domain: "k8s.example"})
 		require.NoError(t, err)
-		found := false
+		found := 0
 		for _, obj := range objs {
 			cm, ok := obj.(*corev1.ConfigMap)
-			if !ok {
+			if !ok || !strings.Contains(cm.Data["Corefile"], "kubernetes k8s.example") {
 				continue
 			}
-			found = true
+			found++
 			c, err := ParseCorefile(cm.Data["Corefile"])
 			require.NoError(t, err)
 			require.Equal(t, "k8s.example", c.Domain)
-			require.Equal(t, 30, c.TTL)
-			require.Equal(t, seconds, c.Success, dns)
-			require.Equal(t, seconds, c.Denial, dns)
+			require.Equal(t, recordTTL, c.TTL)
+			require.Equal(t, seconds, [2]int{c.Success, c.Denial}, dns)
 		}
-		require.True(t, found)
+		require.Equal(t, 1, found, dns)
 	}
 }
 

@@ -148,6 +148,9 @@ func (c *collector) dnsPods(svc *corev1.Service) {
 			d.CoreDNSImage = image
 		case strings.Contains(name, "kube-dns") && d.Provider == Unknown:
 			d.Provider = KubeDNS
+		case strings.Contains(name, "dnsmasq"):
+			d.DnsmasqImage = image
+			continue
 		default:
 			continue
 		}

@@ -25,6 +25,9 @@ const Unknown = "unknown"
 type Environment struct {
 	V         int       `json:"v"`
 	Collected time.Time `json:"collected"`
+	// ClusterID tells clusters apart: the UID of namespace kube-system. Empty
+	// where that could not be read.
+	ClusterID string `json:"cluster_id,omitempty"`
 
 	// KubectlVersion is what `kubectl version` prints, with client-go in the
 	// client's place: the form that the upstream bug report asks for.
@@ -50,7 +53,11 @@ type Environment struct {
 	Pods []Pod `json:"pods,omitempty"`
 	// Caching is how each DNS configuration was seen to cache.
 	Caching map[experiment.DNS]CachingFacts `json:"caching,omitempty"`
+	// Corefiles holds how each private DNS was configured.
+	Corefiles map[experiment.DNS]string `json:"corefiles,omitempty"`
 
+	// Notes says what was done otherwise than planned because of the cluster.
+	Notes []string `json:"notes,omitempty"`
 	// Warnings says what could not be read and why.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -92,6 +99,8 @@ type DNS struct {
 	Images     []string `json:"images,omitempty"`    // of its pods
 	// CoreDNSImage is the image of CoreDNS that its pods run, if they do.
 	CoreDNSImage string `json:"coredns_image,omitempty"`
+	// DnsmasqImage is the one of kube-dns' cache, if that is what its pods run.
+	DnsmasqImage string `json:"dnsmasq_image,omitempty"`
 
 	Domain   string    `json:"domain,omitempty"`   // from the Corefile, else from a pod's resolv.conf
 	Corefile string    `json:"corefile,omitempty"` // secrets left out
@@ -157,6 +166,21 @@ func (e *Environment) AddCaching(dns experiment.DNS, facts CachingFacts) {
 		e.Caching = make(map[experiment.DNS]CachingFacts)
 	}
 	e.Caching[dns] = facts
+}
+
+// AddCorefile keeps how a private DNS was configured.
+func (e *Environment) AddCorefile(dns experiment.DNS, text string) {
+	if e.Corefiles == nil {
+		e.Corefiles = make(map[experiment.DNS]string)
+	}
+	e.Corefiles[dns] = text
+}
+
+// Note adds to Notes, once.
+func (e *Environment) Note(text string) {
+	if !slices.Contains(e.Notes, text) {
+		e.Notes = append(e.Notes, text)
+	}
 }
 
 // warn adds a warning once.

@@ -93,3 +93,145 @@ func TimeoutName(t Duration) string {
 	}
 	return time.Duration(t).String()
 }
+
+// gapsAccepted is what --gap and a plan's gaps may be.
+const gapsAccepted = "no-wait and durations such as 0s, 2s or 35s"
+
+// gapLevel names a gap as flags and arms do.
+func gapLevel(d time.Duration) Gap {
+	if d == 0 {
+		return "0s"
+	}
+	return Gap(TimeoutName(Duration(d)))
+}
+
+// parseGap reads one gap and returns it in its one spelling.
+func parseGap(s string) (Gap, error) {
+	if s == string(NoWait) {
+		return NoWait, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > maxTime {
+		return "", Inputf("--gap %q is not known; accepted: %s", s, gapsAccepted)
+	}
+	return gapLevel(d), nil
+}
+
+// each parses a comma-separated list, each level once; empty means the plan's.
+func each[T comparable](list string, parse func(string) (T, error)) ([]T, error) {
+	var out []T
+	if list == "" {
+		return nil, nil
+	}
+	for _, v := range strings.Split(list, ",") {
+		l, err := parse(strings.TrimSpace(v))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// ParseGaps parses the --gap list.
+func ParseGaps(list string) ([]Gap, error) { return each(list, parseGap) }
+
+// ParseFirst parses the --first-query-after list.
+func ParseFirst(list string) ([]Duration, error) {
+	return each(list, func(s string) (Duration, error) {
+		d, err := time.ParseDuration(s)
+		switch {
+		case err != nil || d > maxTime:
+			return 0, Inputf("--first-query-after %q is not known; accepted: durations such as 0s, 1s or 5s", s)
+		case d < 0:
+			return 0, Inputf("--first-query-after %s is negative; accepted: 0s or a duration such as 5s", d)
+		}
+		return Duration(d), nil
+	})
+}
+
+// ParsePublish parses the --publish-not-ready list.
+func ParsePublish(list string) ([]bool, error) {
+	return each(list, func(s string) (bool, error) {
+		switch s {
+		case "false":
+			return false, nil
+		case "true":
+			return true, nil
+		}
+		return false, Inputf("--publish-not-ready %q is not known; accepted: false, true", s)
+	})
+}
+
+// serviceFirst and byName are how flags and plan files name two defaults.
+const (
+	serviceFirst = "service-first"
+	byName       = "name"
+)
+
+// ParseOrders parses the --order list.
+func ParseOrders(list string) ([]Order, error) {
+	names, err := levels("order", list, []string{serviceFirst, string(JobFirst)})
+	out := make([]Order, 0, len(names))
+	for _, n := range names {
+		out = append(out, Order(strings.TrimPrefix(n, serviceFirst)))
+	}
+	return out, err
+}
+
+// ParseConnects parses the --connect list.
+func ParseConnects(list string) ([]Connect, error) {
+	names, err := levels("connect", list, []string{byName, string(ByAddress)})
+	out := make([]Connect, 0, len(names))
+	for _, n := range names {
+		if n == byName {
+			n = string(ByName)
+		}
+		out = append(out, Connect(n))
+	}
+	return out, err
+}
+
+// ParseArm reads an arm as Arm.String writes it, e.g.
+// "kubeadm-1.31/reused/none/solo/gap=35s".
+func ParseArm(s string) (Arm, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) < 4 {
+		return Arm{}, Inputf("arm %q is too short; accepted: dns/names/extra/observer, then what is not the default, e.g. kubeadm-1.31/reused/none/solo/gap=35s", s)
+	}
+	a := Arm{DNS: DNS(parts[0]), Names: Names(parts[1]), Extra: Extra(parts[2]), Observer: record.Observer(parts[3])}
+	for _, p := range parts[4:] {
+		before := a
+		name, value, _ := strings.Cut(p, "=")
+		switch {
+		case p == "publish-not-ready":
+			a.Publish = true
+		case p == string(JobFirst):
+			a.Order = JobFirst
+		case p == "by-"+string(ByAddress):
+			a.Connect = ByAddress
+		case p == "again":
+			a.Copy = 2
+		case name == "first":
+			first, err := ParseFirst(value)
+			if err != nil || len(first) != 1 || first[0] == 0 {
+				return Arm{}, Inputf("arm %q: %q is not known; accepted: first= and a positive duration such as 5s", s, p)
+			}
+			a.First = first[0]
+		case name == "gap":
+			gap, err := parseGap(value)
+			if err != nil {
+				return Arm{}, Inputf("arm %q: %q is not known; accepted: gap= and %s", s, p, gapsAccepted)
+			}
+			a.Gap = gap
+		default:
+			return Arm{}, Inputf("arm %q: %q is not known; accepted: publish-not-ready, job-first, first=5s, gap=35s, by-address, again", s, p)
+		}
+		if a == before {
+			return Arm{}, Inputf("arm %q: %q is there twice; accepted: each once", s, p)
+		}
+	}
+	return a, a.check()
+}

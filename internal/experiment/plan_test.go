@@ -57,9 +57,12 @@ func order(p Plan) (arms []Arm) {
 
 func TestNamedPlans(t *testing.T) {
 	for _, s := range Summaries {
-		p, err := Build(options(s.Name))
+		o := options(s.Name)
+		o.Settings, o.Blocks = Preset(s.Name)
+		p, err := Build(o)
 		require.NoError(t, err)
 		require.NotEmpty(t, p.Trials)
+		require.NoError(t, Check(p), s.Name)
 	}
 	quick, err := Build(options("quick"))
 	require.NoError(t, err)
@@ -128,7 +131,7 @@ func TestBadInput(t *testing.T) {
 		"no pods":       {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
 		"minus pods":    {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
 		"blocks":        {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},
-		"gap":           {set(func(o *Options) { o.Settings.Gap = 0 }), "--gap 0s is not positive"},
+		"gap":           {set(func(o *Options) { o.Settings.Gap = -1 }), "--gap -1ns is negative"},
 		"qps":           {set(func(o *Options) { o.Settings.QPS = -5 }), "--qps -5 is not positive"},
 		"interval":      {set(func(o *Options) { o.Settings.Interval = -1 }), "--interval -1ns is too short"},
 		"deadline":      {set(func(o *Options) { o.Settings.Deadline = 0 }), "--deadline 0s is not positive"},

@@ -70,10 +70,10 @@ func (c *Counts) Add(o Counts) {
 	}
 }
 
-// denial counts a run of denials.
+// denial counts a run of denials, or of other answers whose TTL says as much.
 func (c *Counts) denial(a answer, full uint32) {
 	n := count(a.closed)
-	top, atTop := a.SOATTL, 1
+	top, atTop := a.firstTTL(), 1
 	if a.closed != nil && a.closed.TopTTL != nil {
 		top, atTop = a.closed.TopTTL, min(max(a.closed.AtTop, 0), n)
 	}
@@ -90,36 +90,76 @@ func (c *Counts) denial(a answer, full uint32) {
 	}
 }
 
-// kubeadmTTL is `ttl 30` in kubeadm's Corefile, which both private
-// configurations keep.
-const kubeadmTTL = 30
+const (
+	// kubeadmTTL is `ttl 30` in kubeadm's Corefile, which all private
+	// configurations that read Services keep. It is both the records' and the
+	// denials'.
+	kubeadmTTL = 30
+	// nodeLocalDenial is what `denial 9984 5` in NodeLocal DNSCache's Corefile
+	// makes of every denial that it passes on, kept or not: 5 is its most, and
+	// the least that the cache plugin has for denials unless told otherwise
+	// (coredns plugin/cache/cache.go, ResponseWriter.WriteMsg).
+	nodeLocalDenial = 5
+)
 
-// fullTTL is the TTL of a denial that no cache has aged: the highest that the
-// trial saw in any view, or the configuration's where that is known.
-func (j *judgement) fullTTL() uint32 {
+// denials tells the answers whose TTL is the SOA's.
+func denials(c record.Class) bool { return c == record.NXDomain || c == record.NoData }
+
+// addresses tells those whose TTL is the records'.
+func addresses(c record.Class) bool { return c == record.Address }
+
+// fullTTL is the TTL of a client's answer that no cache has aged: the
+// configuration's where that is known, or the highest that a client saw. An
+// answer with less was cached for certain. What the DNS servers themselves say
+// is left out: a cache in front of them may cut it.
+func (j *judgement) fullTTL(of func(record.Class) bool) uint32 {
 	var full uint32
-	switch j.t.Plan.Arm.DNS {
-	case experiment.Kubeadm131, experiment.Kubeadm132:
+	switch dns := j.t.Plan.Arm.DNS; dns {
+	case experiment.Kubeadm131, experiment.Kubeadm132, experiment.NoDenialCache, experiment.NoSuccessCache, experiment.KubeDNS:
 		full = kubeadmTTL
+	case experiment.NodeLocal131, experiment.NodeLocal132:
+		if full = nodeLocalDenial; of(record.Address) {
+			full = kubeadmTTL
+		}
 	}
 	for _, l := range j.logs {
-		for _, a := range l.answers {
-			if a.Class != record.NXDomain && a.Class != record.NoData || a.Suffix != "" {
+		for i := range l.answers {
+			a := &l.answers[i]
+			if a.View != record.Client || a.Suffix != "" || !of(a.Class) {
 				continue
 			}
-			for _, ttl := range []*uint32{a.SOATTL, closedTop(a)} {
-				if ttl != nil {
-					full = max(full, *ttl)
-				}
+			full = max(full, deref(a.firstTTL()))
+			if a.closed != nil {
+				full = max(full, deref(a.closed.TopTTL))
 			}
 		}
 	}
 	return full
 }
 
-func closedTop(a answer) *uint32 {
-	if a.closed == nil {
-		return nil
+// firstTTL is the governing TTL of a run's first answer in seconds, nil where
+// it had none.
+func (a *answer) firstTTL() *uint32 {
+	if a.Class == record.Address {
+		return a.TTL
 	}
-	return a.closed.TopTTL
+	return a.SOATTL
+}
+
+// lastTTL is that of its last.
+func (a *answer) lastTTL() *uint32 {
+	switch {
+	case a.closed == nil:
+		return a.firstTTL()
+	case a.Class == record.Address:
+		return a.closed.TTL
+	}
+	return a.closed.SOATTL
+}
+
+func deref(ttl *uint32) uint32 {
+	if ttl == nil {
+		return 0
+	}
+	return *ttl
 }

@@ -14,6 +14,7 @@ type podEvents struct {
 	// under its hostname, ready: what its DNS record is made of.
 	inSlice    int64
 	hasInSlice bool
+	slice      *result.Event
 }
 
 func (e podEvents) addressed() (int64, bool) {
@@ -27,6 +28,10 @@ func readEvents(run *result.Run, logs []*podLog, job string) []podEvents {
 	out := make([]podEvents, len(logs))
 	for i := range out {
 		out[i].at = map[result.What]int64{}
+	}
+	hosts := make(map[string]int, len(logs))
+	for i := range logs {
+		hosts[job+"-"+strconv.Itoa(i)] = i
 	}
 	for k := range run.Events {
 		e := &run.Events[k]
@@ -44,10 +49,9 @@ func readEvents(run *result.Run, logs []*podLog, job string) []podEvents {
 			}
 		case "endpointslice":
 			for _, ep := range e.Endpoints {
-				for i := range logs {
-					if ep.Ready && !out[i].hasInSlice && ep.Hostname == job+"-"+strconv.Itoa(i) && ownAddress(ep.Addrs, logs[i]) {
-						out[i].inSlice, out[i].hasInSlice = e.T, true
-					}
+				i, ok := hosts[ep.Hostname]
+				if ok && ep.Ready && !out[i].hasInSlice && ownAddress(ep.Addrs, logs[i]) {
+					out[i].inSlice, out[i].hasInSlice, out[i].slice = e.T, true, e
 				}
 			}
 		}

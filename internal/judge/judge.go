@@ -8,6 +8,10 @@
 // process that holds it or the API's word for it. Since counts from just
 // before the request that created the Job.
 //
+// Shares say where the time since the Job's creation went: each moment of a
+// pair belongs to one part of the chain, or to what the asker held or did
+// meanwhile, so that they add up to it exactly (shares.go).
+//
 // What had not happened when the observation ended is censored: its value is
 // what it took at least. What an incomplete log cannot tell is lost. Neither
 // is dropped or becomes a zero.
@@ -45,11 +49,17 @@ type Verdict struct {
 	OnServer  Timing
 	Connected Timing
 
-	Workers []Worker // solo only, by index
-	Pairs   []Pair   // by asker, then asked
-	Stages  []Stage  // in order
-	Shares  []Share  // of the pair that was connected last; they add up to its time since the Job's creation
-	Counts  Counts   // over the pairs of different pods
+	Workers []Worker     // solo only, by index
+	Pairs   []Pair       // by asker, then asked
+	Moments []PodMoments // by index
+	Stages  []Stage      // in order
+	Counts  Counts       // over the pairs of different pods
+	// Shares are those of the pair that was connected last, SharesOf asker and
+	// asked; they add up to its time since the Job's creation. Nil where it is
+	// not known which pair that was.
+	Shares   []Share
+	SharesOf [2]int
+	Checks   []Check // what the components say, beside what was measured
 
 	Gap  *time.Duration // reused names: last pod gone to first new question
 	Left []Left         // what the primer had left in the caches by then
@@ -90,13 +100,16 @@ type Pair struct {
 	Reached  Timing
 	Counts   Counts
 	Timeout  time.Duration // solo: connect timeout; 0: none
-	Shares   []Share       // add up to Reached.Since; nil where that or a clock is not known
+	Shares   []Share       // add up to Reached.Since; nil where that is not known
 }
 
 // Replica is when one DNS server was first seen to have a name.
 type Replica struct {
 	Server string
 	Seen   Timing
+
+	missed int64 // when the last look was begun that did not find it, on the asker's axis; -1: none
+	gap    bool  // looks after that one could not tell
 }
 
 // Judge computes what happened in a trial.
@@ -108,11 +121,14 @@ func Judge(t *result.Trial) *Verdict {
 	j.readLogs()
 	j.tieClocks()
 	j.owners = findOwners(t, j.logs)
-	j.v.FullTTL = j.fullTTL()
+	j.v.FullTTL = j.fullTTL(denials)
 	j.events = readEvents(&t.Run, j.logs, t.Plan.Job)
 	j.pairs()
 	j.totals()
+	j.shares()
+	j.v.Moments = j.moments()
 	j.v.Stages = j.stages()
+	j.v.Checks = j.checks()
 	j.v.FirstAsked = j.firstAsked()
 	j.reused()
 	j.status()
@@ -127,6 +143,11 @@ type judgement struct {
 	clocks *clocks
 	owners *owners
 	events []podEvents // by index
+	onName []Outcome   // when each pod's name was on the last DNS server
+
+	roads       []road          // by index
+	fullAddress uint32          // as FullTTL, of addresses
+	told        map[string]bool // DNS servers that the probes were told of; true: one that may answer clients
 }
 
 func (j *judgement) note(format string, a ...any) {
@@ -144,8 +165,13 @@ func (j *judgement) pairs() {
 			j.note("%s: %s", l.name(), l.problem)
 		}
 	}
+	n := len(j.logs) * len(j.logs)
+	if j.solo() {
+		n = len(j.logs)
+	}
+	j.v.Pairs = make([]Pair, 0, n)
 	for _, asker := range j.logs {
-		asker.index()
+		asker.index(len(j.logs))
 		for _, asked := range j.logs {
 			if j.solo() && (asked.pod.Index != 0 || asker.pod.Index == 0) {
 				continue
@@ -157,21 +183,23 @@ func (j *judgement) pairs() {
 
 // totals takes the latest pair of each kind.
 func (j *judgement) totals() {
-	var resolved, connected []Timing
+	var resolved, connected [2]lastOf // of lags, and since the Job's creation
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
 		if p.Self {
 			continue
 		}
-		resolved = append(resolved, p.Resolved)
-		connected = append(connected, p.Reached)
+		resolved[0].add(p.Resolved.Lag)
+		resolved[1].add(p.Resolved.Since)
+		connected[0].add(p.Reached.Lag)
+		connected[1].add(p.Reached.Since)
 		j.v.Counts.Add(p.Counts)
 		if j.solo() {
 			j.v.Workers = append(j.v.Workers, Worker{Index: p.Asker, Timeout: p.Timeout, Joined: p.Reached, Counts: p.Counts})
 		}
 	}
-	j.v.Resolved = latestTiming(resolved)
-	j.v.Connected = latestTiming(connected)
+	j.v.Resolved = Timing{resolved[0].get(), resolved[1].get()}
+	j.v.Connected = Timing{connected[0].get(), connected[1].get()}
 	j.v.OnServer = j.onServer()
 }
 

@@ -24,7 +24,7 @@ func TestNasty(t *testing.T) {
 	}{
 		{"no pods at all", func() *result.Trial {
 			b := peers(2)
-			b.Run.Pods = nil
+			b.Run.Pods, b.Run.Events = nil, nil
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
 			require.Equal(t, result.Invalid, v.Status)

@@ -31,33 +31,57 @@ func lostTiming(why string) Timing      { return Timing{lost(why), lost(why)} }
 func (t Timing) known() bool            { return t.Lag.Known() || t.Since.Known() }
 func abs(d time.Duration) time.Duration { return max(d, -d) }
 
-// latest is when the last of several things had happened. One that is lost
-// could have been the last, and one that is censored surely was: the others'
-// values are lower bounds then.
-func latest(all []Outcome) Outcome {
-	if len(all) == 0 {
+// lastOf finds when the last of several things had happened, one by one. One
+// that is lost could have been the last, and one that is censored surely was:
+// the others' values are lower bounds then.
+type lastOf struct {
+	n         int
+	out       Outcome
+	low, high time.Duration // of the last, by the clocks
+}
+
+func (l *lastOf) add(o Outcome) {
+	l.n++
+	switch {
+	case !l.out.Known():
+		return
+	case !o.Known():
+		l.out = o
+		return
+	case l.n == 1:
+		l.out, l.low, l.high = o, o.Value-o.Clock, o.Value+o.Clock
+		return
+	}
+	l.out.Value = max(l.out.Value, o.Value)
+	l.out.Lo = max(l.out.Lo, o.Lo)
+	l.out.Censored = l.out.Censored || o.Censored
+	l.low = max(l.low, o.Value-o.Clock)
+	l.high = max(l.high, o.Value+o.Clock)
+}
+
+// get returns the last, or that nothing was there.
+func (l *lastOf) get() Outcome {
+	out := l.out
+	switch {
+	case l.n == 0:
 		return lost("no pair was observed")
+	case !out.Known():
+		return out
 	}
-	out := all[0]
-	for _, o := range all {
-		if !o.Known() {
-			return o
-		}
-		out.Value = max(out.Value, o.Value)
-		out.Lo = max(out.Lo, o.Lo)
-		out.Censored = out.Censored || o.Censored
-	}
-	out.Clock = 0
-	low, high := all[0].Value-all[0].Clock, out.Value
-	for _, o := range all {
-		low = max(low, o.Value-o.Clock)
-		high = max(high, o.Value+o.Clock)
-	}
-	out.Clock = max(out.Value-low, high-out.Value)
+	out.Clock = max(out.Value-l.low, l.high-out.Value)
 	if out.Censored {
 		out.Lo = out.Value
 	}
 	return out
+}
+
+// latest is the last of them all.
+func latest(all []Outcome) Outcome {
+	var l lastOf
+	for _, o := range all {
+		l.add(o)
+	}
+	return l.get()
 }
 
 // earliest is when the first of several things had happened. One that is lost
@@ -77,17 +101,4 @@ func earliest(all []Outcome) Outcome {
 		}
 	}
 	return out
-}
-
-func latestTiming(all []Timing) Timing {
-	lags, sinces := split(all)
-	return Timing{latest(lags), latest(sinces)}
-}
-
-func split(all []Timing) (lags, sinces []Outcome) {
-	for _, t := range all {
-		lags = append(lags, t.Lag)
-		sinces = append(sinces, t.Since)
-	}
-	return lags, sinces
 }

@@ -48,10 +48,7 @@ func (j *judgement) pair(asker, asked *podLog) Pair {
 	if r.noZero == "" {
 		p.Zero, p.Clock = time.Duration(r.zero.mid), r.zero.error()
 	}
-	log := asker.byPeer[p.Asked]
-	if log == nil {
-		log = &peerLog{}
-	}
+	log := &asker.byPeer[p.Asked]
 	var from int64
 	p.Resolved, from = j.resolved(&p, asker, log, r)
 	p.Reached = j.reached(&p, asker, log, r, from)
@@ -78,30 +75,41 @@ func missing(asker *podLog, r *ruler, completeMeansSeen bool) Timing {
 func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Timing, int64) {
 	hit, lo := int64(-1), int64(0)
 	mixed, mixedLo := int64(-1), int64(0) // an answer that also holds the right address
-	for _, a := range log.answers {
-		if a.View != record.Client {
+	for i := range log.answers {
+		a := &log.answers[i]
+		if !a.clients() {
 			continue
 		}
 		n := count(a.closed)
-		p.Counts.Questions += n
+		// Before the first question nothing was asked: the interval begins
+		// with the process.
+		since := max(a.Prev, 0)
+		if a.View == record.Given {
+			since = a.at // it was not asked for
+		} else {
+			p.Counts.Questions += n
+		}
 		switch a.Class {
 		case record.Address:
 			by := j.owners.judge(a.Addrs, p.Asked)
 			if by.Kind == Current {
+				a.right = true
 				if hit < 0 || a.at < hit {
-					// Before the first question nothing was asked: the
-					// interval begins with the process.
-					hit, lo = a.at, max(a.Prev, 0)
+					hit, lo = a.at, since
 				}
 				continue
 			}
 			p.Counts.stale(by, n)
-			if j.owners.includes(a.Addrs, p.Asked) && (mixed < 0 || a.at < mixed) {
-				mixed, mixedLo = a.at, max(a.Prev, 0)
+			a.right = j.owners.includes(a.Addrs, p.Asked)
+			if a.right && (mixed < 0 || a.at < mixed) {
+				mixed, mixedLo = a.at, since
+			}
+			if j.solo() { // it connects to the first address only
+				a.right = len(a.Addrs) > 0 && j.owners.of(a.Addrs[0], p.Asked).Kind == Current
 			}
 		case record.NXDomain, record.NoData:
 			if a.Suffix == "" {
-				p.Counts.denial(a, j.v.FullTTL)
+				p.Counts.denial(*a, j.v.FullTTL)
 			}
 		default:
 			p.Counts.Failed += n

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"headless-job-dns/internal/experiment"
@@ -25,7 +26,7 @@ type podLog struct {
 	failed  map[string]bool // servers whose uncached view means nothing
 	problem string          // why lines may be missing; empty: the log is whole
 
-	byPeer map[int]*peerLog
+	byPeer []peerLog
 }
 
 // answer is a run of equal answers.
@@ -33,7 +34,12 @@ type answer struct {
 	*record.Answer
 	at     int64          // when the first came
 	closed *record.Closed // nil: the log ended before the run did
+	right  bool           // the asker could have connected to the asked pod with it
+	costs  int64          // see splitter.costs; 0: not known yet
 }
+
+// clients tells an answer that the client itself got, of whatever resolver.
+func (a *answer) clients() bool { return a.View == record.Client || a.View == record.Given }
 
 // dial is a run of equal outcomes of connects.
 type dial struct {
@@ -71,19 +77,19 @@ func (d dial) lastAsked() int64 {
 	return max(d.Asked, d.closed.Until)
 }
 
-// readLogs indexes the log of every pod that there should have been.
+// readLogs indexes the log of every pod that there should have been: as the
+// runner saw them, for a log may claim anything.
 func (j *judgement) readLogs() {
 	n := 0
 	for i := range j.t.Run.Pods {
-		p := &j.t.Run.Pods[i]
-		n = max(n, p.Index+1)
-		if len(p.Lines) > 0 && p.Lines[0].Start != nil {
-			n = max(n, p.Lines[0].Start.Pods)
+		n = max(n, j.t.Run.Pods[i].Index+1)
+	}
+	for _, e := range j.t.Run.Events {
+		if e.Object == "pod" && e.Index != nil {
+			n = max(n, *e.Index+1)
 		}
 	}
-	// A log that lies about its number of pods would cost memory; no plan has
-	// more.
-	n = min(n, experiment.MaxPods)
+	n = min(n, experiment.MaxPods) // no plan has more
 	j.v.Pods = n
 	j.logs = make([]*podLog, n)
 	for i := range j.t.Run.Pods {
@@ -102,7 +108,34 @@ func (j *judgement) readLogs() {
 		if j.logs[i] == nil {
 			j.logs[i] = readLog(&result.Pod{Index: i, Problem: "there is no such pod in the records"})
 		}
+		// Its probe asked for others than there were, or one that there was is
+		// not in the records.
+		if s := j.logs[i].start; s != nil && s.Pods != 0 && s.Pods != n {
+			problem := fmt.Sprintf("its log is of a job of %d pods, not %d", s.Pods, n)
+			j.logs[i].problem = problem
+			j.v.Status = result.Invalid
+			j.v.Reasons = append(j.v.Reasons, j.logs[i].name()+": "+problem)
+		}
 	}
+}
+
+// possible tells whether a line's times are those of a trial.
+func possible(l *record.Line) bool {
+	in := func(least int64, times ...int64) bool {
+		return !slices.ContainsFunc(times, func(t int64) bool { return t < least || t > longest })
+	}
+	switch {
+	case !in(0, l.T):
+	case l.Answer != nil:
+		return in(0, l.Answer.Asked) && in(-1, l.Answer.Prev)
+	case l.Dial != nil:
+		return in(0, l.Dial.Asked, l.Dial.WhoAt)
+	case l.Closed != nil:
+		return in(0, l.Closed.Last, l.Closed.Until, l.Closed.MinRTT, l.Closed.MaxRTT)
+	default:
+		return true
+	}
+	return false
 }
 
 func readLog(p *result.Pod) *podLog {
@@ -122,18 +155,26 @@ func readLog(p *result.Pod) *podLog {
 		return l
 	}
 	l.start = s
-	closed := map[int]*record.Closed{}
+	closed := make(map[int]*record.Closed, len(p.Lines)/2)
+	answers, dials := 0, 0
 	for i := range p.Lines {
-		if c := p.Lines[i].Closed; c != nil {
-			closed[c.ID] = c
+		switch line := &p.Lines[i]; {
+		case !possible(line):
+		case line.Closed != nil:
+			closed[line.Closed.ID] = line.Closed
+		case line.Answer != nil:
+			answers++
+		case line.Dial != nil:
+			dials++
 		}
 	}
+	l.answers, l.dials = make([]answer, 0, answers), make([]dial, 0, dials)
 	for i := range p.Lines {
 		line := &p.Lines[i]
 		switch {
 		case line.V != record.Version:
 			broken(fmt.Sprintf("its log has a line of version %d", line.V))
-		case line.T < 0 || line.T > longest:
+		case !possible(line):
 			broken("its log has an impossible time")
 			continue
 		}
@@ -145,7 +186,7 @@ func readLog(p *result.Pod) *podLog {
 			l.checks = append(l.checks, line.Check)
 			l.failed[line.Check.Server] = !line.Check.OK
 		case line.Answer != nil:
-			l.answers = append(l.answers, answer{line.Answer, line.T, closed[line.Answer.ID]})
+			l.answers = append(l.answers, answer{Answer: line.Answer, at: line.T, closed: closed[line.Answer.ID]})
 		case line.Dial != nil:
 			l.dials = append(l.dials, dial{line.Dial, line.T, closed[line.Dial.ID]})
 		case line.Done != nil:
@@ -163,28 +204,41 @@ func readLog(p *result.Pod) *podLog {
 	return l
 }
 
-// index sorts the log by peer, once.
-func (l *podLog) index() {
-	if l.byPeer != nil {
-		return
+// index sorts the log by peer, once; n is how many there are.
+func (l *podLog) index(n int) {
+	answers := byPeer(l.answers, n, func(a *answer) int { return a.Peer })
+	dials := byPeer(l.dials, n, func(d *dial) int { return d.Peer })
+	l.byPeer = make([]peerLog, n)
+	for i := range l.byPeer {
+		l.byPeer[i] = peerLog{answers[i], dials[i]}
 	}
-	l.byPeer = map[int]*peerLog{}
-	at := func(peer int) *peerLog {
-		p := l.byPeer[peer]
-		if p == nil {
-			p = &peerLog{}
-			l.byPeer[peer] = p
+}
+
+// byPeer sorts a log's lines by the peer that they are about, in a single
+// array. Lines about peers that there are not are left out.
+func byPeer[T any](lines []T, n int, peer func(*T) int) [][]T {
+	ends := make([]int, n+1) // of each peer's lines, shifted by one
+	known := func(i int) (p int, ok bool) {
+		p = peer(&lines[i])
+		return p, p >= 0 && p < n
+	}
+	for i := range lines {
+		if p, ok := known(i); ok {
+			ends[p+1]++
 		}
-		return p
 	}
-	for _, a := range l.answers {
-		p := at(a.Peer)
-		p.answers = append(p.answers, a)
+	out := make([][]T, n)
+	all := make([]T, len(lines))
+	for p := range out {
+		ends[p+1] += ends[p]
+		out[p] = all[ends[p]:ends[p]:ends[p+1]]
 	}
-	for _, d := range l.dials {
-		p := at(d.Peer)
-		p.dials = append(p.dials, d)
+	for i := range lines {
+		if p, ok := known(i); ok {
+			out[p] = append(out[p], lines[i])
+		}
 	}
+	return out
 }
 
 // name says which pod's log this is.

@@ -1,7 +1,9 @@
 package judge_test
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +43,24 @@ func TestInvariants(t *testing.T) {
 			}
 			if p.Zero < 0 {
 				t.Fatalf("seed %d: zero before the asker's start", seed)
+			}
+			addUp(t, fmt.Sprintf("seed %d", seed), p)
+			if split := p.Shares != nil; split != (!p.Self && p.Reached.Since.Known() && p.Reached.Since.Value > 0) {
+				t.Fatalf("seed %d: %d->%d reached %+v, shares %+v", seed, p.Asker, p.Asked, p.Reached.Since, p.Shares)
+			}
+		}
+		if v.Connected.Since.Known() {
+			last := pair(v, v.SharesOf[0], v.SharesOf[1])
+			if last.Reached.Since.Censored != v.Connected.Since.Censored || !slices.Equal(last.Shares, v.Shares) {
+				t.Fatalf("seed %d: shares of %v, of another pair than the last one", seed, v.SharesOf)
+			}
+		}
+		if len(v.Moments) != v.Pods {
+			t.Fatalf("seed %d: moments of %d pods of %d", seed, len(v.Moments), v.Pods)
+		}
+		for _, m := range v.Moments {
+			for _, o := range []judge.Outcome{m.Created, m.Scheduled, m.Addressed, m.Started, m.Ready, m.InSlice, m.OnServer, m.Current, m.Connected} {
+				outcome("moment", o)
 			}
 		}
 		for _, o := range []judge.Timing{v.Resolved, v.Connected, v.OnServer} {
@@ -92,16 +112,4 @@ func random(r *rand.Rand) *result.Trial {
 		}
 	}
 	return b.End()
-}
-
-func BenchmarkJudge(b *testing.B) {
-	const trials, pods = 1000, 16
-	t := synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, pods, 300*ms, 30*time.Second, true).End()
-	b.ReportAllocs()
-	for b.Loop() {
-		for range trials {
-			judge.Judge(t)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/1000trials")
 }

@@ -15,12 +15,13 @@ const notLooked = "not looked at: "
 
 // servers finds when each replica first had the name, for the replicas that
 // this asker looked at. NODATA to a question of an unserved type says that the
-// name is there.
+// name is there, NXDOMAIN that it is not; anything else says nothing.
 func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
 	type seen struct {
-		hit, lo int64
-		last    int64 // when the last question was asked
-		blind   bool  // there at the first question: since when is not known
+		hit    int64
+		prev   int64 // the question before the hit
+		absent int64 // when the last question was asked that missed it; -1: none did
+		last   int64 // when the last question was asked
 	}
 	found := map[string]*seen{}
 	for _, a := range log.answers {
@@ -29,12 +30,17 @@ func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
 		}
 		s := found[a.Server]
 		if s == nil {
-			s = &seen{hit: -1}
+			s = &seen{hit: -1, absent: -1}
 			found[a.Server] = s
 		}
 		s.last = max(s.last, a.lastAsked())
-		if (a.Class == record.NoData || a.Class == record.Address) && (s.hit < 0 || a.at < s.hit) {
-			s.hit, s.lo, s.blind = a.at, max(a.Prev, 0), a.Prev < 0
+		switch a.Class {
+		case record.NXDomain:
+			s.absent = max(s.absent, a.lastAsked())
+		case record.NoData, record.Address:
+			if s.hit < 0 || a.at < s.hit {
+				s.hit, s.prev = a.at, a.Prev
+			}
 		}
 	}
 	var out []Replica
@@ -49,12 +55,12 @@ func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
 				t = r.at(s.last, s.last, true)
 			}
 		default:
-			t = r.at(min(s.lo, s.hit), s.hit, false)
-			if s.blind && t.Since.Known() {
+			t = r.at(min(max(s.absent, 0), s.hit), s.hit, false)
+			if s.absent < 0 && t.Since.Known() {
 				t.Since.Lo = min(t.Since.Value, 0) // it may have been there since the Job was asked for
 			}
 		}
-		out = append(out, Replica{server, t})
+		out = append(out, Replica{Server: server, Seen: t, missed: s.absent, gap: s.absent < s.prev || s.hit < 0 && s.absent < s.last})
 	}
 	slices.SortFunc(out, func(a, b Replica) int { return cmp.Compare(a.Server, b.Server) })
 	return out
@@ -72,7 +78,7 @@ func (j *judgement) onServer() Timing {
 	}
 	looked := map[key][]Outcome{}
 	var servers []string
-	var lags []Outcome
+	var lags lastOf
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
 		if p.Self {
@@ -84,11 +90,18 @@ func (j *judgement) onServer() Timing {
 			}
 			k := key{p.Asked, r.Server}
 			looked[k] = append(looked[k], r.Seen.Since)
-			lags = append(lags, r.Seen.Lag)
+			lags.add(r.Seen.Lag)
 		}
 	}
+	j.onName = make([]Outcome, len(j.logs))
+	nobody := func(why string) Timing {
+		for i := range j.onName {
+			j.onName[i] = lost(why)
+		}
+		return lostTiming(why)
+	}
 	if j.t.Plan.Arm.Observer != record.PeersServer && len(servers) == 0 {
-		return lostTiming(NotAsked)
+		return nobody(NotAsked)
 	}
 	j.noteChecks()
 	if len(servers) == 0 {
@@ -97,16 +110,24 @@ func (j *judgement) onServer() Timing {
 			why = notLooked + "no DNS server's own address was known"
 		}
 		j.note("uncached view %s", why)
-		return lostTiming(why)
+		return nobody(why)
 	}
 	slices.Sort(servers)
-	var all []Outcome
+	for i := range j.logs {
+		var all []Outcome
+		for _, server := range servers {
+			first := lost(fmt.Sprintf("%sindex %d on %s by anybody", notLooked, i, server))
+			if seen := looked[key{i, server}]; len(seen) > 0 {
+				first = earliest(seen)
+			}
+			all = append(all, first)
+		}
+		j.onName[i] = latest(all)
+	}
 	for _, server := range servers {
 		var missed []string
 		for i := range j.logs {
-			if seen := looked[key{i, server}]; len(seen) > 0 {
-				all = append(all, earliest(seen))
-			} else {
+			if len(looked[key{i, server}]) == 0 {
 				missed = append(missed, fmt.Sprint(i))
 			}
 		}
@@ -116,7 +137,7 @@ func (j *judgement) onServer() Timing {
 			return lostTiming(why)
 		}
 	}
-	return Timing{Lag: latest(lags), Since: latest(all)}
+	return Timing{Lag: lags.get(), Since: latest(j.onName)}
 }
 
 // knowsServers tells whether any pod was told of a replica.

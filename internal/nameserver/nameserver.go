@@ -1,11 +1,10 @@
-// Package nameserver puts a private CoreDNS into the run's namespace, in the
-// configuration that a version of kubeadm ships, so that DNS configurations
-// can be compared on one cluster without touching the cluster's own DNS.
+// Package nameserver puts a private DNS into the run's namespace, in a
+// configuration that many clusters have, so that configurations can be compared
+// on one cluster without touching the cluster's own DNS.
 package nameserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -23,74 +23,170 @@ import (
 	"headless-job-dns/manifests"
 )
 
-// startPatience is how long the replicas may take to become ready: an image
-// pull on a slow link included.
+// startPatience is how long the pods may take to become ready: an image pull
+// on a slow link included.
 const startPatience = 3 * time.Minute
 
-// Params says where and as what the private DNS runs.
+// Params says where and as what a private DNS runs.
 type Params struct {
-	Owner  manifests.Owner
-	Image  string // empty: the one in the manifests
-	Domain string // cluster domain
+	Owner   manifests.Owner
+	Image   string // of CoreDNS; empty: the one in the manifests
+	Dnsmasq string // image of dnsmasq; empty: the one in the manifests
+	Domain  string // cluster domain
+
+	// What experiment.Forwarding forwards to: the address of the cluster's DNS
+	// Service, and, where they are known, the replicas behind it (host:port).
+	ClusterDNS      string
+	ClusterReplicas []string
 }
 
-// Objects returns what Start creates, in that order.
+// Objects returns what Start creates, in that order. What is known only then,
+// the address of a Service, is not in them.
 func Objects(dns experiment.DNS, p Params) ([]manifests.Object, error) {
-	return manifests.CoreDNS(dns, manifests.CoreDNSParams{Owner: p.Owner, Name: name(dns), Image: p.Image, Domain: p.Domain})
+	return manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: p.Owner, Name: name(dns), CoreDNS: p.Image, Dnsmasq: p.Dnsmasq, Domain: p.Domain})
 }
 
 // name is a legal object name for the configuration.
 func name(dns experiment.DNS) string { return "dns-" + strings.ReplaceAll(string(dns), ".", "-") }
 
-// Start creates the private DNS, waits until every replica serves, and returns
+// Pods returns how many pods a private DNS has on a cluster of so many nodes,
+// at most.
+func Pods(dns experiment.DNS, nodes int) (int, error) {
+	objs, err := Objects(dns, Params{Owner: manifests.Owner{Run: "count", Namespace: "count"}})
+	n := 0
+	for _, o := range objs {
+		switch o := o.(type) {
+		case *appsv1.Deployment:
+			n += int(*o.Spec.Replicas)
+		case *appsv1.DaemonSet:
+			n += nodes
+		}
+	}
+	return n, err
+}
+
+// Corefile returns how the servers of a private DNS are configured, as text for
+// a report: what clients reach first, then what is behind it.
+func Corefile(dns experiment.DNS, p Params) (string, error) {
+	objs, err := Objects(dns, p)
+	if err != nil {
+		return "", fmt.Errorf("private dns %s: %w", dns, err)
+	}
+	var parts []string
+	for _, o := range slices.Backward(objs) {
+		switch o := o.(type) {
+		case *corev1.ConfigMap:
+			if p.ClusterDNS != "" && dns == experiment.Forwarding {
+				if err := manifests.SetUpstream(o, p.ClusterDNS); err != nil {
+					return "", err
+				}
+			}
+			parts = append(parts, "# CoreDNS "+o.Name+"\n"+o.Data["Corefile"])
+		case *appsv1.Deployment:
+			for _, c := range o.Spec.Template.Spec.Containers {
+				if c.Name == manifests.DnsmasqContainer {
+					parts = append(parts, "# "+strings.Join(append(c.Command, c.Args...), " ")+"\n")
+				}
+			}
+		}
+	}
+	return strings.Join(parts, ""), nil
+}
+
+// Start creates a private DNS, waits until every pod of it serves, and returns
 // how pods use it. It gives up early when stuck says that a pod cannot start.
 // What it created stays, also after an error.
 func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, stuck func() string) (trial.Resolver, error) {
+	r, err := start(ctx, c, dns, p, stuck)
+	if err != nil {
+		return r, fmt.Errorf("private dns %s: %w", dns, err)
+	}
+	return r, nil
+}
+
+func start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, stuck func() string) (trial.Resolver, error) {
 	var r trial.Resolver
 	objs, err := Objects(dns, p)
 	if err != nil {
 		return r, err
 	}
+	// The last Service is what pods are given; one before it is forwarded to.
+	var services []*corev1.Service
+	upstream := p.ClusterDNS
 	for _, o := range objs {
+		if err := manifests.SetUpstream(o, upstream); err != nil {
+			return r, err
+		}
 		if err := c.Create(ctx, o); err != nil {
-			return r, fmt.Errorf("private dns %s: %w", dns, err)
+			return r, err
+		}
+		if _, ok := o.(*corev1.Service); ok {
+			svc, err := c.Kube.CoreV1().Services(p.Owner.Namespace).Get(ctx, o.GetName(), metav1.GetOptions{})
+			if err != nil {
+				return r, err
+			}
+			services = append(services, svc)
+			upstream = svc.Spec.ClusterIP
 		}
 	}
-	if err := c.WaitDeployment(ctx, p.Owner.Namespace, name(dns), startPatience, stuck); err != nil {
-		return r, fmt.Errorf("private dns %s: %w", dns, err)
+	for _, o := range objs {
+		switch o.(type) {
+		case *appsv1.Deployment:
+			err = c.WaitDeployment(ctx, p.Owner.Namespace, o.GetName(), startPatience, stuck)
+		case *appsv1.DaemonSet:
+			err = c.WaitDaemonSet(ctx, p.Owner.Namespace, o.GetName(), startPatience, stuck)
+		}
+		if err != nil {
+			return r, err
+		}
 	}
-	svc, err := c.Kube.CoreV1().Services(p.Owner.Namespace).Get(ctx, name(dns), metav1.GetOptions{})
-	if err != nil {
-		return r, fmt.Errorf("private dns %s: %w", dns, err)
-	}
-	lives := func(ctx context.Context) (map[string]string, error) {
-		return replicas(ctx, c, p.Owner.Namespace, svc.Spec.Selector)
+	lives := func(ctx context.Context) ([]map[string]string, error) {
+		var all []map[string]string
+		for _, svc := range services {
+			l, err := livesBehind(ctx, c, svc)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, l)
+		}
+		return all, nil
 	}
 	first, err := lives(ctx)
 	if err != nil {
-		return r, fmt.Errorf("private dns %s: %w", dns, err)
+		return r, err
 	}
-	r.Replicas = slices.Sorted(maps.Keys(first))
+	for i, svc := range services {
+		if len(first[i]) == 0 {
+			return r, fmt.Errorf("no pod behind service %s/%s runs", svc.Namespace, svc.Name)
+		}
+	}
+	own := func(i int) []string { return slices.Sorted(maps.Keys(first[i])) }
+	switch {
+	case len(services) > 1:
+		r.Replicas, r.Caches = own(0), own(1)
+	case dns == experiment.Forwarding:
+		r.Replicas, r.Caches = p.ClusterReplicas, own(0)
+	default:
+		r.Replicas = own(0)
+	}
+	r.PodDNS = manifests.ClusterFirst(services[len(services)-1].Spec.ClusterIP, p.Owner.Namespace, p.Domain)
 	r.Unchanged = func(ctx context.Context) error {
 		now, err := lives(ctx)
 		if err != nil {
 			return fmt.Errorf("private dns %s: cannot tell whether its replicas are still the same: %w", dns, err)
 		}
-		if !maps.Equal(first, now) {
+		if !slices.EqualFunc(first, now, maps.Equal) {
 			return fmt.Errorf("private dns %s: a replica was restarted or replaced, its cache was lost", dns)
 		}
 		return nil
 	}
-	if len(r.Replicas) == 0 {
-		return r, errors.New("private dns " + string(dns) + " has no running replica")
-	}
-	r.PodDNS = manifests.ClusterFirst(svc.Spec.ClusterIP, p.Owner.Namespace, p.Domain)
 	return r, nil
 }
 
-// replicas returns which life of which pod serves at each address, host:port.
-func replicas(ctx context.Context, c *cluster.Client, namespace string, selector map[string]string) (map[string]string, error) {
-	pods, err := c.Kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: selector})})
+// livesBehind returns which life of which pod serves at each address behind a
+// Service, host:port.
+func livesBehind(ctx context.Context, c *cluster.Client, svc *corev1.Service) (map[string]string, error) {
+	pods, err := c.Kube.CoreV1().Pods(svc.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: svc.Spec.Selector})})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,8 @@
 package nameserver
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,30 +19,52 @@ import (
 	"headless-job-dns/manifests"
 )
 
-var params = Params{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Image: "img", Domain: "example.org"}
+var params = Params{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Image: "img", Dnsmasq: "masq", Domain: "example.org", ClusterDNS: "10.96.0.10", ClusterReplicas: []string{"10.9.0.1:53"}}
 
 func free() string { return "" }
 
-// serving is a cluster in which a Deployment's pods run as soon as it exists.
+// serving is a cluster in which a Deployment's pods run as soon as it exists,
+// and a DaemonSet's on two nodes. Its Services have the addresses 10.96.0.50,
+// 10.96.0.51, ... in the order of their creation.
 func serving(ips ...string) *cluster.Client {
 	kube := fake.NewClientset()
+	run := func(template corev1.PodTemplateSpec, ips ...string) error {
+		for _, ip := range ips {
+			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p" + ip, Namespace: "ns", Labels: template.Labels}}
+			p.Status.Phase, p.Status.PodIP = corev1.PodRunning, ip
+			if err := kube.Tracker().Add(p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	kube.PrependReactor("create", "deployments", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		d := a.(k8stesting.CreateAction).GetObject().(*appsv1.Deployment)
 		d.Status.AvailableReplicas = *d.Spec.Replicas
-		for _, ip := range ips {
-			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p" + ip, Namespace: "ns", Labels: d.Spec.Template.Labels}}
-			p.Status.Phase, p.Status.PodIP = corev1.PodRunning, ip
-			if err := kube.Tracker().Add(p); err != nil {
-				return true, nil, err
-			}
-		}
-		return false, nil, nil
+		err := run(d.Spec.Template, ips...)
+		return err != nil, nil, err
 	})
+	kube.PrependReactor("create", "daemonsets", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		d := a.(k8stesting.CreateAction).GetObject().(*appsv1.DaemonSet)
+		d.Status.DesiredNumberScheduled, d.Status.NumberAvailable = 2, 2
+		err := run(d.Spec.Template, "10.1.0.2", "10.1.0.1")
+		return err != nil, nil, err
+	})
+	services := 0
 	kube.PrependReactor("create", "services", func(a k8stesting.Action) (bool, runtime.Object, error) {
-		a.(k8stesting.CreateAction).GetObject().(*corev1.Service).Spec.ClusterIP = "10.96.0.53"
+		a.(k8stesting.CreateAction).GetObject().(*corev1.Service).Spec.ClusterIP = fmt.Sprintf("10.96.0.%d", 50+services)
+		services++
 		return false, nil, nil
 	})
 	return &cluster.Client{Kube: kube}
+}
+
+// corefileOf returns a Corefile as it was created.
+func corefileOf(t *testing.T, c *cluster.Client, name string) string {
+	cm, err := c.Kube.CoreV1().ConfigMaps("ns").Get(t.Context(), name, metav1.GetOptions{})
+	require.NoError(t, err)
+	require.NotContains(t, cm.Data["Corefile"], "__PILLAR__")
+	return cm.Data["Corefile"]
 }
 
 func TestStart(t *testing.T) {
@@ -48,11 +72,48 @@ func TestStart(t *testing.T) {
 	r, err := Start(t.Context(), c, experiment.Kubeadm131, params, free)
 	require.NoError(t, err)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053", "[fd00::1]:1053"}, r.Replicas)
-	require.Equal(t, "10.96.0.53", r.PodDNS.Nameserver)
+	require.Empty(t, r.Caches)
+	require.Equal(t, "10.96.0.50", r.PodDNS.Nameserver)
 	require.Equal(t, []string{"ns.svc.example.org", "svc.example.org", "example.org"}, r.PodDNS.Searches)
 	d, err := c.Kube.AppsV1().Deployments("ns").Get(t.Context(), name(experiment.Kubeadm131), metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "img", d.Spec.Template.Spec.Containers[0].Image)
+}
+
+// TestStartNodeLocal: clients reach the caches, which forward to the replicas'
+// Service.
+func TestStartNodeLocal(t *testing.T) {
+	c := serving("10.0.0.1", "10.0.0.2")
+	r, err := Start(t.Context(), c, experiment.NodeLocal131, params, free)
+	require.NoError(t, err)
+	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053"}, r.Replicas)
+	require.Equal(t, []string{"10.1.0.1:1053", "10.1.0.2:1053"}, r.Caches)
+	require.Equal(t, "10.96.0.51", r.PodDNS.Nameserver)
+	require.Contains(t, corefileOf(t, c, "dns-nodelocal-1-31"), "forward . 10.96.0.50 {")
+	require.Contains(t, corefileOf(t, c, "dns-nodelocal-1-31-upstream"), "kubernetes example.org")
+	svc, err := c.Kube.CoreV1().Services("ns").Get(t.Context(), "dns-nodelocal-1-31", metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, corev1.ServiceInternalTrafficPolicyLocal, *svc.Spec.InternalTrafficPolicy)
+	require.NoError(t, r.Unchanged(t.Context()))
+	require.NoError(t, c.Kube.CoreV1().Pods("ns").Delete(t.Context(), "p10.1.0.2", metav1.DeleteOptions{}))
+	require.ErrorContains(t, r.Unchanged(t.Context()), "restarted or replaced", "a cache in front counts too")
+}
+
+func TestStartForwarding(t *testing.T) {
+	c := serving("10.0.0.1", "10.0.0.2")
+	r, err := Start(t.Context(), c, experiment.Forwarding, params, free)
+	require.NoError(t, err)
+	require.Equal(t, params.ClusterReplicas, r.Replicas)
+	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053"}, r.Caches)
+	require.Contains(t, corefileOf(t, c, "dns-forwarding"), "forward . 10.96.0.10 {")
+	roles, err := c.Kube.RbacV1().ClusterRoles().List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	require.Empty(t, roles.Items)
+
+	p := params
+	p.ClusterDNS = ""
+	_, err = Start(t.Context(), serving("10.0.0.1"), experiment.Forwarding, p, free)
+	require.ErrorContains(t, err, "private dns forwarding: configmap ns/dns-forwarding: the address of the DNS Service")
 }
 
 func TestAReplacedReplicaIsNoticed(t *testing.T) {
@@ -71,12 +132,12 @@ func TestAReplacedReplicaIsNoticed(t *testing.T) {
 
 func TestStartWithoutReplicas(t *testing.T) {
 	_, err := Start(t.Context(), serving(), experiment.Kubeadm132, params, free)
-	require.ErrorContains(t, err, "private dns kubeadm-1.32 has no running replica")
+	require.ErrorContains(t, err, "private dns kubeadm-1.32: no pod behind service ns/dns-kubeadm-1-32 runs")
 }
 
 func TestTheConfigurationsDoNotMeet(t *testing.T) {
 	seen := map[string]bool{}
-	for _, dns := range []experiment.DNS{experiment.Kubeadm131, experiment.Kubeadm132} {
+	for _, dns := range experiment.AllDNS[1:] {
 		objs, err := Objects(dns, params)
 		require.NoError(t, err)
 		for _, o := range objs {
@@ -91,4 +152,48 @@ func TestTheConfigurationsDoNotMeet(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNeedsClusterRole keeps what the plan says of each configuration true.
+func TestNeedsClusterRole(t *testing.T) {
+	for _, dns := range experiment.AllDNS[1:] {
+		objs, err := Objects(dns, params)
+		require.NoError(t, err)
+		roles := 0
+		for _, o := range objs {
+			if _, ok := o.(*rbacv1.ClusterRole); ok {
+				roles++
+			}
+		}
+		require.Equal(t, dns.NeedsClusterRole(), roles == 1, dns)
+	}
+}
+
+func TestPods(t *testing.T) {
+	for dns, want := range map[experiment.DNS]int{experiment.Kubeadm131: 2, experiment.KubeDNS: 2, experiment.Forwarding: 2, experiment.NodeLocal132: 5} {
+		n, err := Pods(dns, 3)
+		require.NoError(t, err)
+		require.Equal(t, want, n, dns)
+	}
+	_, err := Pods(experiment.ClusterDNS, 3)
+	require.Error(t, err)
+}
+
+func TestCorefile(t *testing.T) {
+	text := func(dns experiment.DNS) string {
+		s, err := Corefile(dns, params)
+		require.NoError(t, err)
+		require.NotContains(t, s, "cluster.local")
+		return s
+	}
+	require.True(t, strings.HasPrefix(text(experiment.NoDenialCache), "# CoreDNS dns-no-denial-cache\n.:1053 {\n"))
+	require.Contains(t, text(experiment.Forwarding), "forward . 10.96.0.10 {")
+	require.True(t, strings.HasPrefix(text(experiment.KubeDNS), "# /usr/sbin/dnsmasq -k --cache-size=1000 --no-negcache "))
+	require.Contains(t, text(experiment.KubeDNS), "\n# CoreDNS dns-kube-dns\n.:10053 {\n    bind 127.0.0.1\n")
+	front, behind, found := strings.Cut(text(experiment.NodeLocal132), "# CoreDNS dns-nodelocal-1-32-upstream\n")
+	require.True(t, found)
+	require.Contains(t, front, "denial 9984 5")
+	require.Contains(t, behind, "disable denial example.org")
+	_, err := Corefile(experiment.ClusterDNS, params)
+	require.ErrorContains(t, err, "private dns cluster")
 }

@@ -42,7 +42,9 @@ type Setting struct {
 	Name string
 	// Timeout is 0 for NoTimeout.
 	Timeout time.Duration
-	// Times are the run times in seconds, in the order of the runs.
+	// Times are the run times in seconds, in the order of the runs: from just
+	// before the request that created the workload until its output ended
+	// (converged-computing/operator-experiments, google/service-timing).
 	Times []float64
 }
 

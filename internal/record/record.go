@@ -37,6 +37,7 @@ type Observer string
 const (
 	// Solo asks what one worker of the original workload asked: index 0
 	// listens, every other pod resolves and joins index 0 by libzmq's rules.
+	// With Start.ByAddress it asks nothing and joins an address that it is Given.
 	Solo Observer = "solo"
 	// Peers asks for every peer's address through the pod's own resolver.
 	Peers Observer = "peers"
@@ -75,6 +76,7 @@ type Start struct {
 	Deadline        int64 `json:"deadline"`                    // ns; nothing is asked after it
 	FirstQueryAfter int64 `json:"first_query_after,omitempty"` // ns
 	ConnectTimeout  int64 `json:"connect_timeout,omitempty"`   // ns, solo workers; 0 = the kernel decides
+	ByAddress       bool  `json:"by_address,omitempty"`        // solo workers: the address is Given, no DNS is asked
 
 	Resolv   Resolv   `json:"resolv"`
 	Replicas []string `json:"replicas,omitempty"` // host:port of each DNS replica, as told by the runner
@@ -111,7 +113,14 @@ const (
 	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks; in Prime, A of one server that it names
 	Uncached View = "uncached" // an unserved type, once per key, of one replica directly
 	Direct   View = "direct"   // A of one replica directly (Prime only)
+	// Given is no question: index 0's address was handed over by exec, to a
+	// solo worker that asks no DNS. Asked is since when it had waited for that,
+	// Server is HandOver.
+	Given View = "given"
 )
+
+// HandOver is the server of a Given answer.
+const HandOver = "exec"
 
 // Class sorts the answers to a question.
 type Class string

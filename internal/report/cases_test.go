@@ -3,8 +3,11 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
@@ -65,16 +69,6 @@ func TestMixed(t *testing.T) {
 	}
 	r.Warn("the last line of trials.jsonl (16) is incomplete: 1 trial is left out")
 	both(t, "mixed", r)
-	md := string(r.Markdown())
-	for i, line := range strings.Split(md, "\n") {
-		if k := strings.Index(line, "@octocat"); k >= 0 {
-			require.Equal(t, 1, strings.Count(line[:k], "`")%2, "line %d: the mention is outside of a code span: %s", i+1, line)
-		}
-		require.False(t, strings.HasPrefix(line, "# x"), "line %d: a heading that is not ours", i+1)
-	}
-	for _, row := range tablesOf(md) {
-		require.Len(t, row, 1, "every row of a table has as many cells as its head")
-	}
 }
 
 // tablesOf returns, by table, the different numbers of bars in its rows.
@@ -107,24 +101,44 @@ func TestHostileEnvironment(t *testing.T) {
 	}
 	b, err := json.Marshal(e)
 	require.NoError(t, err)
-	md := string(New(testPlan(t, "quick"), b).Markdown())
-	fence := ""
-	for i, line := range strings.Split(md, "\n") {
-		switch {
-		case fence != "":
-			if line == fence {
-				fence = ""
-			}
-		case strings.HasPrefix(line, "```"):
-			fence = line
-		default:
-			if k := strings.Index(line, "@octocat"); k >= 0 {
-				require.Equal(t, 1, strings.Count(line[:k], "`")%2, "line %d: %s", i+1, line)
-			}
-			require.NotEqual(t, "# out", line)
-		}
+	requireForms(t, New(testPlan(t, "quick"), b))
+}
+
+// TestAgain: the last attempt at a trial counts, and the report says that there
+// were others.
+func TestAgain(t *testing.T) {
+	p := testPlan(t, "quick")
+	r := New(p, nil)
+	spoilt := play(p.Trials[0])
+	spoilt.Status, spoilt.Reason = result.Invalid, "a node went away"
+	r.Add(spoilt)
+	require.Equal(t, 1, r.Invalid())
+	for _, planned := range p.Trials {
+		r.Add(play(planned))
 	}
-	require.Empty(t, fence, "every block ends")
+	require.Zero(t, r.Invalid())
+	md := string(r.Markdown())
+	require.Contains(t, md, "8 of 8 trials carried out (8 complete, 0 censored, 0 invalid)")
+	require.Contains(t, md, "1 trial carried out again after an invalid attempt; the last attempt counts.")
+	require.NotContains(t, md, "a node went away")
+}
+
+// TestChecks: what components say stands beside what was measured.
+func TestChecks(t *testing.T) {
+	r := New(testPlan(t, "quick"), nil)
+	arm := experiment.Arm{DNS: experiment.Kubeadm131}
+	for i, theirs := range []float64{1, 3} {
+		r.trials = append(r.trials, trial{id: fmt.Sprintf("t%03d", i), arm: arm, status: result.Complete, v: &judge.Verdict{Checks: []judge.Check{
+			{Name: "ready", Unit: "s", Ours: judge.Range{Lo: 1, Hi: 1.5}, Theirs: judge.Range{Lo: theirs, Hi: theirs}, Note: "whole seconds"},
+			{Name: "hits", Ours: judge.Range{Lo: 1200, Hi: 1300}, Theirs: judge.Range{Lo: 1250, Hi: math.Inf(1)}},
+		}}})
+	}
+	require.Equal(t, [][]string{
+		{"dns, what", "ours", "theirs", "agree"},
+		{"`kubeadm-1.31`, ready", "1.00 s to 1.50 s", "1.00 s to 3.00 s", "1/2"},
+		{"`kubeadm-1.31`, hits", "1,200 to 1,300", "1,250 to +Inf", "2/2"},
+	}, r.checkRows())
+	require.Equal(t, []string{"ready: whole seconds", "`kubeadm-1.31`, ready: they do not agree in `t001`"}, r.checkNotes())
 }
 
 func TestEnvironmentThatCannotBeRead(t *testing.T) {
@@ -134,7 +148,7 @@ func TestEnvironmentThatCannotBeRead(t *testing.T) {
 	}
 	r := New(testPlan(t, "quick"), json.RawMessage(`{"nodes":"many","cloud":"gce"}`))
 	require.Contains(t, string(r.Markdown()), "read in part")
-	require.Contains(t, string(r.Markdown()), "Cloud: `gce`")
+	require.Contains(t, string(r.Markdown()), "### Cloud provider\n\n<details>\n\n```\ngce\n```\n")
 }
 
 // The report comes from the folder alone, byte for byte, also when a crash cut
@@ -174,7 +188,7 @@ func TestLoad(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	build := func(change func(*experiment.Options)) experiment.Plan {
-		o := experiment.Options{Name: "default", Seed: 7, Blocks: 1, Settings: experiment.Defaults()}
+		o := experiment.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults()}
 		if change != nil {
 			change(&o)
 		}
@@ -182,27 +196,57 @@ func TestCommand(t *testing.T) {
 		require.NoError(t, err)
 		return p
 	}
+	named := func(name string) experiment.Plan {
+		return build(func(o *experiment.Options) {
+			o.Name = name
+			o.Settings, o.Blocks = experiment.Preset(name)
+		})
+	}
 	for _, tc := range []struct {
 		want string
 		plan experiment.Plan
 	}{
 		{"go run ./repro --plan default --seed 7 --blocks 1", build(nil)},
+		{"go run ./repro --plan standard --seed 7 --blocks 10", named("standard")},
+		{"go run ./repro --plan timeouts --seed 7 --blocks 10", named("timeouts")},
 		{"go run ./repro --plan default --seed 7 --blocks 1 --dns cluster --names fresh,reused --extra none,service,member-pod", build(func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.ClusterDNS} })},
 		{"go run ./repro --plan default --seed 7 --blocks 1 --dns kubeadm-1.31,kubeadm-1.32 --names fresh,reused --extra none,service,member-pod --observer peers", build(func(o *experiment.Options) { o.Observers = []record.Observer{record.Peers} })},
-		{"go run ./repro --plan default --seed 7 --blocks 3 --pods 3 --connect-timeouts none,2.5s --interval 70ms --gap 5s --no-wait --deadline 1m0s", build(func(o *experiment.Options) {
+		{"go run ./repro --plan default --seed 7 --blocks 3 --pods 3 --connect-timeouts none,2.5s --interval 70ms --no-wait --deadline 1m0s", build(func(o *experiment.Options) {
 			o.Blocks = 3
 			s := &o.Settings
 			s.Pods, s.NoWait, s.Interval = 3, true, experiment.Duration(70*ms)
 			s.ConnectTimeouts = []experiment.Duration{0, experiment.Duration(2500 * ms)}
-			s.Gap, s.Deadline = experiment.Duration(5*time.Second), experiment.Duration(time.Minute)
+			s.Deadline = experiment.Duration(time.Minute)
 		})},
 	} {
-		require.Equal(t, tc.want, command(tc.plan))
+		got, file := command(tc.plan)
+		require.Equal(t, tc.want, got)
+		require.Empty(t, file)
 	}
-	odd := build(nil)
-	odd.Arms = odd.Arms[1:]
-	require.Contains(t, command(odd), "# as near as flags come")
-	require.NotEmpty(t, command(experiment.Plan{Name: "other"}))
+
+	// What flags do not say goes into a file, which makes the same plan.
+	for _, odd := range []experiment.Plan{named("standard"), build(func(o *experiment.Options) {
+		o.Orders = []experiment.Order{experiment.ServiceFirst, experiment.JobFirst}
+	})} {
+		odd.Name, odd.Arms = "it's mine", odd.Arms[1:]
+		odd.Secondary = slices.DeleteFunc(slices.Clone(odd.Secondary), func(c experiment.Contrast) bool {
+			return !slices.Contains(odd.Arms, c.Control) || !slices.Contains(odd.Arms, c.With)
+		})
+		odd.Primary = nil
+		line, file := command(odd)
+		require.Equal(t, "go run ./repro --plan plan.yaml --seed 7", line)
+		odd.Name = "mine"
+		o, err := experiment.ParseFile("plan.yaml", []byte(planFile(odd)))
+		require.NoError(t, err, file)
+		o.Run, o.Seed = odd.Run, odd.Seed
+		again, err := experiment.Build(o)
+		require.NoError(t, err)
+		require.Equal(t, odd.Arms, again.Arms)
+		require.Equal(t, odd.Secondary, again.Secondary)
+		require.Equal(t, odd.Settings, again.Settings)
+	}
+	line, _ := command(experiment.Plan{Name: "other"})
+	require.NotEmpty(t, line)
 }
 
 func BenchmarkReport(b *testing.B) {

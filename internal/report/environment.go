@@ -10,110 +10,140 @@ import (
 	"headless-job-dns/internal/experiment"
 )
 
-// environment describes the cluster as far as it was read.
-func (r *Report) environment(b *strings.Builder) {
-	b.WriteString("## Environment\n\n")
+// mostShown bounds lists of what a cluster has many of.
+const mostShown = 20
+
+// environment fills in the form's fields about the cluster.
+func (r *Report) environment(d *document) {
 	e := r.env
 	if e == nil {
-		b.WriteString("environment.json was not written: the run ended before.\n\n")
-		return
+		e = &environment.Environment{Warnings: []string{"environment.json was not written: the run ended before"}}
 	}
-	fact := func(name, value string) {
-		if value != "" {
-			fmt.Fprintf(b, "- %s: %s\n", name, value)
-		}
+	field := func(heading, language, text string) {
+		d.text("### %s\n\n<details>\n\n", heading)
+		d.block(rankEnvironment, language, text)
+		d.text("</details>\n\n")
 	}
-	text := func(name, value string) {
-		if known(value) {
-			fact(name, code(value))
-		} else {
-			fact(name, "not known")
-		}
+	version := e.KubectlVersion
+	if version == "" && e.Server.GitVersion != "" {
+		version = "Server Version: " + e.Server.GitVersion
 	}
-	if !e.Collected.IsZero() {
-		fact("Read at", e.Collected.UTC().Format(time.RFC3339))
-	}
-	text("Kubernetes", e.Server.GitVersion)
-	text("Distribution", e.Distribution)
-	text("Cloud", e.Cloud)
-	for _, n := range groupNodes(e.Nodes) {
-		fact("Nodes", n)
-	}
-	if e.NodeCount > len(e.Nodes) {
-		fact("Nodes", fmt.Sprintf("%d in all", e.NodeCount))
-	}
-	text("kube-proxy mode", e.KubeProxy)
-	if len(e.CNI) > 0 {
-		fact("CNI", codes(e.CNI))
-	}
-	clusterDNS(e, fact, text)
-	for _, s := range kernels(e.Pods) {
-		fact("Seen in a pod", s)
-	}
-	for _, dns := range append(append([]experiment.DNS{}, experiment.AllDNS...), otherDNS(e.Caching)...) {
-		if f, ok := e.Caching[dns]; ok {
-			fact("Caching as seen, dns "+code(string(dns)), code(f.String()))
-		}
-	}
-	for _, w := range e.Warnings {
-		fact("Not read", code(w))
-	}
-	b.WriteString("\n")
-	if e.KubectlVersion != "" {
-		b.WriteString(folded("kubectl version", e.KubectlVersion))
-	}
-	if e.DNS.Corefile != "" {
-		b.WriteString(folded("Corefile of the cluster's DNS", e.DNS.Corefile))
-	}
-	for _, t := range resolvConfs(e.Pods) {
-		b.WriteString(folded("resolv.conf of a pod", t))
-	}
+	field("Kubernetes version", "console", "$ kubectl version\n"+orUnknown(version))
+	field("Cloud provider", "", orUnknown(e.Cloud))
+	field("OS version", "", orUnknown(strings.Join(nodes(e, func(n environment.Node) string {
+		return fmt.Sprintf("%s, kernel %s, %s", n.OS, n.Kernel, n.Arch)
+	}), "\n")))
+	field("Install tools", "", orUnknown(e.Distribution))
+	field("Container runtime (CRI) and version (if applicable)", "", orUnknown(strings.Join(nodes(e, func(n environment.Node) string { return n.Runtime }), "\n")))
+	field("Related plugins (CNI, CSI, ...) and versions (if applicable)", "", fmt.Sprintf("CNI: %s\nkube-proxy mode: %s\nDNS: %s\nDNS images: %s",
+		orUnknown(strings.Join(bounded(e.CNI), ", ")), orUnknown(e.KubeProxy), orUnknown(e.DNS.Provider), orUnknown(strings.Join(bounded(e.DNS.Images), ", "))))
 }
 
-func clusterDNS(e *environment.Environment, fact, text func(name, value string)) {
-	text("Cluster DNS", e.DNS.Provider)
-	if len(e.DNS.Images) > 0 {
-		fact("DNS images", codes(e.DNS.Images))
+func orUnknown(s string) string {
+	if s == "" {
+		return environment.Unknown
 	}
-	fact("DNS replicas", fmt.Sprintf("%d ready, %d not ready", len(e.DNS.Replicas), len(e.DNS.NotReady)))
+	return s
+}
+
+// capped is a list of bounded length.
+func bounded(list []string) []string {
+	if len(list) <= mostShown {
+		return list
+	}
+	return append(slices.Clone(list[:mostShown]), fmt.Sprintf("%d more", len(list)-mostShown))
+}
+
+// nodes says of how many nodes a text holds, in the order of the first.
+func nodes(e *environment.Environment, text func(environment.Node) string) []string {
+	var kinds []string
+	n := map[string]int{}
+	for _, node := range e.Nodes {
+		t := text(node)
+		if n[t] == 0 {
+			kinds = append(kinds, t)
+		}
+		n[t]++
+	}
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%s: %s", some(n[k], "node"), k)
+	}
+	if e.NodeCount > len(e.Nodes) {
+		kinds = append(kinds, fmt.Sprintf("%s in all", some(e.NodeCount, "node")))
+	}
+	return kinds
+}
+
+// facts are the environment in short.
+func (r *Report) facts() []string {
+	e := r.env
+	if e == nil {
+		return []string{"not known: the run ended before it was written"}
+	}
+	var out []string
+	fact := func(name, value string) {
+		if value == "" || value == environment.Unknown {
+			value = "not known"
+		} else {
+			value = code(value)
+		}
+		out = append(out, name+": "+value)
+	}
+	fact("Kubernetes", e.Server.GitVersion)
+	for _, n := range bounded(nodes(e, func(n environment.Node) string {
+		text := fmt.Sprintf("kubelet %s, %s, kernel %s, %s, %s", n.Kubelet, n.OS, n.Kernel, n.Arch, n.Runtime)
+		if !n.Ready {
+			text += ", not Ready"
+		}
+		return text
+	})) {
+		fact("Nodes", n)
+	}
+	fact("kube-proxy mode", e.KubeProxy)
+	fact("CNI", strings.Join(bounded(e.CNI), ", "))
+	out = append(out, r.dnsFacts()...)
+	fact("Distribution", e.Distribution)
+	fact("Cloud", e.Cloud)
+	if !e.Collected.IsZero() {
+		out = append(out, "Read at: "+e.Collected.UTC().Format(time.RFC3339))
+	}
+	return out
+}
+
+// dnsFacts are what is known of the DNS that pods used.
+func (r *Report) dnsFacts() []string {
+	e := r.env
+	if e == nil {
+		return []string{"not known: the run ended before environment.json was written"}
+	}
+	var out []string
+	fact := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
+	fact("Cluster's DNS: %s; replicas: %d ready, %d not ready", code(orUnknown(e.DNS.Provider)), len(e.DNS.Replicas), len(e.DNS.NotReady))
 	local := "no sign of it"
 	if e.DNS.NodeLocal {
 		local = "yes"
 	}
-	fact("NodeLocal DNSCache", local)
-	for _, s := range e.DNS.Evidence {
-		fact("DNS evidence", code(s))
-	}
+	fact("NodeLocal DNSCache on the cluster: %s", local)
 	if c := e.DNS.Parsed; c != nil {
-		fact("Corefile, for "+code(c.Domain), fmt.Sprintf("ttl %d s, keeps addresses %d s and denials %d s (0: not cached)", c.TTL, c.Success, c.Denial))
+		fact("Its Corefile, for %s: ttl %d s, keeps addresses %d s and denials %d s (0: not cached)", code(c.Domain), c.TTL, c.Success, c.Denial)
 	}
-}
-
-// known tells a fact of the environment from a gap.
-func known(s string) bool { return s != "" && s != environment.Unknown }
-
-// groupNodes describes equal nodes together, in the order of the first.
-func groupNodes(nodes []environment.Node) []string {
-	var kinds []environment.Node
-	count := map[int]int{}
-	for _, n := range nodes {
-		n.Name, n.Roles = "", nil
-		i := slices.IndexFunc(kinds, func(k environment.Node) bool {
-			return k.Ready == n.Ready && k.Kernel == n.Kernel && k.OS == n.OS && k.Arch == n.Arch && k.Runtime == n.Runtime && k.Kubelet == n.Kubelet
-		})
-		if i < 0 {
-			i = len(kinds)
-			kinds = append(kinds, n)
+	for _, dns := range append(slices.Clone(experiment.AllDNS), others(e.Caching)...) {
+		if f, ok := e.Caching[dns]; ok {
+			fact("Caching as a pod saw it, dns %s: %s", code(string(dns)), code(f.String()))
 		}
-		count[i]++
 	}
-	var out []string
-	for i, k := range kinds {
-		text := fmt.Sprintf("%d with kubelet %s, kernel %s, %s, %s, %s", count[i], code(k.Kubelet), code(k.Kernel), code(k.OS), code(k.Arch), code(k.Runtime))
-		if !k.Ready {
-			text += ", not Ready"
-		}
-		out = append(out, text)
+	fact("Wildcard answers: unknown, not looked for")
+	for _, s := range bounded(e.DNS.Evidence) {
+		fact("Evidence: %s", code(s))
+	}
+	for _, s := range kernels(e.Pods) {
+		fact("Seen in a pod: %s", s)
+	}
+	for _, s := range e.Notes {
+		fact("Done otherwise than planned: %s", code(s))
+	}
+	for _, w := range e.Warnings {
+		fact("Not read: %s", code(w))
 	}
 	return out
 }
@@ -147,14 +177,17 @@ func resolvConfs(pods []environment.Pod) []string {
 	return out
 }
 
-// otherDNS returns configurations that this version does not know, sorted.
-func otherDNS(caching map[experiment.DNS]environment.CachingFacts) []experiment.DNS {
+// others returns configurations that this version does not know, sorted.
+func others[T any](of map[experiment.DNS]T) []experiment.DNS {
 	var out []experiment.DNS
-	for dns := range caching {
+	for dns := range of {
 		if !slices.Contains(experiment.AllDNS, dns) {
 			out = append(out, dns)
 		}
 	}
 	slices.Sort(out)
-	return out
+	return out[:min(len(out), mostShown)]
 }
+
+// heading names a configuration in a fold's summary, which is HTML.
+func heading(dns experiment.DNS) string { return prose(cut(string(dns), longestName)) }

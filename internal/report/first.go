@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
@@ -28,17 +29,17 @@ func firstAsked(a experiment.Arm, trials []trial) string {
 	if a.Observer != record.Solo || a.Names != experiment.Fresh || len(start)+len(slice) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("- First question (of any worker), relative to the leader's start: %s (%s)", start.medianText(), start.rangeText())
+	text := fmt.Sprintf("First question (of any worker), relative to the leader's start: %s (%s)", start.medianText(), start.rangeText())
 	if len(slice) > 0 {
 		text += fmt.Sprintf("; to its entry in an EndpointSlice, as the runner was told of it: %s (%s)", slice.medianText(), slice.rangeText())
 	}
-	return text + ". Negative: before.\n"
+	return text + ". Negative: before."
 }
 
 // decider says, where some trials of a solo regime were delayed and others not,
 // whether the first question tells them apart.
-func (f finding) decider() string {
-	if f.observer != record.Solo || f.names != experiment.Fresh {
+func (f seen) decider() string {
+	if f.Observer != record.Solo || f.Names != experiment.Fresh {
 		return ""
 	}
 	var start, slice [2]series // undelayed, delayed
@@ -118,4 +119,13 @@ func extent(s series) string {
 		return sign(least)
 	}
 	return sign(least) + " to " + sign(most)
+}
+
+// deciderInShort is the decider's claim without its numbers.
+func (f seen) deciderInShort() string {
+	text, _, _ := strings.Cut(f.decider(), " (")
+	if text == "" {
+		return ""
+	}
+	return text + "."
 }

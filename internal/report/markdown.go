@@ -16,17 +16,23 @@ import (
 const (
 	// longestText keeps one hostile or broken value from drowning a report.
 	longestText = 200
+	// longestName is more than any combination's name that a plan of ours has.
+	longestName = 100
+	// longestProse has room for what a decision's sentence lists.
+	longestProse = 600
 	// longestBlock is more than a Corefile or resolv.conf that a person wrote.
 	longestBlock = 8000
 )
 
 // plain makes text safe for a terminal line: one line, no control characters,
 // no invisible ones that reorder or hide text.
-func plain(s string) string {
+func plain(s string) string { return cut(s, longestText) }
+
+func cut(s string, most int) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
-		if n++; n > longestText {
+		if n++; n > most {
 			b.WriteString("…")
 			break
 		}
@@ -45,13 +51,33 @@ func plain(s string) string {
 // code makes text safe anywhere in Markdown, as a code span: nothing in one is
 // a mention, a link, HTML or emphasis. A backtick could end the span and a bar
 // a table cell; look-alikes stand for them.
-func code(s string) string {
-	s = strings.NewReplacer("`", "ˋ", "|", "¦").Replace(plain(s))
+func code(s string) string { return codeSpan(s, longestText) }
+
+// brief is code in the opening, whose length has a bound.
+func brief(s string) string { return codeSpan(s, longestName) }
+
+func codeSpan(s string, most int) string {
+	s = strings.NewReplacer("`", "ˋ", "|", "¦").Replace(cut(s, most))
 	if s == "" {
 		s = "-"
 	}
 	return "`" + s + "`"
 }
+
+// prose makes a sentence that holds somebody's words safe in running text,
+// where a code span would be hard to read: what Markdown and GitHub act on is
+// replaced by look-alikes. GitHub looks for people and issues in the rendered
+// text, so that neither backslashes nor entities would keep it from them.
+func prose(s string) string {
+	s = lookAlikes.Replace(cut(s, longestProse))
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+var lookAlikes = strings.NewReplacer("`", "ˋ", "|", "¦", "@", "＠", "#", "＃", "<", "‹", "[", "［", "]", "］", "*", "∗", "_", "ˍ", "~", "∼",
+	"&", "＆", "\\", "∖", "://", ":∕∕", "www.", "www․", "GH-", "GH‑", "gh-", "gh‑", "Gh-", "Gh‑", "gH-", "gH‑", "$", "＄")
 
 // codes is a list of code spans.
 func codes(list []string) string {
@@ -63,10 +89,12 @@ func codes(list []string) string {
 }
 
 // fenced makes a block of text safe as a code block: its fence is longer than
-// any run of backticks in it.
+// any run of backticks in it, and no line begins with a slash, which the
+// project's bots take for a command also there.
 func fenced(s string) string {
 	var b strings.Builder
 	longest, run, n := 0, 0, 0
+	begins := true // a line
 	for _, r := range strings.ReplaceAll(s, "\r\n", "\n") {
 		if n++; n > longestBlock {
 			fmt.Fprintf(&b, "\n… (the rest is left out)")
@@ -81,16 +109,14 @@ func fenced(s string) string {
 		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
 			r = utf8.RuneError
 		}
+		if r == '/' && begins {
+			b.WriteByte(' ')
+		}
+		begins = r == '\n'
 		b.WriteRune(r)
 	}
 	fence := strings.Repeat("`", max(3, longest+1))
 	return fence + "\n" + strings.Trim(b.String(), "\n") + "\n" + fence + "\n"
-}
-
-// folded is a block that GitHub folds. The summary is ours, never the
-// cluster's.
-func folded(summary, text string) string {
-	return "<details><summary>" + summary + "</summary>\n\n" + fenced(text) + "\n</details>\n\n"
 }
 
 // table renders a Markdown table whose columns line up in a terminal too. The

@@ -12,7 +12,7 @@ import (
 // hostile are texts that a log or a cluster may hold.
 var hostile = []string{
 	"", "`", "```\n# broken out", "a|b|c", "@octocat see #1", "<script>alert(1)</script>", "</details>", "[x](http://example.org)", "**bold**",
-	"line\nbreak\r\nand \x1b[31mred\x1b[0m", "rtl \u202e override", "zero\u200bwidth", "\x00nul", "bad \xff utf8", strings.Repeat("`", 50), strings.Repeat("x", 1000), "\ufeff", " `` ",
+	"line\nbreak\r\nand \x1b[31mred\x1b[0m", "rtl \u202e override", "zero\u200bwidth", "\x00nul", "bad \xff utf8", strings.Repeat("`", 50), strings.Repeat("x", 1000), "\ufeff", " `` ", "/close\n/lgtm", "&commat;octocat &#64;octocat", "GH-1", "www.example.org", "$x$",
 }
 
 func TestCodeCannotBeLeft(t *testing.T) {

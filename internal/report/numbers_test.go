@@ -86,7 +86,7 @@ func TestDecider(t *testing.T) {
 		{"none delayed", []of{{0.2, 0.1, 0}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f := finding{regime: regime{experiment.Kubeadm131, experiment.Fresh, record.Solo}}
+			f := seen{regime: regime{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Observer: record.Solo}}
 			at := func(s float64) judge.Outcome {
 				d := time.Duration(s * float64(time.Second))
 				return judge.Outcome{Value: d, Lo: d}
@@ -95,7 +95,7 @@ func TestDecider(t *testing.T) {
 				f.trials = append(f.trials, trial{v: &judge.Verdict{Connected: judge.Timing{Lag: at(x.connected)}, FirstAsked: &judge.FirstAsked{Start: at(x.start), Slice: at(x.slice)}}})
 			}
 			require.Equal(t, tc.want, f.decider())
-			f.names = experiment.Reused
+			f.Names = experiment.Reused
 			require.Empty(t, f.decider())
 		})
 	}

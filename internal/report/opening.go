@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,297 +11,308 @@ import (
 	"headless-job-dns/internal/record"
 )
 
-// regime is what decides most: the DNS configuration, whether names were used
-// before, and what was asked. The opening pools the extras over it.
-type regime struct {
-	dns      experiment.DNS
-	names    experiment.Names
-	observer record.Observer
-}
+const (
+	// mostCases are described in the opening; it is to fit a screen.
+	mostCases = 3
+	// mostNamed are listed in one sentence of it.
+	mostNamed = 5
+)
 
-func (g regime) holds(a experiment.Arm) bool {
-	return a.DNS == g.dns && a.Names == g.names && a.Observer == g.observer
-}
-
-func (g regime) String() string {
-	return string(g.dns) + "/" + string(g.names) + "/" + string(g.observer)
-}
-
-func (r *Report) regimes() []regime {
-	var out []regime
-	for _, a := range r.arms() {
-		if g := (regime{a.DNS, a.Names, a.Observer}); !slices.Contains(out, g) {
-			out = append(out, g)
+// cases are the slow regimes that the opening describes, and the others. The
+// cluster's own DNS comes first, for it is what its users have; else the DNS
+// of the longest delay.
+func (r *Report) cases() (described, others []seen) {
+	slow := slowest(r.seen())
+	if len(slow) == 0 {
+		return nil, nil
+	}
+	dns := slow[0].DNS
+	if slices.ContainsFunc(slow, func(f seen) bool { return f.DNS == experiment.ClusterDNS }) {
+		dns = experiment.ClusterDNS
+	}
+	for _, f := range slow {
+		if f.DNS == dns && f.reported() && len(described) < mostCases {
+			described = append(described, f)
+		} else {
+			others = append(others, f)
 		}
 	}
-	return out
-}
-
-// finding is what was seen of one regime.
-type finding struct {
-	regime
-	trials    []trial
-	connected series
-	late      int // trials with a delay
-	undecided int // that may have had one
-}
-
-func (r *Report) findings() []finding {
-	var out []finding
-	for _, g := range r.regimes() {
-		f := finding{regime: g, trials: r.of(g.holds)}
-		f.connected = collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
-		f.late, f.undecided = f.connected.delayed(late)
-		out = append(out, f)
+	if len(described) == 0 {
+		described, others = slow[:1], slow[1:]
 	}
-	return out
+	return described, others
 }
 
-// opening is what a reader sees first: what ran, what was slow and by how
-// much, what was not, and what was different where it was not.
-func (r *Report) opening(b *strings.Builder) {
-	fmt.Fprintf(b, "%s\n\n", r.scope(code))
-	for _, s := range r.sentences(code) {
-		fmt.Fprintf(b, "- %s\n", s)
+// opening is what a maintainer reads first: five lines.
+func (r *Report) opening(d *document) {
+	lines := r.five()
+	for i, l := range lines {
+		d.text("%d. %s\n", i+1, l)
 	}
-	fmt.Fprintln(b)
+	d.text("\n%s\n\n", r.workload())
+	if c := r.caveats(); len(c) > 0 {
+		d.text("%s\n\n", strings.Join(c, " "))
+	}
 }
 
-// quoter shows a text that is not ours: code in Markdown, plain in a terminal.
-type quoter func(string) string
+// five are the lines to act on: what, why, what to change, how sure, where not.
+func (r *Report) five() []string {
+	all := r.seen()
+	if !slices.ContainsFunc(all, func(f seen) bool { return len(f.connected) > 0 }) {
+		return []string{"No trial can be used: nothing can be said."}
+	}
+	cases, others := r.cases()
+	if len(cases) == 0 {
+		return []string{
+			"**What is slow:** nothing was. " + r.nothingSlow(all),
+			"**Why:** there is no delay to explain." + largest(r.of(everything)),
+			"**What would change it:** nothing has to.",
+			"**How sure:** " + r.sure(),
+			"**Where it does not happen:** in all that was tried, named in line 1.",
+		}
+	}
+	return []string{
+		"**What is slow:** " + r.what(cases, others),
+		"**Why:** " + r.why(cases),
+		"**What would change it:** " + r.remedy(all, cases),
+		"**How sure:** " + r.sure(),
+		"**Where it does not happen:** " + isolate(all, cases),
+	}
+}
 
-// scope says what ran.
-func (r *Report) scope(q quoter) string {
-	n := r.tally(everything)
-	s := r.plan.Settings
-	text := fmt.Sprintf("Plan %s, seed %d: %d of %s carried out (%d complete, %d censored, %d invalid), %d pods each, a question every %s. Times are readiness lags: from when asker and asked both exist.",
-		q(r.plan.Name), r.plan.Seed, n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid, s.Pods, seconds(time.Duration(s.Interval)))
-	if r.env != nil && r.env.Server.GitVersion != "" {
-		text += " Kubernetes " + q(r.env.Server.GitVersion) + "."
+// letter names a case: (a), (b), (c).
+func letter(i int) string { return fmt.Sprintf("(%c)", 'a'+i) }
+
+// each joins what is said of each case.
+func each(cases []seen, say func(seen) string) string {
+	var out []string
+	for i, f := range cases {
+		out = append(out, letter(i)+" "+say(f))
+	}
+	return strings.Join(out, " ")
+}
+
+func (r *Report) what(cases, others []seen) string {
+	text := fmt.Sprintf("with %s, pods of an Indexed Job reaching each other by name behind a headless Service, counted from when both exist: ", worded(dnsWords, cases[0].DNS))
+	text += each(cases, func(f seen) string {
+		a := experiment.Arm(f.regime)
+		s := fmt.Sprintf("%s%s, %s: **%s**, later than 1 s in %s%s", worded(namesWords, a.Names), further(a), worded(observerWords, a.Observer),
+			f.size(), f.later(), undecided(f.undecided))
+		if by := r.byTimeout(f); a.Names == experiment.Reused && by != "" {
+			s += "; by the worker's connect timeout: " + by
+		}
+		return s + "."
+	})
+	if len(others) > 0 {
+		var names []string
+		for _, f := range others {
+			if len(names) == mostNamed {
+				names = append(names, fmt.Sprintf("%d more", len(others)-mostNamed))
+				break
+			}
+			names = append(names, fmt.Sprintf("%s %s, %s", brief(f.String()), f.size(), f.later()))
+		}
+		text += " Also: " + strings.Join(names, "; ") + "."
 	}
 	return text
 }
 
-// sentences are the findings, by fixed rules.
-func (r *Report) sentences(q quoter) []string {
-	var out, fast, near []string
-	findings := r.findings()
-	slowest := slices.Clone(findings)
-	slices.SortStableFunc(slowest, func(a, b finding) int { return cmp.Compare(b.worst(), a.worst()) })
-	for _, f := range slowest {
-		if f.late > 0 {
-			out = append(out, r.slow(f, q))
-		}
-	}
-	for _, f := range findings {
-		_, most := f.connected.width()
-		switch {
-		case f.late > 0 || len(f.connected) == 0:
-		case f.undecided > 0:
-			near = append(near, fmt.Sprintf("%s %s (%d of %s undecided)", q(f.String()), most, f.undecided, some(len(f.connected), "trial")))
-		default:
-			fast = append(fast, fmt.Sprintf("%s %s", q(f.String()), most))
-		}
-	}
-	if len(near) > 0 {
-		out = append(out, fmt.Sprintf("Slow or not: whether it was later than 1 s until all were connected cannot be told of every trial; longest: %s.", strings.Join(near, ", ")))
-	}
-	if len(fast) > 0 {
-		out = append(out, fmt.Sprintf("Not slow: never later than 1 s until all were connected; longest trial: %s.", strings.Join(fast, ", ")))
-	}
-	if len(out) == 0 {
-		out = append(out, "No trial can be used: nothing can be said.")
-	}
-	out = append(out, contrasts(findings, q)...)
-	if s := r.extras(q); s != "" {
-		out = append(out, s)
-	}
-	out = append(out, r.caveats()...)
-	return out
-}
-
-// worst is the longest trial's time.
-func (f finding) worst() time.Duration {
-	_, most := f.connected.width()
-	return most.d
-}
-
-// slow describes a regime in which there was a delay.
-func (r *Report) slow(f finding, q quoter) string {
-	var b strings.Builder
+// size is how long it took: the median, and the range where some trials were
+// late and others not.
+func (f seen) size() string {
 	m, _ := f.connected.median()
-	fmt.Fprintf(&b, "Slow: %s: %s until %s (%s), later than 1 s in %d of %s%s%s.",
-		q(f.String()), m, allConnected(f.observer), f.connected.spread(), f.late, some(len(f.connected), "trial"), undecided(f.undecided), r.lateExtras(f, q))
-	b.WriteString(f.decider())
-	b.WriteString(f.lost())
-	if server := collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(server) > 0 {
-		fmt.Fprintf(&b, " Every DNS server itself had every name after %s (%s).", server.medianText(), server.spread())
+	if f.late > 0 && f.late < len(f.connected) {
+		return fmt.Sprintf("%s (%s)", m, f.connected.rangeText())
 	}
-	c := total(f.trials)
+	return m.String()
+}
+
+// later says in how many of a regime's trials it was later than 1 s.
+func (f seen) later() string {
+	return fmt.Sprintf("%d of %s", f.late, some(len(f.connected), "trial"))
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// told are the connect timeouts that the opening tells of where there are many:
+// none, the original's default, its plot's longest and shortest, and today's
+// default.
+var told = []time.Duration{0, 30 * time.Second, 10 * time.Second, 5 * time.Second, time.Second}
+
+// byTimeout lists until when the workers of a solo regime joined.
+func (r *Report) byTimeout(f seen) string {
+	if f.Observer != record.Solo {
+		return ""
+	}
+	timeouts := r.timeouts(f.trials)
+	if len(timeouts) < 2 {
+		return ""
+	}
+	if len(timeouts) > mostNamed { // the table has the others
+		timeouts = slices.DeleteFunc(timeouts, func(t time.Duration) bool { return !slices.Contains(told, t) })
+	}
+	var out []string
+	for _, t := range timeouts {
+		out = append(out, fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), joined(f.trials, t, lagOf).medianText()))
+	}
+	return strings.Join(out, ", ")
+}
+
+// why says which part held the delayed trials' time, the cases of one part
+// together, and what was seen that shows it.
+func (r *Report) why(cases []seen) string {
+	var held []judge.Part
+	for _, f := range cases {
+		held = unique(held, f.holder())
+	}
+	var out []string
+	for _, part := range held {
+		var of, shares []string
+		var trials []trial
+		var decider string
+		for i, f := range cases {
+			if f.holder() != part {
+				continue
+			}
+			delayed := f.delayed()
+			trials = append(trials, delayed...)
+			of = append(of, letter(i))
+			if d := f.deciderInShort(); d != "" {
+				decider += " " + letter(i) + d
+			}
+			if s := where(delayed); s.total > 0 {
+				shares = append(shares, fmt.Sprintf("%.0f %%", 100*s.took[part].Seconds()/s.total.Seconds()))
+			}
+		}
+		text := strings.Join(of, "") + " "
+		if part == "" {
+			text += "where the time went is not known"
+		} else {
+			text += fmt.Sprintf("**%s**: %s of the time from the Job's creation until the last pair was connected (means of the delayed trials)", inWords(part), strings.Join(shares, ", "))
+		}
+		out = append(out, text+evidence(trials)+"."+decider)
+	}
+	return strings.Join(out, " ")
+}
+
+// evidence are the counts and times that show what held trials up.
+func evidence(trials []trial) string {
+	c := total(trials)
+	var out []string
 	if n := c.Denials(); n > 0 {
-		fmt.Fprintf(&b, " Clients were told %s that a name does not exist, %s provably from a cache.", times(n), partOf(c.ProvenCached, n))
+		out = append(out, fmt.Sprintf("%s, %s provably from a cache", some(n, "denial"), count(c.ProvenCached)))
 	}
 	if n := c.StaleAnswers(); n > 0 {
-		fmt.Fprintf(&b, " %s held an address that is not the asked pod's (%s).", some(n, "answer"), whose(c.Stale, q))
+		out = append(out, some(n, "stale answer"))
 	}
 	if n := c.DialTimeouts; n > 0 {
-		fmt.Fprintf(&b, " %s timed out, %s to an address that is not the asked pod's.", some(n, "connect"), partOf(n-c.SilentRight, n))
+		out = append(out, some(n, "connect")+" into silence")
 	}
-	if f.observer == record.Solo {
-		var by []string
-		for _, t := range r.timeouts(f.trials) {
-			s := joined(f.trials, t, func(t judge.Timing) judge.Outcome { return t.Lag })
-			text := fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), s.medianText())
-			if m, _ := s.median(); m.atLeast {
-				// The plan follows some trials longer than others.
-				if seen := s.seen(); len(seen) > 0 {
-					_, most := seen.width()
-					text += fmt.Sprintf(" (seen: up to %s)", most)
-				}
-			}
-			by = append(by, text)
-		}
-		fmt.Fprintf(&b, " Median until the worker joined, by its connect timeout: %s.", strings.Join(by, ", "))
+	if server := collect(trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(server) > 0 {
+		out = append(out, fmt.Sprintf("the DNS servers themselves had every name after %s", server.medianText()))
 	}
-	return b.String()
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return count(n) + " times"
-}
-
-// partOf is how many of n a sentence goes on about.
-func partOf(k, n int) string {
-	switch {
-	case k == n && n > 1:
-		return "all of them"
-	case k == n:
-		return "it"
-	case k == 0:
-		return "none of them"
-	}
-	return count(k) + " of them"
-}
-
-func allConnected(o record.Observer) string {
-	if o == record.Solo {
-		return "every worker had joined index 0"
-	}
-	return "all peers were connected"
-}
-
-func undecided(n int) string {
-	if n == 0 {
+	if len(out) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d undecided)", n)
+	return "; " + strings.Join(out, "; ")
 }
 
-// lateExtras says with which extras there were delays. With a few trials each
-// chance decides that, and nothing is said.
-func (r *Report) lateExtras(f finding, q quoter) string {
-	var with, without []string
-	for _, a := range r.arms() {
-		if !f.holds(a) {
+// largest says where most of the time went where nothing was slow.
+func largest(trials []trial) string {
+	s := where(trials)
+	if s.total == 0 {
+		return ""
+	}
+	part, took := s.most()
+	return fmt.Sprintf(" Most of the %s from the Job's creation until the last pair was connected (mean of %s) went to %s: %s.", s.totalText(), some(s.n, "trial"), inWords(part), seconds(took))
+}
+
+func (r *Report) nothingSlow(all []seen) string {
+	var names []string
+	for _, f := range all {
+		if len(f.connected) == 0 {
 			continue
 		}
-		s := collect(r.of(only(a)), func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
-		if len(s) < smallestTest {
-			return ""
+		if len(names) == mostNamed {
+			names = append(names, "others")
+			break
 		}
-		switch k, u := s.delayed(late); {
-		case k > 0:
-			with = append(with, q(string(a.Extra)))
-		case u == 0:
-			without = append(without, q(string(a.Extra)))
+		_, most := f.connected.width()
+		text := fmt.Sprintf("%s %s", code(f.String()), most)
+		if f.undecided > 0 {
+			text += fmt.Sprintf(" (%d of %s undecided)", f.undecided, some(len(f.connected), "trial"))
 		}
+		names = append(names, text)
 	}
-	text := " (extra: " + strings.Join(with, ", ")
-	if len(without) > 0 {
-		text += "; not with " + strings.Join(without, ", ")
-	}
-	return text + ")"
+	return "In no trial is it known to have taken longer than 1 s until all were connected; longest: " + strings.Join(names, ", ") + "."
 }
 
-// contrasts names regimes that differ in the DNS configuration alone, where
-// one was slow and the other was not.
-func contrasts(findings []finding, q quoter) []string {
-	var out []string
-	for _, f := range findings {
-		for _, g := range findings {
-			if f.names != g.names || f.observer != g.observer || f.late == 0 || g.late > 0 || len(g.connected) == 0 {
+// neighbours are the regimes that differ from some cases in one factor, by what
+// is changed. Their order is the plan's.
+func neighbours(all, cases []seen, is func(seen) bool) []neighbour {
+	var out []neighbour
+	for i, f := range cases {
+		for _, g := range all {
+			c, one := change(experiment.Arm(f.regime), experiment.Arm(g.regime))
+			if !one || !is(g) {
 				continue
 			}
-			slow, _ := f.connected.median()
-			quick, _ := g.connected.median()
-			if quick.atLeast || slow.d-quick.d <= late {
-				continue
+			k := slices.IndexFunc(out, func(n neighbour) bool { return n.change == c })
+			if k < 0 {
+				k = len(out)
+				out = append(out, neighbour{change: c})
 			}
-			out = append(out, fmt.Sprintf("The DNS configuration alone changed (%s names, %s): %s with %s, %s with %s until all were connected (medians).",
-				q(string(f.names)), q(string(f.observer)), slow, q(string(f.dns)), quick, q(string(g.dns))))
+			out[k].of = append(out[k].of, i)
+			out[k].seen = append(out[k].seen, g)
 		}
 	}
 	return out
 }
 
-// extras compares each extra with none, all else equal, where there are enough
-// trials of both.
-func (r *Report) extras(q quoter) string {
-	compared, unknown := 0, 0
-	var differ []string
-	for _, a := range r.arms() {
-		control := a
-		control.Extra = experiment.ExtraNone
-		if a == control {
-			continue
-		}
-		lag := func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag }
-		one, other := collect(r.of(only(a)), lag), collect(r.of(only(control)), lag)
-		if len(one) < smallestTest || len(other) < smallestTest {
-			continue
-		}
-		with, _ := one.median()
-		without, _ := other.median()
-		if with.atLeast || without.atLeast {
-			unknown++
-			continue
-		}
-		compared++
-		if d := with.d - without.d; d > late || d < -late {
-			differ = append(differ, fmt.Sprintf("%s %s against %s", q(a.String()), with, without))
-		}
-	}
-	var parts []string
-	if compared > 0 {
-		text := fmt.Sprintf("the median until all were connected differs by more than 1 s in %d of %s with none", len(differ), some(compared, "comparison"))
-		if len(differ) > 0 {
-			text += " (" + strings.Join(differ, "; ") + ")"
-		}
-		parts = append(parts, text)
-	}
-	if unknown > 0 {
-		parts = append(parts, some(unknown, "comparison")+" not possible, a median being censored")
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "Extra objects: " + strings.Join(parts, "; ") + "."
+// neighbour is what one change makes of cases.
+type neighbour struct {
+	change string
+	of     []int  // cases
+	seen   []seen // what each of them became
 }
 
-// smallestTest is the number of blocks from which on an exact test of paired
-// differences can reach p = 0.05 at all: 2/2^n.
-const smallestTest = 6
-
-func (r *Report) caveats() []string {
+// isolate says with which single changes there was no delay.
+func isolate(all, cases []seen) string {
+	list := neighbours(all, cases, seen.prompt)
+	if len(list) == 0 {
+		return "this plan has no combination that differs from these in one factor and was never later than 1 s."
+	}
 	var out []string
-	if n := r.tally(everything); n.censored+n.invalid > 0 {
-		out = append(out, fmt.Sprintf("%d censored and %d invalid of %s: named below. Censored ones enter as \"longer than\", invalid ones not at all.", n.censored, n.invalid, some(n.done(), "trial")))
+	for i, n := range list {
+		if i == mostNamed {
+			out = append(out, fmt.Sprintf("%d more in the overview", len(list)-i))
+			break
+		}
+		var of string
+		var trials int
+		var longest time.Duration
+		for k, g := range n.seen {
+			of += letter(n.of[k])
+			trials += len(g.connected)
+			longest = max(longest, g.worst())
+		}
+		out = append(out, fmt.Sprintf("%s, %s: longest %s in %s", n.change, of, seconds(longest), some(trials, "trial")))
 	}
-	if r.plan.Blocks < smallestTest {
-		out = append(out, fmt.Sprintf("%s a combination: these are sizes, not tests, and extra objects are not compared. Repeat with %d blocks or more before concluding from a difference.", some(r.plan.Blocks, "trial"), smallestTest))
-	}
-	return out
+	return "all else equal, never later than 1 s with " + strings.Join(out, "; with ") + "."
 }
+
+// workload says what ran, for somebody who knows Kubernetes and not this.
+func (r *Report) workload() string {
+	n := r.tally(everything)
+	s := r.plan.Settings
+	text := fmt.Sprintf("Nothing but an Indexed Job of %d pods and a headless Service without ports, no operator. Times are readiness lags: from the moment when the asking process runs and the asked pod has its address. "+
+		"\">40 s\" is censored: it had not happened by then. Plan %s, seed %d: %d of %s carried out (%d complete, %d censored, %d invalid).",
+		s.Pods, code(r.plan.Name), r.plan.Seed, n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid)
+	if r.env != nil && r.env.Server.GitVersion != "" {
+		text += " Kubernetes " + code(r.env.Server.GitVersion) + "."
+	}
+	return text
+}
+
+// sizesOnly is said of plans whose blocks are too few for any test.
+func (r *Report) sizesOnly() bool { return r.plan.Blocks < smallestTest }

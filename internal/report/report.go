@@ -1,7 +1,8 @@
-// Package report renders what an experiment found, for people: report.md and
-// a short form for the terminal. It is pure; the same records give the same
-// bytes. Sentences are made by fixed rules from the numbers and say no more
-// than they do: this report describes, it does not test.
+// Package report renders what an experiment found, for people: report.md in the
+// form of Kubernetes' bug reports, a shorter one as a comment on an issue that
+// exists, and a short form for the terminal. It is pure; the same records give
+// the same bytes. Sentences are made by fixed rules from the numbers and say no
+// more than they do.
 //
 // A Report is filled trial by trial and keeps of each only what it prints.
 package report
@@ -10,12 +11,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/hypothesis"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/result"
 )
 
@@ -29,6 +32,28 @@ type Report struct {
 	env      *environment.Environment // nil: none was written
 	warnings []string                 // about the records
 	trials   []trial
+	again    int // trials that were carried out again after an invalid attempt
+
+	analysis   *analysis.Analysis
+	hypotheses *hypothesis.Input
+	cached     *results       // of the trials so far; nil: not made yet
+	slowest    *judge.Verdict // to be drawn; nil: none yet
+}
+
+// results are what the analyses make of all trials.
+type results struct {
+	findings  []analysis.Finding
+	remedies  []analysis.Remedy
+	decisions []hypothesis.Decision
+}
+
+func (r *Report) results() *results {
+	if r.cached == nil {
+		findings := r.analysis.Findings()
+		r.hypotheses.Findings = findings
+		r.cached = &results{findings, r.analysis.Remedies(), r.hypotheses.Decisions()}
+	}
+	return r.cached
 }
 
 // trial is what is kept of one trial.
@@ -47,7 +72,7 @@ func (t trial) counts() bool { return t.status != result.Invalid }
 // New begins a report on a plan. The environment is environment.json as it is
 // on disk, or nil.
 func New(plan experiment.Plan, env json.RawMessage) *Report {
-	r := &Report{plan: plan}
+	r := &Report{plan: plan, analysis: analysis.New(plan)}
 	if len(env) > 0 {
 		r.env = &environment.Environment{}
 		// A newer or damaged file still tells what it can.
@@ -55,6 +80,7 @@ func New(plan experiment.Plan, env json.RawMessage) *Report {
 			r.Warn("environment.json was read in part: " + err.Error())
 		}
 	}
+	r.hypotheses = hypothesis.New(plan, r.env)
 	return r
 }
 
@@ -78,14 +104,23 @@ func Load(dir string) (*Report, error) {
 	return r, nil
 }
 
-// Add judges a trial and takes it in.
-func (r *Report) Add(t *result.Trial) { r.AddVerdict(judge.Judge(t)) }
-
-// AddVerdict takes in a trial that was judged already.
-func (r *Report) AddVerdict(v *judge.Verdict) {
+// Add judges a trial and takes it in. A trial that comes again replaces the
+// attempt before.
+func (r *Report) Add(t *result.Trial) {
+	v := judge.Judge(t)
+	r.cached = nil
+	r.analysis.Add(v)
+	r.hypotheses.Add(v, t.Components...)
+	r.slowest = picture.Slowest(r.slowest, v)
 	kept := *v
-	kept.Pairs = nil // most of a verdict; nothing here is by pair
-	r.trials = append(r.trials, trial{id: v.Trial.ID, arm: v.Trial.Arm, status: v.Status, reasons: v.Reasons, notes: v.Notes, v: &kept})
+	kept.Pairs, kept.Moments = nil, nil // most of a verdict; nothing here is by pair or pod
+	k := trial{id: v.Trial.ID, arm: v.Trial.Arm, status: v.Status, reasons: v.Reasons, notes: v.Notes, v: &kept}
+	if i := slices.IndexFunc(r.trials, func(o trial) bool { return o.id == k.id }); i >= 0 {
+		r.trials[i] = k
+		r.again++
+		return
+	}
+	r.trials = append(r.trials, k)
 }
 
 // Warn adds a sentence about the records themselves.
@@ -97,20 +132,6 @@ func (r *Report) Warnings() []string { return r.warnings }
 // Invalid is the number of trials that are judged invalid and do not enter the
 // numbers.
 func (r *Report) Invalid() int { return r.tally(everything).invalid }
-
-// Markdown renders report.md.
-func (r *Report) Markdown() []byte {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Name readiness of an Indexed Job behind a headless Service\n\n")
-	r.opening(&b)
-	r.overview(&b)
-	r.combinations(&b)
-	r.exceptions(&b)
-	r.reading(&b)
-	r.environment(&b)
-	r.reproduce(&b)
-	return []byte(b.String())
-}
 
 // of returns the trials for which is holds and that enter the numbers.
 func (r *Report) of(is func(experiment.Arm) bool) []trial {

@@ -21,7 +21,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-const ms = time.Millisecond
+const (
+	ms     = time.Millisecond
+	second = time.Second
+)
 
 // golden compares with testdata/name.
 func golden(t *testing.T, name string, got []byte) {
@@ -42,6 +45,8 @@ func both(t *testing.T, name string, r *Report) {
 	md := r.Markdown()
 	golden(t, name+".md", md)
 	require.Equal(t, string(md), string(r.Markdown()), "rendering twice gives the same bytes")
+	golden(t, name+".comment.md", r.Comment())
+	requireForms(t, r)
 	var b bytes.Buffer
 	require.NoError(t, r.Summary(&b))
 	golden(t, name+".txt", b.Bytes())
@@ -61,7 +66,9 @@ func testEnvironment(t *testing.T) json.RawMessage {
 			Replicas: []string{"10.244.0.2:53", "10.244.1.2:53"}, Images: []string{"registry.k8s.io/coredns/coredns:v1.13.1"},
 			Corefile: ".:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        ttl 30\n    }\n    cache 30\n}\n",
 			Parsed:   &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}},
-		Pods: []environment.Pod{{Node: "node-a", Kernel: "6.18.0", SynRetries: &retries, SynLinearRetries: &linear, Resolv: record.Resolv{Text: "search ns.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"}}},
+		Corefiles: map[experiment.DNS]string{experiment.Kubeadm131: ".:1053 {\n    cache 30\n}\n"},
+		Notes:     []string{"dns nodelocal-1.31 is left out: no rights for a ClusterRole"},
+		Pods:      []environment.Pod{{Node: "node-a", Kernel: "6.18.0", SynRetries: &retries, SynLinearRetries: &linear, Resolv: record.Resolv{Text: "search ns.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"}}},
 		Caching: map[experiment.DNS]environment.CachingFacts{
 			experiment.Kubeadm132: {PositiveTTL: 30, NegativeTTL: 30, Uncached: true},
 			experiment.Kubeadm131: {Positive: true, PositiveTTL: 30, Negative: true, NegativeTTL: 30, Uncached: true},
@@ -126,14 +133,7 @@ func play(p experiment.Trial) *result.Trial {
 			b.Ask(i+1, 0, synth.Answer{Class: record.NXDomain, First: 2 * ms, Last: 29 * time.Second, Count: 190, SOATTL: 30, Top: 30, AtTop: 6})
 		}
 	}
-	for i := range b.Run.Events {
-		for k := range b.Run.Events[i].Endpoints {
-			e := &b.Run.Events[i].Endpoints[k]
-			e.Hostname = p.Job + strings.TrimPrefix(e.Hostname, b.Plan.Job)
-		}
-	}
-	b.Plan = p
-	return b.End()
+	return relabel(b, p)
 }
 
 func TestDefaultPlan(t *testing.T) {
@@ -143,6 +143,53 @@ func TestDefaultPlan(t *testing.T) {
 		r.Add(play(planned))
 	}
 	both(t, "default", r)
+}
+
+// TestStandardPlan: what a plan that declares contrasts prints, of a world where
+// each configuration keeps what it says.
+func TestStandardPlan(t *testing.T) {
+	settings, blocks := experiment.Preset("standard")
+	p, err := experiment.Build(experiment.Options{Name: "standard", Run: "abc123", Seed: 7, Blocks: blocks, Settings: settings})
+	require.NoError(t, err)
+	r := New(p, testEnvironment(t))
+	for _, planned := range p.Trials {
+		r.Add(simulated(p, planned))
+	}
+	both(t, "standard", r)
+}
+
+// simulated makes a trial of the plan in the world that follows from its arm.
+func simulated(p experiment.Plan, planned experiment.Trial) *result.Trial {
+	w := synth.Of(planned.ID, planned.Arm, p.Settings.Pods)
+	w.Seed, w.Deadline, w.Timeouts = uint64(planned.Seq), time.Duration(planned.Deadline), nil
+	for _, timeout := range p.Settings.ConnectTimeouts {
+		w.Timeouts = append(w.Timeouts, time.Duration(timeout))
+	}
+	if planned.Arm.Names == experiment.Reused {
+		w.Left += time.Duration(planned.Block) * 100 * ms
+	}
+	if planned.Arm.Names == experiment.Fresh && planned.Block%2 == 0 {
+		// The leader is the first to start: nobody asks too early.
+		for i := range w.Pods[1:] {
+			l := &w.Pods[i+1]
+			for _, at := range []*time.Duration{&l.Created, &l.Scheduled, &l.Addressed, &l.Started, &l.Ready, &l.InSlice} {
+				*at += 400 * ms
+			}
+		}
+	}
+	return relabel(w.Trial(), planned)
+}
+
+// relabel makes a synthetic trial the plan's.
+func relabel(b *synth.Trial, planned experiment.Trial) *result.Trial {
+	for i := range b.Run.Events {
+		for k := range b.Run.Events[i].Endpoints {
+			e := &b.Run.Events[i].Endpoints[k]
+			e.Hostname = planned.Job + strings.TrimPrefix(e.Hostname, b.Plan.Job)
+		}
+	}
+	b.Plan = planned
+	return b.End()
 }
 
 func TestNothing(t *testing.T) {

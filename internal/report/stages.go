@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/record"
@@ -41,23 +40,30 @@ func collectStage(trials []trial, name string, of func(judge.Stage) judge.Outcom
 	})
 }
 
-// stages is a combination's table of stages.
-func stages(b *strings.Builder, trials []trial) {
-	names := stageNames(trials)
+// stageRows are a table of when the slowest pod passed each stage, a line for
+// each combination.
+func (r *Report) stageRows() [][]string {
+	names := stageNames(r.of(everything))
 	if len(names) == 0 {
-		return
+		return nil
 	}
-	head, at, step := []string{"slowest pod, median"}, []string{"since creation"}, []string{"after the stage before"}
-	for _, n := range names {
-		head = append(head, n)
-		at = append(at, stageAt(trials, n).medianText())
-		step = append(step, stageStep(trials, n).medianText())
+	rows := [][]string{append([]string{"slowest pod, median"}, names...)}
+	for _, a := range r.arms() {
+		trials := r.of(only(a))
+		if len(trials) == 0 {
+			continue
+		}
+		row := []string{code(a.String())}
+		for _, n := range names {
+			row = append(row, stageAt(trials, n).medianText())
+		}
+		rows = append(rows, row)
 	}
-	fmt.Fprintf(b, "Stages:\n\n%s\n", table([][]string{head, at, step}))
+	return rows
 }
 
 // lost names the stage before which the delayed trials lost most.
-func (f finding) lost() string {
+func (f seen) lost() string {
 	var delayed []trial
 	for _, t := range f.trials {
 		if o := t.v.Connected.Lag; o.Known() && isLate(o, late) == yes {
@@ -77,7 +83,7 @@ func (f finding) lost() string {
 		return ""
 	}
 	text := fmt.Sprintf(" Largest step between stages in the delayed trials: %s (%s), until %q", most, steps.spread(), name)
-	if f.observer == record.Solo && total(delayed).DialTimeouts > 0 {
+	if f.Observer == record.Solo && total(delayed).DialTimeouts > 0 {
 		text += "; a solo worker asks again only when its connect has ended"
 	}
 	return text + "."

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -22,7 +23,7 @@ const (
 // each DNS configuration, kind of names and observer.
 func (r *Report) Summary(w io.Writer) error {
 	rows := [][]string{{"dns/names/observer", "trials", "client resolves", "on servers", "connected", ">1 s", "stale", "timed out"}}
-	for _, f := range r.findings() {
+	for _, f := range r.seen() {
 		c := total(f.trials)
 		rows = append(rows, []string{
 			plain(f.String()), r.tally(f.holds).String(),
@@ -32,13 +33,16 @@ func (r *Report) Summary(w io.Writer) error {
 		})
 	}
 	tab := columns(rows)
-	const room = summaryLines / 2
+	const room = summaryLines * 2 / 5
 	if len(tab) > room {
 		tab = append(tab[:room-1], fmt.Sprintf("... %d more in report.md", len(tab)-room+1))
 	}
 	tab = append(tab, "Medians of readiness lags (from when asker and asked both exist); trials: complete/censored/invalid.")
 	lines := wrap(r.scope(plain), "", "  ")
 	lines = append(lines, tab...)
+	if f := r.primary(); f != nil {
+		lines = append(lines, wrap(capital(r.tested(*f, plain))+r.check(), "", "  ")...)
+	}
 	if joins := r.joinsByRegime(); joins != nil && len(lines)+len(joins) < summaryLines {
 		lines = append(lines, columns(joins)...)
 	}
@@ -64,12 +68,20 @@ func (r *Report) Summary(w io.Writer) error {
 // its connect timeout? A row a timeout, a column a kind of solo trials.
 func (r *Report) joinsByRegime() [][]string {
 	head := []string{"solo: joined, by connect timeout"}
-	var solos []finding
-	for _, f := range r.findings() {
-		if f.observer == record.Solo {
+	var solos []seen
+	for _, f := range r.seen() {
+		if f.Observer == record.Solo && f.reported() && len(f.trials) > 0 {
 			solos = append(solos, f)
-			head = append(head, plain(string(f.dns)+"/"+string(f.names)))
 		}
+	}
+	// Where there is no room for all, those with a delay.
+	const most = 4
+	if len(solos) > most {
+		solos = slices.DeleteFunc(solos, func(f seen) bool { return f.late == 0 })
+		solos = solos[:min(most, len(solos))]
+	}
+	for _, f := range solos {
+		head = append(head, plain(string(f.DNS)+"/"+string(f.Names)))
 	}
 	all := r.of(func(a experiment.Arm) bool { return a.Observer == record.Solo })
 	if len(all) == 0 {

@@ -14,10 +14,9 @@ import (
 	"headless-job-dns/internal/record"
 )
 
-// overview is one line a combination.
-func (r *Report) overview(b *strings.Builder) {
-	fmt.Fprintf(b, "## Overview\n\nMedian readiness lag: time from the moment when asker and asked both existed until the last pair was there.\n\n")
-	rows := [][]string{{"dns/names/extra/observer", "trials", "client resolves", "on DNS servers", "connected", ">1 s", "denials", "stale", "timed out"}}
+// overviewRows are a table with a line for each combination.
+func (r *Report) overviewRows() [][]string {
+	rows := [][]string{{"dns/names/extra/observer", "trials", "client resolves", "on DNS servers", "connected", "range", "since creation", ">1 s", "denials", "stale", "timed out"}}
 	for _, a := range r.arms() {
 		trials := r.of(only(a))
 		c := total(trials)
@@ -26,27 +25,26 @@ func (r *Report) overview(b *strings.Builder) {
 			code(a.String()), r.tally(only(a)).String(),
 			collect(trials, func(v *judge.Verdict) judge.Outcome { return v.Resolved.Lag }).medianText(),
 			collect(trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }).medianText(),
-			connected.medianText(), connected.delayedText(),
+			connected.medianText(), connected.rangeText(),
+			collect(trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Since }).medianText(),
+			connected.delayedText(),
 			count(c.Denials()), count(c.StaleAnswers()), count(c.DialTimeouts),
 		})
 	}
-	b.WriteString(table(rows))
-	b.WriteString("\ntrials: complete/censored/invalid. >1 s: trials whose last pair was connected later than 1 s; undecided: 1 s lies within what is known of it. Counts are sums over the trials.\n\n")
-	if rows := r.joinsByArm(); rows != nil {
-		b.WriteString("Median readiness lag of the worker with each connect timeout (none: the kernel decides), `solo`:\n\n")
-		b.WriteString(table(rows))
-		b.WriteString("\n")
-	}
+	return rows
 }
 
+const overviewWords = "Medians of readiness lags: time from the moment when asker and asked both existed until the last pair was there. since creation: until the last pair was connected, from just before the request that created the Job. " +
+	"trials: complete/censored/invalid. >1 s: trials whose last pair was connected later than 1 s; undecided: 1 s lies within what is known of it. denials, stale answers and connects that timed out: sums over the trials."
+
 // joinsByArm is one line a solo combination, a column a connect timeout.
-func (r *Report) joinsByArm() [][]string {
-	solo := func(a experiment.Arm) bool { return a.Observer == record.Solo }
+func (r *Report) joinsByArm(is func(experiment.Arm) bool) [][]string {
+	solo := func(a experiment.Arm) bool { return a.Observer == record.Solo && is(a) }
 	timeouts := r.timeouts(r.of(solo))
 	if len(timeouts) == 0 {
 		return nil
 	}
-	head := []string{"dns/names/extra"}
+	head := []string{"dns/names/extra/observer"}
 	for _, t := range timeouts {
 		head = append(head, experiment.TimeoutName(experiment.Duration(t)))
 	}
@@ -55,7 +53,7 @@ func (r *Report) joinsByArm() [][]string {
 		if !solo(a) {
 			continue
 		}
-		row := []string{code(string(a.DNS) + "/" + string(a.Names) + "/" + string(a.Extra))}
+		row := []string{code(a.String())}
 		for _, t := range timeouts {
 			row = append(row, joined(r.of(only(a)), t, lagOf).medianText())
 		}
@@ -66,65 +64,6 @@ func (r *Report) joinsByArm() [][]string {
 
 func lagOf(t judge.Timing) judge.Outcome   { return t.Lag }
 func sinceOf(t judge.Timing) judge.Outcome { return t.Since }
-
-// combinations is a table for each combination.
-func (r *Report) combinations(b *strings.Builder) {
-	b.WriteString("## Each combination\n\n")
-	b.WriteString("lag counts from the moment when asker and asked both existed; since creation from just before the request that created the Job. Stages are the slowest pod's times, in seconds since creation and since the stage before in time; the API's are times of receipt.\n\n")
-	for _, a := range r.arms() {
-		fmt.Fprintf(b, "### %s\n\n", code(a.String()))
-		trials := r.of(only(a))
-		n := r.tally(only(a))
-		fmt.Fprintf(b, "%d of %s: %d complete, %d censored, %d invalid.\n\n", n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid)
-		if len(trials) == 0 {
-			continue
-		}
-		rows := [][]string{{"until", "trials", "censored", "lag, median", "lag, range", ">1 s", "since creation", "range"}}
-		for _, m := range r.measures(a, trials) {
-			if len(m.lag) == 0 && len(m.since) == 0 {
-				continue
-			}
-			rows = append(rows, []string{
-				m.name, strconv.Itoa(len(m.lag)), strconv.Itoa(m.lag.censored()), m.lag.medianText(), m.lag.rangeText(), m.lag.delayedText(), m.since.medianText(), m.since.rangeText(),
-			})
-		}
-		b.WriteString(table(rows))
-		b.WriteString("\n")
-		stages(b, trials)
-		r.details(b, a, trials)
-	}
-}
-
-// measure is one line of a combination's table.
-type measure struct {
-	name       string
-	lag, since series
-}
-
-func (r *Report) measures(a experiment.Arm, trials []trial) []measure {
-	timing := func(name string, of func(*judge.Verdict) judge.Timing) measure {
-		return measure{name,
-			collect(trials, func(v *judge.Verdict) judge.Outcome { return of(v).Lag }),
-			collect(trials, func(v *judge.Verdict) judge.Outcome { return of(v).Since })}
-	}
-	resolves, connected := "all peers resolve (client's view)", "all peers connected"
-	if a.Observer == record.Solo {
-		resolves, connected = "every worker resolves index 0 (client's view)", "every worker joined"
-	}
-	out := []measure{
-		timing(resolves, func(v *judge.Verdict) judge.Timing { return v.Resolved }),
-		timing("all names on all DNS servers (uncached view)", func(v *judge.Verdict) judge.Timing { return v.OnServer }),
-		timing(connected, func(v *judge.Verdict) judge.Timing { return v.Connected }),
-	}
-	for _, t := range r.timeouts(trials) {
-		out = append(out, measure{
-			"worker joined, connect timeout " + experiment.TimeoutName(experiment.Duration(t)),
-			joined(trials, t, lagOf),
-			joined(trials, t, sinceOf),
-		})
-	}
-	return out
-}
 
 // timeouts lists the connect timeouts of the trials' workers: none first, then
 // from the longest on.
@@ -176,8 +115,18 @@ func joined(trials []trial, timeout time.Duration, of func(judge.Timing) judge.O
 	return s
 }
 
-// details are the counts below a combination's table.
-func (r *Report) details(b *strings.Builder, a experiment.Arm, trials []trial) {
+// remarks are what a combination's trials say beside their times.
+func (r *Report) remarks() []string {
+	var out []string
+	for _, a := range r.arms() {
+		if trials := r.of(only(a)); len(trials) > 0 {
+			out = append(out, code(a.String())+": "+details(a, trials))
+		}
+	}
+	return out
+}
+
+func details(a experiment.Arm, trials []trial) string {
 	c := total(trials)
 	answers := []string{some(c.Questions, "answer")}
 	if n := c.Denials(); n > 0 {
@@ -192,7 +141,6 @@ func (r *Report) details(b *strings.Builder, a experiment.Arm, trials []trial) {
 	if len(answers) == 1 {
 		answers = append(answers, "no denial, none stale")
 	}
-	fmt.Fprintf(b, "- Client's view: %s.\n", strings.Join(answers, "; "))
 	var dials []string
 	for _, d := range []struct {
 		n    int
@@ -212,12 +160,14 @@ func (r *Report) details(b *strings.Builder, a experiment.Arm, trials []trial) {
 	if len(dials) == 0 {
 		dials = []string{"none timed out, was refused or led elsewhere"}
 	}
-	fmt.Fprintf(b, "- Connects: %s.\n", strings.Join(dials, "; "))
-	b.WriteString(firstAsked(a, trials))
-	if a.Names == experiment.Reused {
-		fmt.Fprintf(b, "- Gap from the primer's last pod gone to the first question: %s. %s\n", gaps(trials), left(trials))
+	text := fmt.Sprintf("%s. Connects: %s.", strings.Join(answers, "; "), strings.Join(dials, "; "))
+	if s := firstAsked(a, trials); s != "" {
+		text += " " + s
 	}
-	b.WriteString("\n")
+	if a.Names == experiment.Reused {
+		text += fmt.Sprintf(" Gap from the primer's last pod gone to the first question: %s. %s", gaps(trials), left(trials))
+	}
+	return text
 }
 
 // total adds the counts of trials.

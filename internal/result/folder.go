@@ -60,6 +60,7 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Folder is a results folder that is being written.
 type Folder struct {
 	dir    string
+	lock   *os.File // held while trials are added; nil: only the report is written
 	trials *os.File
 	size   int64 // of trials, up to the end of its last whole line
 }
@@ -100,10 +101,10 @@ func Create(root string, now time.Time) (*Folder, error) {
 		os.Remove(dir) // still empty
 		return nil, unwritable(latest, err)
 	}
-	return &Folder{dir: dir}, nil
+	return locked(dir)
 }
 
-// Open takes an existing results folder, to add to it.
+// Open takes an existing results folder, to write its report.
 func Open(dir string) (*Folder, error) {
 	if err := isFolder(dir); err != nil {
 		return nil, err
@@ -111,17 +112,47 @@ func Open(dir string) (*Folder, error) {
 	return &Folder{dir: dir}, nil
 }
 
+// Resume takes an existing results folder, to add trials to it. It refuses one
+// to which another process is adding.
+func Resume(dir string) (*Folder, error) {
+	if err := isFolder(dir); err != nil {
+		return nil, err
+	}
+	return locked(dir)
+}
+
+// locked keeps other processes from adding to the folder until it is closed or
+// the process ends.
+func locked(dir string) (*Folder, error) {
+	lock, err := lockFolder(dir)
+	if err != nil {
+		return nil, &InputError{
+			Path:     dir,
+			Problem:  "cannot be added to: " + reason(err),
+			Accepted: "the results folder of a run that has ended",
+			Err:      err,
+		}
+	}
+	return &Folder{dir: dir, lock: lock}, nil
+}
+
 // Dir is the path of the folder.
 func (f *Folder) Dir() string { return f.dir }
 
-// Close releases the folder. What was written is already on disk.
+// Close releases the folder, if there is one. What was written is already on
+// disk.
 func (f *Folder) Close() error {
-	if f.trials == nil {
+	if f == nil {
 		return nil
 	}
-	err := f.trials.Close()
-	f.trials = nil
-	return err
+	var errs []error
+	for _, file := range []**os.File{&f.trials, &f.lock} {
+		if *file != nil {
+			errs = append(errs, (*file).Close())
+			*file = nil
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // WritePlan writes plan.json.

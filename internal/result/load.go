@@ -100,6 +100,18 @@ func (r *Records) Trials() iter.Seq2[Trial, error] {
 	}
 }
 
+// Tally walks over the trials and returns how far the plan has come.
+func (r *Records) Tally() (Tally, error) {
+	var t Tally
+	for tr, err := range r.Trials() {
+		if err != nil {
+			return t, err
+		}
+		t.Add(tr)
+	}
+	return t, nil
+}
+
 // errStop ends a walk whose consumer has had enough.
 var errStop = errors.New("stop")
 

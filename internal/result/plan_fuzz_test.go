@@ -59,6 +59,17 @@ func FuzzLoad(f *testing.F) {
 		}
 		r.Plan.Expected()
 		r.Plan.PrivateDNS()
+		// What is to be carried on is checked first, and can be used then.
+		if err := experiment.Check(r.Plan); err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r\x1b") {
+				t.Fatalf("not one line: %q", err)
+			}
+		} else {
+			r.Plan.Describe()
+			if tally, err := r.Tally(); err == nil {
+				tally.Next(r.Plan)
+			}
+		}
 		first := r.Plan
 		b, err := json.Marshal(first)
 		require.NoError(t, err)

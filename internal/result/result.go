@@ -25,8 +25,14 @@ const (
 
 // Trial is one line of trials.jsonl.
 type Trial struct {
-	V      int                 `json:"v"`
-	Plan   experiment.Trial    `json:"plan"`
+	V int `json:"v"`
+	// Plan is the trial as it was carried out. An attempt after the first has
+	// names of its own, for those of the one before were asked for.
+	Plan experiment.Trial `json:"plan"`
+	// Attempt is 2 for a trial that is run once more because it was invalid; 0
+	// and 1 are the first. The last one counts.
+	Attempt int `json:"attempt,omitempty"`
+
 	Status Status              `json:"status"`
 	Reason string              `json:"reason,omitempty"` // of censored and invalid
 	Began  time.Time           `json:"began"`            // runner's wall clock

@@ -79,10 +79,13 @@ func SignFlip(d []float64, seed uint64) (Permutation, error) {
 	return permute(len(d), seed, func(swapped []bool) float64 {
 		sum := 0.0
 		for i, x := range d {
+			// The sign bit instead of a branch, which is mispredicted at half
+			// of the random swaps and took most of the time.
+			var flip uint64
 			if swapped[i] {
-				x = -x
+				flip = 1
 			}
-			sum += x
+			sum += math.Float64frombits(math.Float64bits(x) ^ flip<<63)
 		}
 		return sum
 	}), nil

@@ -25,15 +25,15 @@ func (r *Runner) Caching(ctx context.Context, dns experiment.DNS, resolver Resol
 		"observer": string(record.CachingCheck),
 		"deadline": cachingDeadline.String(),
 	}
-	if len(resolver.Replicas) > 0 {
-		args["dns-replicas"] = strings.Join(resolver.Replicas, ",")
+	if servers := resolver.reached(); len(servers) > 0 {
+		args["dns-replicas"] = strings.Join(servers, ",")
 	}
 	name := "lag-" + r.Plan.Run + "-" + id
 	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Image: r.Image, Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: startAllowance + cachingDeadline})
 	if err != nil {
 		return nil, err
 	}
-	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, pods: 1, wait: cachingDeadline}
+	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1, wait: cachingDeadline}
 	run, obs, err := l.live(ctx)
 	if _, endErr := r.end(ctx, l, obs, promptly); err == nil {
 		err = endErr

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
 	"headless-job-dns/internal/cluster"
@@ -31,31 +32,34 @@ type life struct {
 	c       *cluster.Client
 	w       *cluster.Watcher
 	owner   manifests.Owner
-	objects []manifests.Object // in order of creation, the Job last
+	objects []manifests.Object // in order of creation
+	job     string             // the name of the Job among them
 	pods    int
 	wait    time.Duration // after the last pod's first line
 	anew    bool          // the names may still be held by a previous life
+	tell    tell          // brings the workers index 0's address; nil: they ask DNS
 }
 
 // live creates the objects, waits until every probe is done, and returns what
 // was recorded, also beside an error. The objects are still there afterwards.
 func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observation, err error) {
 	obs = l.w.Observe(l.owner.Trial)
-	run = result.Run{Namespace: l.owner.Namespace, Boot: bootID()}
+	run = result.Run{Namespace: l.owner.Namespace, Boot: bootID(), Zero: time.Now()}
 	for _, o := range l.objects {
-		if o == l.objects[len(l.objects)-1] {
-			run.Zero = time.Now()
-		}
+		sent := time.Now()
 		if l.anew {
-			err = l.c.CreateAnew(ctx, o, goneAllowance)
+			sent, err = l.c.CreateAnew(ctx, o, goneAllowance)
 		} else {
 			err = l.c.Create(ctx, o)
+		}
+		if _, isJob := o.(*batchv1.Job); isJob {
+			run.Zero = sent // wherever in the order it stands
 		}
 		if err != nil {
 			return run, obs, err
 		}
 	}
-	logs := follow(ctx, l.c, l.owner.Namespace)
+	logs := follow(ctx, l.owner.Namespace, l.c.Log)
 	defer logs.cancel()
 	err = l.watch(ctx, run.Zero, obs, logs)
 	run.Events = obs.Events(run.Zero)
@@ -69,6 +73,8 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 	defer limit.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	told := newMessenger(ctx, l.tell)
+	defer told.stop()
 	var stuckSince time.Time
 	for {
 		for _, p := range obs.Pods() {
@@ -79,7 +85,8 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 		if logs.done() >= l.pods {
 			return nil
 		}
-		if err := logs.unreadable(); err != nil {
+		told.look(obs.Pods())
+		if err := errors.Join(logs.unreadable(), told.failed()); err != nil {
 			return err
 		}
 		select {
@@ -101,7 +108,7 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 			}
 		case <-limit.C:
 			return fmt.Errorf("job %s/%s: %d of %d probes were not done %s after the job's creation",
-				l.owner.Namespace, l.objects[len(l.objects)-1].GetName(), l.pods-logs.done(), l.pods, (startAllowance + l.wait).Round(time.Second))
+				l.owner.Namespace, l.job, l.pods-logs.done(), l.pods, (startAllowance + l.wait).Round(time.Second))
 		}
 	}
 }
@@ -114,7 +121,7 @@ func (l life) notStarted(obs *cluster.Observation, logs *follower) error {
 		}
 	}
 	return fmt.Errorf("job %s/%s: %d of %d pods had not started after %s; %s", l.owner.Namespace,
-		l.objects[len(l.objects)-1].GetName(), l.pods-logs.started(), l.pods, startAllowance, why)
+		l.job, l.pods-logs.started(), l.pods, startAllowance, why)
 }
 
 func running(p *corev1.Pod) bool {

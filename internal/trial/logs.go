@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ const logRetry = 300 * time.Millisecond
 // follower follows the logs of a run's pods, a stream each: the last line of a
 // probe then ends the trial at once, which polling would delay.
 type follower struct {
-	c         *cluster.Client
+	open      open
 	namespace string
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -34,17 +35,21 @@ type follower struct {
 	foreign error              // a log is of another schema: no use in waiting
 }
 
+// open streams a pod's log from its beginning until the context ends.
+type open func(ctx context.Context, namespace, pod string) (io.ReadCloser, error)
+
 // podLog is what has been read of one pod's log.
 type podLog struct {
 	lines   []record.Line
 	first   time.Time // receipt of the first line of all
 	done    bool
-	junk    int // lines that no probe wrote
+	endless bool // longer than a probe's: reading it again is of no use
+	junk    int  // lines that no probe wrote
 	problem string
 }
 
-func follow(ctx context.Context, c *cluster.Client, namespace string) *follower {
-	f := &follower{c: c, namespace: namespace, changed: make(chan struct{}, 1), pods: map[string]*podLog{}}
+func follow(ctx context.Context, namespace string, open open) *follower {
+	f := &follower{open: open, namespace: namespace, changed: make(chan struct{}, 1), pods: map[string]*podLog{}}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	return f
 }
@@ -67,13 +72,13 @@ func (f *follower) read(pod string, p *podLog) {
 	for f.ctx.Err() == nil {
 		problem := f.attempt(pod, p)
 		f.mu.Lock()
-		done := p.done
 		p.problem = ""
-		if !done {
+		if !p.done {
 			p.problem = problem
 		}
+		over := p.done || p.endless
 		f.mu.Unlock()
-		if done {
+		if over {
 			return
 		}
 		select {
@@ -88,7 +93,7 @@ func (f *follower) read(pod string, p *podLog) {
 func (f *follower) attempt(pod string, p *podLog) (problem string) {
 	ctx, stop := context.WithCancel(f.ctx)
 	defer stop()
-	stream, err := f.c.Log(ctx, f.namespace, pod)
+	stream, err := f.open(ctx, f.namespace, pod)
 	if err != nil {
 		return err.Error()
 	}
@@ -115,6 +120,10 @@ func (f *follower) attempt(pod string, p *podLog) (problem string) {
 	p.junk = max(p.junk, rest.Junk)
 	if version := (*record.VersionError)(nil); errors.As(err, &version) {
 		f.foreign = fmt.Errorf("the probe image in pod %s/%s is of another version: %w; build it anew (`make image`) and load it", f.namespace, pod, err)
+		f.signal()
+	}
+	if errors.Is(err, record.ErrTooLong) {
+		p.endless = true
 		f.signal()
 	}
 	f.mu.Unlock()
@@ -150,8 +159,9 @@ func (f *follower) unreadable() error {
 	return f.foreign
 }
 
-// done counts the probes that wrote their last line.
-func (f *follower) done() int { return f.count(func(p *podLog) bool { return p.done }) }
+// done counts the logs from which nothing more is to come: the probe wrote its
+// last line, or the log is not a probe's.
+func (f *follower) done() int { return f.count(func(p *podLog) bool { return p.done || p.endless }) }
 
 // started counts the probes that wrote their first line.
 func (f *follower) started() int { return f.count(func(p *podLog) bool { return !p.first.IsZero() }) }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
@@ -17,12 +19,31 @@ import (
 
 // Resolver is one DNS configuration as the pods of a trial use it.
 type Resolver struct {
-	PodDNS   *manifests.PodDNS // nil: what pods of the cluster get
-	Replicas []string          // host:port of every replica; empty: unknown
-	// Unchanged returns an error when a replica is no longer the one that was
+	PodDNS *manifests.PodDNS // nil: what pods of the cluster get
+	// Replicas are the servers that know the records, host:port; empty:
+	// unknown. The uncached view asks them.
+	Replicas []string
+	// Caches stand in front of the replicas and are what clients reach,
+	// host:port; empty: clients reach the replicas. The uncached view passes
+	// them by: of two caches that forward one question to the same replica, the
+	// second would be given what that replica kept for the first.
+	Caches []string
+	// Unchanged returns an error when a server is no longer the one that was
 	// examined: its cache began empty. Nil where it cannot be told.
 	Unchanged func(context.Context) error
 }
+
+// reached are the servers that clients' questions reach.
+func (r Resolver) reached() []string {
+	if len(r.Caches) > 0 {
+		return r.Caches
+	}
+	return r.Replicas
+}
+
+// filled are all the servers, which a primer fills: what one cache no longer
+// knows it would ask the next one for.
+func (r Resolver) filled() []string { return slices.Concat(r.Caches, r.Replicas) }
 
 // Runner runs the trials of one plan in one namespace.
 type Runner struct {
@@ -32,6 +53,14 @@ type Runner struct {
 	Namespace string
 	Image     string // of the probe; empty: the one in the manifests
 	Resolvers map[experiment.DNS]Resolver
+	// Components reads what the components' own metrics say; nil: nothing is
+	// read. *component.Reader does.
+	Components interface {
+		Read(ctx context.Context, servers []string) component.Snapshot
+	}
+	// Alter, where not nil, may change what a trial is about to create: tests
+	// inject causes of delay with it.
+	Alter func([]manifests.Object)
 	// Step is told what is being done, for progress lines.
 	Step func(string)
 
@@ -49,15 +78,21 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
 	var err, cleanup error
 	var primed *cluster.Observation
+	var before component.Snapshot
 	if pt.Arm.Names == experiment.Reused {
-		primed, err = r.prime(ctx, &t)
+		primed, before, err = r.prime(ctx, &t)
+	} else {
+		before = r.components(ctx, pt)
 	}
 	if err == nil {
-		err, cleanup = r.measure(ctx, &t)
+		err, cleanup = r.measure(ctx, &t, before)
 	}
 	if primed != nil {
 		// Without waiting the primer's pods end during the measured run.
 		t.Primer.Events = primed.Events(t.Primer.Zero)
+		if gone, all := primed.Gone(); all {
+			t.Primer.Gone = int64(gone.Sub(t.Primer.Zero))
+		}
 		r.Watcher.Forget(primerID(pt))
 	}
 	if same := r.Resolvers[pt.Arm.DNS].Unchanged; same != nil && err == nil {
@@ -78,20 +113,33 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 	return t, cleanup
 }
 
+// readingTime is what has to be left of a gap for the components' metrics to
+// be read in it: a reading takes 0.1 s, on a busy cluster a few times that.
+const readingTime = 500 * time.Millisecond
+
 // prime runs the primer and waits out the gap, less the time that the measured
-// run's first pod is going to need until its first question. It returns what
-// was observed of the primer, which may still be ending.
-func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observation, error) {
+// run is going to need until its first question; a gap that is shorter than
+// that ends as soon as the last pod is gone, and the records say how long it
+// was. It returns what was observed of the primer, which may still be ending,
+// and what the components said before the measured run: in the gap, or, where
+// it is too short for that, before the primer's deletion.
+func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observation, component.Snapshot, error) {
 	r.step("primer")
 	l, err := r.life(t.Plan, true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	run, obs, err := l.live(ctx)
 	t.Primer = &run
-	noWait := r.Plan.Settings.NoWait && err == nil
+	gap, noWait := r.Plan.GapOf(t.Plan.Arm)
+	wait := gap - firstStart(run) - r.Plan.FirstQuery(t.Plan.Arm)
+	var before component.Snapshot
+	early := noWait || wait < readingTime
+	if early && err == nil {
+		before = r.components(ctx, t.Plan)
+	}
 	how := gracefully // as the user whose names are reused deletes
-	if noWait {
+	if noWait && err == nil {
 		how = accepted
 	}
 	gone, endErr := r.end(ctx, l, obs, how)
@@ -99,17 +147,26 @@ func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observati
 		err = endErr
 	}
 	if err != nil || noWait {
-		return obs, err
+		return obs, before, err
 	}
-	t.Primer.Gone = int64(gone.Sub(run.Zero))
-	start := gone.Add(time.Duration(r.Plan.Settings.Gap) - firstStart(run))
 	r.step("gap")
+	if !early {
+		before = r.components(ctx, t.Plan)
+	}
 	select {
 	case <-ctx.Done():
-		return obs, ctx.Err()
-	case <-time.After(time.Until(start)):
+		return obs, before, ctx.Err()
+	case <-time.After(time.Until(gone.Add(wait))):
 	}
-	return obs, nil
+	return obs, before, nil
+}
+
+// components reads the metrics of what serves the trial's arm.
+func (r *Runner) components(ctx context.Context, pt experiment.Trial) component.Snapshot {
+	if r.Components == nil {
+		return nil
+	}
+	return r.Components.Read(ctx, r.Resolvers[pt.Arm.DNS].filled())
 }
 
 // primerID labels a trial's primer, so that the watch tells it from the
@@ -137,15 +194,19 @@ func firstStart(run result.Run) time.Duration {
 	return time.Duration(first)
 }
 
-func (r *Runner) measure(ctx context.Context, t *result.Trial) (err, cleanup error) {
+// measure runs what is judged. The components are read before and after it,
+// never while anything is measured.
+func (r *Runner) measure(ctx context.Context, t *result.Trial, before component.Snapshot) (err, cleanup error) {
 	r.step("measuring")
 	l, err := r.life(t.Plan, false)
 	if err != nil {
 		return err, nil
 	}
-	l.anew = r.Plan.Settings.NoWait
 	run, obs, err := l.live(ctx)
 	t.Run = run
+	if err == nil {
+		t.Components = component.Changes(before, r.components(ctx, t.Plan))
+	}
 	r.step("deleting")
 	gone, cleanup := r.end(ctx, l, obs, promptly)
 	if cleanup == nil {
@@ -171,54 +232,82 @@ func (r *Runner) Objects(pt experiment.Trial) ([]manifests.Object, error) {
 
 // life fills in the manifests for one life of the trial.
 func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
-	s := r.Plan.Settings
-	owner := manifests.Owner{Run: r.Plan.Run, Trial: pt.ID, Namespace: r.Namespace}
-	resolver := r.Resolvers[pt.Arm.DNS]
-	args := map[string]string{
-		"observer":         string(pt.Arm.Observer),
-		"interval":         time.Duration(s.Interval).String(),
-		"deadline":         time.Duration(pt.Deadline).String(),
-		"connect-timeouts": experiment.FormatTimeouts(s.ConnectTimeouts),
-	}
-	if s.FirstQueryAfter > 0 {
-		args["first-query-after"] = time.Duration(s.FirstQueryAfter).String()
-	}
-	if primer {
-		owner.Trial = primerID(pt)
-		args["observer"] = string(record.Prime)
-		args["first-query-after"] = experiment.PrimeAt.String()
-		args["prime"] = "all"
-		if pt.Arm.Observer == record.Solo {
-			args["prime"] = "leader"
-		}
-	}
-	// Where the replicas are not known the probe does without them: it primes
-	// through its resolv.conf, and there is no uncached view.
-	if (primer || pt.Arm.Observer == record.PeersServer) && len(resolver.Replicas) > 0 {
-		args["dns-replicas"] = strings.Join(resolver.Replicas, ",")
-	}
+	s, arm := r.Plan.Settings, pt.Arm
+	_, noWait := r.Plan.GapOf(arm)
+	l := life{c: r.Client, w: r.Watcher, job: pt.Job, pods: s.Pods, wait: time.Duration(pt.Deadline),
+		owner: manifests.Owner{Run: r.Plan.Run, Trial: pt.ID, Namespace: r.Namespace},
+		anew:  noWait && arm.Names == experiment.Reused && !primer}
 	extra := pt.Extra
-	if s.NoWait && !primer {
+	if l.anew {
 		// A pod's name is held until it is gone. Waiting for that would delay
 		// the arms with an extra pod; no client asks for this name.
 		extra += "-anew"
 	}
-	wait := time.Duration(pt.Deadline)
+	if primer {
+		l.owner.Trial = primerID(pt)
+	} else if arm.Connect == experiment.ByAddress {
+		l.tell = byExec(r.Client, r.Namespace)
+	}
 	// A forgotten Job ends itself soon after the runner would have given up.
-	lifetime := startAllowance + wait + goneAllowance
-	objs, err := manifests.Extra(pt.Arm.Extra, manifests.ExtraParams{Owner: owner, Name: extra, Job: pt.Job, Service: pt.Service, Image: r.Image, Lifetime: lifetime})
+	lifetime := startAllowance + l.wait + goneAllowance
+	objs, err := manifests.Extra(arm.Extra, manifests.ExtraParams{Owner: l.owner, Name: extra, Job: pt.Job, Service: pt.Service, Image: r.Image, Lifetime: lifetime})
 	if err != nil {
 		return life{}, err
 	}
-	svc, err := manifests.Service(owner, pt.Service, pt.Job)
+	svc, err := manifests.Service(l.owner, pt.Service, pt.Job, arm.Publish)
 	if err != nil {
 		return life{}, err
 	}
-	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: pt.Job, Service: pt.Service, Image: r.Image, Pods: s.Pods, Args: args, DNS: resolver.PodDNS, Lifetime: lifetime})
+	job, err := manifests.Job(manifests.JobParams{Owner: l.owner, Name: pt.Job, Service: pt.Service, Image: r.Image, Pods: s.Pods, Args: r.args(pt, primer), DNS: r.Resolvers[arm.DNS].PodDNS, Lifetime: lifetime})
 	if err != nil {
 		return life{}, err
 	}
-	return life{c: r.Client, w: r.Watcher, owner: owner, objects: append(objs, svc, job), pods: s.Pods, wait: wait}, nil
+	l.objects = append(objs, svc, job)
+	if arm.Order == experiment.JobFirst {
+		slices.Reverse(l.objects[len(objs):])
+	}
+	if r.Alter != nil {
+		r.Alter(l.objects)
+	}
+	return l, nil
+}
+
+// args are the flags of a life's probes.
+func (r *Runner) args(pt experiment.Trial, primer bool) map[string]string {
+	s, arm := r.Plan.Settings, pt.Arm
+	args := map[string]string{
+		"observer":         string(arm.Observer),
+		"interval":         time.Duration(s.Interval).String(),
+		"deadline":         time.Duration(pt.Deadline).String(),
+		"connect-timeouts": experiment.FormatTimeouts(s.ConnectTimeouts),
+	}
+	if first := r.Plan.FirstQuery(arm); first > 0 {
+		args["first-query-after"] = first.String()
+	}
+	switch {
+	case primer:
+		args["observer"] = string(record.Prime)
+		args["first-query-after"] = experiment.PrimeAt.String()
+		args["prime"] = "all"
+		if arm.Observer == record.Solo {
+			args["prime"] = "leader"
+		}
+	case arm.Connect == experiment.ByAddress:
+		args["connect"] = "address"
+	}
+	// Where the replicas are not known the probe does without them: it primes
+	// through its resolv.conf, and there is no uncached view.
+	var servers []string
+	switch resolver := r.Resolvers[arm.DNS]; {
+	case primer:
+		servers = resolver.filled()
+	case arm.Observer == record.PeersServer:
+		servers = resolver.Replicas
+	}
+	if len(servers) > 0 {
+		args["dns-replicas"] = strings.Join(servers, ",")
+	}
+	return args
 }
 
 // status tells whether a run may enter the statistics, from its records alone.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
@@ -114,4 +115,45 @@ func TestOnlyTheUncachedViewKnowsTheReplicas(t *testing.T) {
 		}
 		require.Equal(t, want, has, string(observer))
 	}
+}
+
+// Where caches stand in front of the servers that have the records, a primer
+// fills both; the uncached view asks the latter only.
+func TestCachesAreFilledAndPassedBy(t *testing.T) {
+	r, pt := runner(record.PeersServer)
+	resolver := r.Resolvers[experiment.Kubeadm131]
+	resolver.Caches = []string{"10.0.0.7:1053"}
+	r.Resolvers[experiment.Kubeadm131] = resolver
+	primer, err := r.life(pt, true)
+	require.NoError(t, err)
+	require.Contains(t, args(t, primer), "--dns-replicas=10.0.0.7:1053,10.0.0.1:1053,10.0.0.2:1053")
+	measured, err := r.life(pt, false)
+	require.NoError(t, err)
+	require.Contains(t, args(t, measured), "--dns-replicas=10.0.0.1:1053,10.0.0.2:1053")
+}
+
+func TestFactorsReachTheObjects(t *testing.T) {
+	r, pt := runner(record.Solo)
+	pt.Arm.Publish, pt.Arm.First, pt.Arm.Connect, pt.Arm.Gap = true, experiment.Duration(5*time.Second), experiment.ByAddress, experiment.NoWait
+	primer, err := r.life(pt, true)
+	require.NoError(t, err)
+	measured, err := r.life(pt, false)
+	require.NoError(t, err)
+	for _, l := range []life{primer, measured} {
+		require.True(t, l.objects[1].(*corev1.Service).Spec.PublishNotReadyAddresses)
+	}
+	require.Subset(t, args(t, measured), []string{"--first-query-after=5s", "--connect=address"})
+	require.NotContains(t, args(t, primer), "--connect=address")
+	require.Contains(t, args(t, primer), "--first-query-after=3s", "a primer keeps its own time")
+	require.Nil(t, primer.tell)
+	require.NotNil(t, measured.tell)
+	require.False(t, primer.anew)
+	require.True(t, measured.anew)
+	require.NotEqual(t, primer.objects[0].GetName(), measured.objects[0].GetName(), "the extra's name may still be held")
+	require.Equal(t, primer.job, measured.job)
+
+	pt.Arm.Names = experiment.Fresh
+	fresh, err := r.life(pt, false)
+	require.NoError(t, err)
+	require.False(t, fresh.anew, "nobody held these names")
 }

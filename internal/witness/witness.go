@@ -63,9 +63,10 @@ type auditEvent struct {
 // longestLine is far above an audit line, which holds one object twice.
 const longestLine = 1 << 20
 
-// ReadAudit reads the audit log's lines about one Job. The apiserver stamps a
+// ReadAudit reads the audit log's lines about one Job, and of what was done
+// since a time: an earlier Job may have had the same name. The apiserver stamps a
 // request when it comes and when it was answered; the change was made between.
-func ReadAudit(log io.Reader, namespace, job string) (*Account, error) {
+func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account, error) {
 	a := &Account{Pods: map[int]Pod{}}
 	index := map[string]int{} // by pod name
 	sc := bufio.NewScanner(log)
@@ -75,7 +76,7 @@ func ReadAudit(log io.Reader, namespace, job string) (*Account, error) {
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
 			return nil, fmt.Errorf("audit log: %w", err)
 		}
-		if e.ObjectRef.Namespace != namespace || e.Status.Code >= 300 {
+		if e.ObjectRef.Namespace != namespace || e.Status.Code >= 300 || e.Stage.Before(since) {
 			continue
 		}
 		span := Span{e.Received, e.Stage}

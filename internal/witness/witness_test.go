@@ -18,7 +18,7 @@ func open(t *testing.T, name string) *os.File {
 
 // The logs are of a Job of four pods as kubectl created it on the lab.
 func TestAuditAndContainers(t *testing.T) {
-	a, err := ReadAudit(open(t, "audit.log"), "inj", "lag")
+	a, err := ReadAudit(open(t, "audit.log"), "inj", "lag", time.Time{})
 	require.NoError(t, err)
 	require.NoError(t, a.AddContainers(open(t, "containerd-node1.log")))
 	require.Len(t, a.Pods, 4)
@@ -43,9 +43,14 @@ func TestAuditAndContainers(t *testing.T) {
 	require.Equal(t, -time.Millisecond, p.Created.Off(at("46.815999")))
 	require.Equal(t, time.Millisecond, p.Created.Off(at("46.826966")))
 
-	other, err := ReadAudit(open(t, "audit.log"), "inj", "lag2")
-	require.NoError(t, err)
-	require.Empty(t, other.Pods)
+	for name, other := range map[string]struct {
+		job   string
+		since time.Time
+	}{"another Job": {"lag2", time.Time{}}, "an earlier one": {"lag", at("48")}} {
+		a, err := ReadAudit(open(t, "audit.log"), "inj", other.job, other.since)
+		require.NoError(t, err)
+		require.Empty(t, a.Pods, name)
+	}
 }
 
 func TestQuestionsAndPackets(t *testing.T) {

@@ -95,7 +95,7 @@ func (t *Trial) Starts(index int, at time.Duration, boot string, ahead time.Dura
 // Answer is a run of equal answers.
 type Answer struct {
 	View    record.View // Client when empty
-	Server  string      // 10.96.0.10:53 when empty
+	Server  string      // the DNS Service's when empty
 	Class   record.Class
 	Addrs   []string
 	Suffix  string
@@ -112,6 +112,9 @@ type Answer struct {
 // rtt is the round trip of every synthetic question.
 const rtt = time.Millisecond
 
+// service is the address behind which the DNS replicas are.
+const service = "10.96.0.10:53"
+
 // Ask adds a run of answers to a pod's log.
 func (t *Trial) Ask(asker, peer int, a Answer) {
 	t.id[asker]++
@@ -123,7 +126,7 @@ func (t *Trial) Ask(asker, peer int, a Answer) {
 		rec.View = record.Client
 	}
 	if rec.Server == "" {
-		rec.Server = "10.96.0.10:53"
+		rec.Server = service
 	}
 	if rec.View == record.Uncached {
 		rec.Type = "TYPE65280"
@@ -159,7 +162,8 @@ func (t *Trial) Dial(asker, peer int, addr string, asked, took time.Duration, ou
 	}
 	t.line(asker, asked+took, record.Line{Dial: d})
 	if count > 1 {
-		t.line(asker, asked+time.Duration(count)*took, record.Line{Closed: &record.Closed{ID: d.ID, Count: count}})
+		last := int64(asked) + int64(count-1)*int64(took)
+		t.line(asker, asked+time.Duration(count)*took, record.Line{Closed: &record.Closed{ID: d.ID, Count: count, Until: last, Last: last + int64(took), MinRTT: int64(took), MaxRTT: int64(took)}})
 	}
 }
 

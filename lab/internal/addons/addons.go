@@ -39,6 +39,7 @@ type Config struct {
 	ClusterDNS string
 	Image      string // CoreDNS'
 	Nodes      int
+	Proxy      string // kube-proxy's configuration
 }
 
 // Manifests renders the objects, one YAML document each.
@@ -64,7 +65,22 @@ func Manifests(c Config) ([]string, error) {
 		docs[i] += "\n"
 	}
 	docs[len(docs)-1] = strings.TrimSuffix(docs[len(docs)-1], "\n")
-	return append([]string{rbac}, docs...), nil
+	return append([]string{rbac, proxyMap(c.Proxy)}, docs...), nil
+}
+
+// proxyMap is the ConfigMap in which kubeadm keeps kube-proxy's configuration.
+// The lab's proxies do not read it; whoever wants to know their mode does.
+func proxyMap(config string) string {
+	return `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: kube-proxy
+  namespace: kube-system
+  labels:
+    app: kube-proxy
+data:
+  config.conf: |
+    ` + strings.ReplaceAll(strings.TrimSpace(config), "\n", "\n    ") + "\n"
 }
 
 // Apply creates the objects. The apiserver makes kube-system a moment after it

@@ -17,8 +17,8 @@ func corefile(t *testing.T, dns string) string {
 			Data map[string]string
 		}
 		require.NoError(t, yaml.Unmarshal([]byte(doc), &o))
-		if o.Kind == "ConfigMap" {
-			return o.Data["Corefile"]
+		if text, ok := o.Data["Corefile"]; ok {
+			return text
 		}
 	}
 	t.Fatal("no ConfigMap")
@@ -70,6 +70,7 @@ func TestManifests(t *testing.T) {
 		}
 		require.Equal(t, []string{
 			"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/lab:kube-apiserver-kubelet-client",
+			"/api/v1/namespaces/kube-system/configmaps/kube-proxy",
 			"/api/v1/namespaces/kube-system/serviceaccounts/coredns",
 			"/apis/rbac.authorization.k8s.io/v1/clusterroles/system:coredns",
 			"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:coredns",
@@ -84,6 +85,12 @@ func TestManifests(t *testing.T) {
 			require.Contains(t, deployment, "requiredDuringScheduling")
 		}
 	}
+}
+
+func TestProxyMap(t *testing.T) {
+	var o struct{ Data map[string]string }
+	require.NoError(t, yaml.Unmarshal([]byte(proxyMap("mode: nftables\nconntrack: {min: 0}\n")), &o))
+	require.Equal(t, map[string]string{"config.conf": "mode: nftables\nconntrack: {min: 0}\n"}, o.Data)
 }
 
 func TestPathOfUnknown(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package image makes container images from static binaries, without a
-// registry and without a container engine.
+// Package image makes container images from programs of this machine, without
+// a registry and without a container engine.
 package image
 
 import (
@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -21,12 +22,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// Spec is an image of one layer with one file.
+// Spec is an image of one layer with one program.
 type Spec struct {
-	Binary     string // on this machine
-	Name       string // reference with a tag
-	Entrypoint string // where the binary is in the image; default /<its name>
-	User       string // default 65532
+	Binary     string   // on this machine
+	Libraries  []string // files of this machine that it needs, at the same paths; none if it is static
+	Name       string   // reference with a tag
+	Entrypoint string   // where the binary is in the image; default /<its name>
+	User       string   // default 65532
 }
 
 // DefaultUser is distroless' nonroot. It is a number because the kubelet
@@ -49,7 +51,7 @@ func Write(s Spec, out string) error {
 	if !path.IsAbs(s.Entrypoint) {
 		return fmt.Errorf("entrypoint %q: must be a path from the root", s.Entrypoint)
 	}
-	layer, err := layerOf(s.Binary, s.Entrypoint)
+	layer, err := layerOf(s)
 	if err != nil {
 		return err
 	}
@@ -95,31 +97,61 @@ func Write(s Spec, out string) error {
 // createdBy is what an image's history shows.
 const createdBy = "headless-job-dns/lab image"
 
-// layerOf puts the binary into a layer. It is not compressed: the image goes
-// from one folder of the machine to another, and unpacking takes longer than
-// reading.
-func layerOf(binary, entrypoint string) (v1.Layer, error) {
-	data, err := os.ReadFile(binary)
-	if err != nil {
-		return nil, fmt.Errorf("read binary: %w", err)
-	}
+// layerOf puts the program and its libraries into a layer. It is not
+// compressed: the image goes from one folder of the machine to another, and
+// unpacking takes longer than reading.
+func layerOf(s Spec) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	err = w.WriteHeader(&tar.Header{
-		Typeflag: tar.TypeReg,
-		Name:     entrypoint[1:],
-		Mode:     0o755,
-		Size:     int64(len(data)),
-		ModTime:  time.Unix(0, 0),
-	})
-	if err == nil {
-		_, err = w.Write(data)
+	add := func(file, as string) error {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read binary: %w", err)
+		}
+		err = w.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeReg,
+			Name:     as[1:],
+			Mode:     0o755,
+			Size:     int64(len(data)),
+			ModTime:  time.Unix(0, 0),
+		})
+		if err == nil {
+			_, err = w.Write(data)
+		}
+		return err
+	}
+	err := add(s.Binary, s.Entrypoint)
+	for _, library := range s.Libraries {
+		if err == nil {
+			err = add(library, library)
+		}
 	}
 	if err == nil {
 		err = w.Close()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("make layer of %s: %w", binary, err)
+		return nil, fmt.Errorf("make layer of %s: %w", s.Binary, err)
 	}
 	return static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer), nil
+}
+
+// Libraries lists what a program is linked with, its loader included, from
+// what ldd prints of it.
+func Libraries(ldd string) ([]string, error) {
+	var files []string
+	for _, line := range strings.Split(strings.TrimSpace(ldd), "\n") {
+		name, found, linked := strings.Cut(strings.TrimSpace(line), " => ")
+		if !linked {
+			found = name
+		}
+		file, _, _ := strings.Cut(found, " (")
+		switch {
+		case strings.HasPrefix(name, "linux-vdso."): // the kernel's own
+		case path.IsAbs(file):
+			files = append(files, file)
+		default:
+			return nil, fmt.Errorf("libraries: ldd says %q", line)
+		}
+	}
+	return files, nil
 }

@@ -73,3 +73,46 @@ func TestWriteRefuses(t *testing.T) {
 		require.NoFileExists(t, filepath.Join(dir, "out.tar"))
 	}
 }
+
+// TestLibraries keeps each file at the path at which the loader looks for it.
+func TestLibraries(t *testing.T) {
+	files, err := Libraries(`	linux-vdso.so.1 (0x00007f1c8044d000)
+	libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f1c7ff4a000)
+	/lib64/ld-linux-x86-64.so.2 (0x00007f1c8044f000)
+`)
+	require.NoError(t, err)
+	require.Equal(t, []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2"}, files)
+	for _, bad := range []string{"	not a dynamic executable\n", "	libidn2.so.0 => not found\n", ""} {
+		_, err := Libraries(bad)
+		require.ErrorContains(t, err, "ldd says")
+	}
+}
+
+func TestWriteWithLibraries(t *testing.T) {
+	dir := t.TempDir()
+	binary, library := filepath.Join(dir, "dnsmasq"), filepath.Join(dir, "lib", "libc.so.6")
+	require.NoError(t, os.WriteFile(binary, []byte("program"), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Dir(library), 0o755))
+	require.NoError(t, os.WriteFile(library, []byte("library"), 0o644))
+	out := filepath.Join(dir, "image.tar")
+	require.NoError(t, Write(Spec{Binary: binary, Libraries: []string{library}, Name: "lab.local/d:1", Entrypoint: "/usr/sbin/dnsmasq"}, out))
+	img, err := tarball.ImageFromPath(out, nil)
+	require.NoError(t, err)
+	layers, err := img.Layers()
+	require.NoError(t, err)
+	r, err := layers[0].Uncompressed()
+	require.NoError(t, err)
+	defer r.Close()
+	got := map[string]string{}
+	for tr := tar.NewReader(r); ; {
+		header, err := tr.Next()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		data, err := io.ReadAll(tr)
+		require.NoError(t, err)
+		got["/"+header.Name] = string(data)
+	}
+	require.Equal(t, map[string]string{"/usr/sbin/dnsmasq": "program", library: "library"}, got)
+}

@@ -94,6 +94,9 @@ func (s State) PKI() string { return s.path("pki") }
 // Control holds the control plane's configuration and etcd's data.
 func (s State) Control() string { return s.path("control") }
 
+// DnsmasqTar is the image that is made of Debian's dnsmasq.
+func (s State) DnsmasqTar() string { return s.path("dnsmasq.tar") }
+
 // Node is one node of the lab.
 type Node struct {
 	Index int // from 1

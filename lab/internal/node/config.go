@@ -132,11 +132,11 @@ oomScoreAdj: 0
 {{- end}}
 `))
 
+// The same on every node, and published as kubeadm publishes its own.
 var proxyConfig = template.Must(template.New("kube-proxy").Parse(`apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 clusterCIDR: {{.PodCIDR}}
-hostnameOverride: {{.Node.Name}}
 clientConnection:
   kubeconfig: {{.ConfigDir}}/kube-proxy.kubeconfig
 # The table's size is the machine's and cannot be set from within a namespace.
@@ -166,6 +166,12 @@ func render(t *template.Template, n layout.Node, m Machine) ([]byte, error) {
 		return nil, fmt.Errorf("render %s configuration of %s: %w", t.Name(), n.Name, err)
 	}
 	return buf.Bytes(), nil
+}
+
+// ProxyConfig is the configuration of every kube-proxy of a lab.
+func ProxyConfig(m Machine) (string, error) {
+	b, err := render(proxyConfig, layout.Node{}, m)
+	return string(b), err
 }
 
 // podCIDRPatch tells the API which addresses the node's pods get. Nothing in

@@ -46,6 +46,9 @@ func TestRender(t *testing.T) {
 	require.Equal(t, "nftables", proxy["mode"])
 	require.Equal(t, "10.244.0.0/16", proxy["clusterCIDR"])
 	require.NotContains(t, proxy, "oomScoreAdj")
+	published, err := ProxyConfig(full)
+	require.NoError(t, err)
+	require.Equal(t, string(b), published, "what is published is what runs")
 
 	b, err = render(cniConfig, n, full)
 	require.NoError(t, err)

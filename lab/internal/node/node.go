@@ -167,7 +167,10 @@ func (r *Runner) StartProxy(ctx context.Context, client *api.Client) (context.Co
 	}); err != nil {
 		return ctx, fmt.Errorf("wait for %s to register: %w", r.Name, err)
 	}
-	started, err := r.start(layout.Proxy, r.inside(toolsDir+"/kube-proxy", "--config="+configDir+"/kube-proxy.yaml"))
+	started, err := r.start(layout.Proxy, r.inside(
+		toolsDir+"/kube-proxy",
+		"--config="+configDir+"/kube-proxy.yaml",
+		"--hostname-override="+r.Name))
 	if err != nil {
 		return ctx, err
 	}

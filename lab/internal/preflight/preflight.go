@@ -90,10 +90,12 @@ func CheckNetwork(f network.Foreign) error {
 func gib(n uint64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
 
 // packages are the Debian packages that bring each command. Debian's own
-// containerd and runc are enough for a kubelet; CNI plugins are built.
+// containerd and runc are enough for a kubelet; CNI plugins are built. dnsmasq
+// does not run on the machine: its program goes into an image.
 var packages = map[string]string{
 	"containerd": "containerd",
 	"ctr":        "containerd",
+	"dnsmasq":    "dnsmasq-base",
 	"ip":         "iproute2",
 	"mount":      "mount",
 	"nft":        "nftables",

@@ -1,0 +1,375 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/picture"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/witness"
+	"headless-job-dns/manifests"
+)
+
+// truth reconstructs the parts of one pair's time from the witnesses alone.
+type truth struct {
+	*witnesses
+	namespace, job, service string
+	success, denial         time.Duration // what the servers cache, 0: nothing
+	zero                    time.Time     // the request for the Job
+}
+
+// lookup is one question as a server answered it, and what with.
+type lookup struct {
+	witness.Question
+	wrong judge.Part // empty: the answer was right
+}
+
+func (w truth) name(pod int) string {
+	return fmt.Sprintf("%s-%d.%s.%s.svc.%s.", w.job, pod, w.service, w.namespace, manifests.DefaultDomain)
+}
+
+// onServers is when the last server had a pod's name: each had it between the
+// last question that it denied uncached and the first that it did not.
+func (w truth) onServers(pod int) time.Time {
+	var last time.Time
+	for _, questions := range w.questions {
+		var missed, had time.Time
+		for _, q := range questions {
+			fresh := strings.HasPrefix(q.Type, "TYPE") || w.denial == 0 && w.success == 0
+			if q.Name != w.name(pod) || !fresh || q.At.Before(w.zero) {
+				continue
+			}
+			if q.Rcode == "NXDOMAIN" {
+				missed = q.At
+			} else if q.Rcode == "NOERROR" && had.IsZero() {
+				had = q.At
+			}
+		}
+		if had.IsZero() {
+			continue // a server that answers nothing serves nobody
+		}
+		if at := had; !missed.IsZero() && missed.Before(had) {
+			at = missed.Add(had.Sub(missed) / 2)
+			last = later(last, at)
+		} else {
+			// Nobody looked before it was there.
+			last = later(last, w.Pods[pod].InSlice.To)
+		}
+	}
+	return last
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// lookups replays each server's cache over its log: what an asker was told
+// about a pod since the Job was created, in order. A denial is wrong when it
+// was kept from before the name was there, an address when it is.
+func (w truth) lookups(asker, asked int, there time.Time) []lookup {
+	var out []lookup
+	for _, questions := range w.questions {
+		questions = slices.SortedFunc(slices.Values(questions), func(a, b witness.Question) int { return a.At.Compare(b.At) })
+		var kept, until time.Time // of the record or denial in the cache
+		for _, q := range questions {
+			if q.Name != w.name(asked) || q.Type != "A" {
+				continue
+			}
+			if !q.At.Before(until) {
+				kept, until = q.At, q.At
+				switch q.Rcode {
+				case "NOERROR":
+					until = q.At.Add(w.success)
+				case "NXDOMAIN":
+					until = q.At.Add(w.denial)
+				}
+			}
+			if q.Asker != w.Pods[asker].IP || q.At.Before(w.zero) {
+				continue
+			}
+			l := lookup{Question: q}
+			switch {
+			case q.Rcode == "NXDOMAIN" && q.At.After(there):
+				l.wrong = judge.PartDenial
+			case q.Rcode == "NXDOMAIN":
+				l.wrong = judge.PartPolling
+			case q.Rcode == "NOERROR" && kept.Before(w.zero):
+				l.wrong = judge.PartStale
+			}
+			out = append(out, l)
+		}
+	}
+	slices.SortFunc(out, func(a, b lookup) int { return a.At.Compare(b.At) })
+	return out
+}
+
+// parts splits a pair's time by the witnesses, under the rules that
+// judge.Part states.
+func (w truth) parts(asker, asked int) map[judge.Part]time.Duration {
+	out := map[judge.Part]time.Duration{}
+	pos := w.zero
+	to := func(p judge.Part, at time.Time) {
+		if at.After(pos) {
+			out[p] += at.Sub(pos)
+			pos = at
+		}
+	}
+	a, b := w.Pods[asker], w.Pods[asked]
+	there := w.onServers(asked)
+	type step struct {
+		part judge.Part
+		at   time.Time
+	}
+	var way []step
+	if a.Started.To.After(there) {
+		way = []step{{judge.PartCreate, a.Created.To}, {judge.PartSchedule, a.Scheduled.To}, {judge.PartStart, a.Started.To}}
+	} else {
+		way = []step{{judge.PartCreate, b.Created.To}, {judge.PartSchedule, b.Scheduled.To}, {judge.PartStart, b.Started.To},
+			{judge.PartReady, b.Ready.To}, {judge.PartSlice, b.InSlice.To}, {judge.PartServer, there}}
+	}
+	for _, s := range way {
+		to(s.part, s.at)
+	}
+	lookups := w.lookups(asker, asked, there)
+	held := judge.PartUnasked
+	var right time.Time
+	for _, l := range lookups {
+		if l.wrong == "" && l.Rcode == "NOERROR" {
+			right = l.At
+			break
+		}
+		to(held, l.At)
+		held = l.wrong
+	}
+	if right.IsZero() {
+		return nil
+	}
+	// A question that no server logged was lost on the way to one that does
+	// not answer; a client that asks every few ten milliseconds was waiting.
+	if held == judge.PartPolling && right.Sub(pos) > time.Second || held == judge.PartUnasked && right.Sub(pos) > time.Second {
+		held = judge.PartNoAnswer
+	}
+	to(held, right)
+	for _, p := range slices.SortedFunc(slices.Values(w.packets), func(a, b witness.Packet) int { return a.At.Compare(b.At) }) {
+		// A server's log line is stamped a little after its answer has left, by
+		// which time the two may be connected.
+		if p.Answer && p.From == b.IP && p.To == a.IP {
+			to(judge.PartConnect, p.At)
+			return out
+		}
+	}
+	return nil
+}
+
+// checked is one part of one pair: by the witnesses and by the judge.
+type checked struct {
+	injection        string
+	part             judge.Part
+	injected         bool // the part that the injection is about
+	truth, attribute time.Duration
+}
+
+func (c checked) off() time.Duration { return (c.attribute - c.truth).Abs() }
+
+// inject carries out one injection and compares part by part.
+func inject(t *testing.T, in injection) []checked {
+	t.Helper()
+	if in.before != nil {
+		in.before(t)
+	}
+	s := newStand(t, strings.NewReplacer(" ", "-", ".", "-").Replace(strings.ToLower(in.name)), in.corefile, in.server)
+	if in.prepare != nil {
+		in.prepare(t, s)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var beside sync.WaitGroup
+	alter := func(objs []manifests.Object) {
+		for _, o := range objs {
+			if j, ok := o.(*batchv1.Job); ok && in.job != nil && !strings.Contains(strings.Join(j.Spec.Template.Spec.Containers[0].Args, " "), "--observer=prime") {
+				in.job(j)
+			}
+		}
+	}
+	step := func(what string) {
+		switch {
+		case what == "gap" && in.gap != nil:
+			in.gap(t, s)
+		case what == "measuring" && in.during != nil:
+			beside.Go(func() { in.during(ctx, t, s) })
+		}
+	}
+	tr, w := s.measure(in.arm, injectedDeadline, alter, step)
+	stop()
+	beside.Wait()
+	v := judge.Judge(&tr)
+	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	truth := truth{witnesses: w, namespace: s.namespace, job: tr.Plan.Job, service: tr.Plan.Service, success: in.success, denial: in.denial, zero: tr.Run.Zero}
+	var out []checked
+	for _, p := range v.Pairs {
+		if p.Self {
+			continue
+		}
+		want := truth.parts(p.Asker, p.Asked)
+		require.NotNil(t, want, "index %d and %d: the witnesses do not say when they were connected", p.Asker, p.Asked)
+		have := map[judge.Part]time.Duration{}
+		for _, sh := range p.Shares {
+			have[sh.Part] += sh.Took
+		}
+		parts := maps.Clone(want)
+		maps.Copy(parts, have)
+		parts[in.part] = 0
+		delete(parts, "")
+		for part := range parts {
+			out = append(out, checked{in.name, part, part == in.part, want[part], have[part]})
+		}
+	}
+	return out
+}
+
+// injectedDeadline is beyond every injection.
+const injectedDeadline = 60 * time.Second
+
+// tolerance is what attribution may be off by: 100 ms, or the interval between
+// two questions where that is longer.
+func tolerance() time.Duration {
+	interval := time.Duration(experiment.Interval(injectedPods, experiment.Defaults().QPS))
+	return max(100*time.Millisecond, interval)
+}
+
+// tabulate prints injected against attributed, a line an injection: of the
+// part that it is about, and of all others together.
+func tabulate(w io.Writer, all []checked) {
+	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tab, "injected\tfound as\tpairs\tby the witnesses\tattributed\terror at p99\telsewhere, invented at most\t")
+	for _, name := range names(all) {
+		var mine, rest []checked
+		for _, c := range all {
+			if c.injection == name && c.injected {
+				mine = append(mine, c)
+			} else if c.injection == name {
+				rest = append(rest, c)
+			}
+		}
+		part, truths, attributed, off := "-", "-", "-", "-"
+		if len(mine) > 0 {
+			part = string(mine[0].part)
+			truths = span(mine, func(c checked) time.Duration { return c.truth })
+			attributed = span(mine, func(c checked) time.Duration { return c.attribute })
+			off = fmt.Sprintf("%.3f s", p99(mine).Seconds())
+		}
+		worst := slices.MaxFunc(rest, func(a, b checked) int { return cmp.Compare(a.off(), b.off()) })
+		fmt.Fprintf(tab, "%s\t%s\t%d\t%s\t%s\t%s\t%.3f s (%s)\t\n", name, part, injectedPods*(injectedPods-1), truths, attributed, off, worst.off().Seconds(), worst.part)
+	}
+	tab.Flush()
+}
+
+func names(all []checked) []string {
+	var out []string
+	for _, c := range all {
+		if !slices.Contains(out, c.injection) {
+			out = append(out, c.injection)
+		}
+	}
+	return out
+}
+
+func span(all []checked, of func(checked) time.Duration) string {
+	var d []time.Duration
+	for _, c := range all {
+		d = append(d, of(c))
+	}
+	return fmt.Sprintf("%.2f to %.2f s", slices.Min(d).Seconds(), slices.Max(d).Seconds())
+}
+
+func p99(all []checked) time.Duration {
+	var d []time.Duration
+	for _, c := range all {
+		d = append(d, c.off())
+	}
+	return quantile(d, 0.99)
+}
+
+// demand is the promise: the right part, within the tolerance, and nothing
+// invented elsewhere beyond what is given.
+func demand(t *testing.T, all []checked, elsewhere time.Duration) {
+	t.Helper()
+	for _, c := range all {
+		if limit := map[bool]time.Duration{true: tolerance(), false: elsewhere}[c.injected]; c.off() > limit {
+			t.Errorf("%s: %q: %s attributed, %s by the witnesses", c.injection, c.part, c.attribute, c.truth)
+		}
+	}
+	for _, in := range injections {
+		var mine []checked
+		for _, c := range all {
+			if c.injection == in.name && c.injected {
+				mine = append(mine, c)
+			}
+		}
+		if in.part == "" || len(mine) == 0 {
+			continue
+		}
+		if m := slices.MaxFunc(mine, func(a, b checked) int { return cmp.Compare(a.truth, b.truth) }); m.truth < time.Second {
+			t.Errorf("%s: the witnesses saw %s of %q at most: it was not injected", in.name, m.truth, in.part)
+		}
+	}
+}
+
+// busy is what else may seem to happen where other work keeps the machine from
+// passing on what a watch reports; the bench wants a quiet one.
+const busy = 300 * time.Millisecond
+
+// TestAttribution is the short form of the bench: four causes.
+func TestAttribution(t *testing.T) {
+	onLab(t)
+	runInjections(t, busy, func(in injection) bool { return in.short })
+}
+
+// TestBenchAttribution injects every cause and prints injected against
+// attributed.
+func TestBenchAttribution(t *testing.T) {
+	onBench(t)
+	all := runInjections(t, tolerance(), func(injection) bool { return true })
+	drawn := picture.Injected{Tolerance: tolerance().Seconds()}
+	for _, c := range all {
+		if c.injected {
+			drawn.Points = append(drawn.Points, picture.Injection{Knob: c.injection, Injected: c.truth.Seconds(), Attributed: c.attribute.Seconds()})
+		}
+	}
+	dir := filepath.Join(root(t), "bin", "bench") // beside the programs: `make clean` removes it
+	require.NoError(t, picture.Write(dir, picture.Input{Injected: &drawn}))
+	fmt.Printf("drawn in %s\n", dir)
+}
+
+func runInjections(t *testing.T, elsewhere time.Duration, wanted func(injection) bool) (all []checked) {
+	for _, in := range injections {
+		if !wanted(in) {
+			continue
+		}
+		t.Run(in.name, func(t *testing.T) {
+			found := inject(t, in)
+			all = append(all, found...)
+			demand(t, found, elsewhere)
+		})
+	}
+	tabulate(os.Stdout, all)
+	return all
+}

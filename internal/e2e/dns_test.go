@@ -1,0 +1,78 @@
+package e2e
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/result"
+)
+
+// dnsmasqImage is what `lab up` makes of Debian's dnsmasq; the lab has no
+// registry for the one in manifests/.
+const dnsmasqImage = "lab.local/dnsmasq:debian"
+
+// TestEveryDNS runs a trial with each private DNS that the other tests do not
+// run, and holds what a pod saw of its caches against its documentation. That
+// the program itself refuses a DNS that behaves otherwise does not count here.
+func TestEveryDNS(t *testing.T) {
+	onLab(t)
+	began := time.Now()
+	o := repro(t, "--dns", "nodelocal-1.31,nodelocal-1.32,kube-dns,no-denial-cache,no-success-cache,forwarding",
+		"--names", "fresh", "--extra", "none", "--observer", "solo",
+		"--pods", "3", "--connect-timeouts", "5s", "--deadline", "10s", "--dnsmasq-image", dnsmasqImage)
+	require.Equal(t, 0, o.code)
+	require.Less(t, time.Since(began), 90*time.Second)
+	nothingLeft(t)
+
+	r, err := result.Load(o.dir)
+	require.NoError(t, err)
+	var env environment.Environment
+	require.NoError(t, json.Unmarshal(r.Environment, &env))
+	require.NotEmpty(t, env.ClusterID)
+	require.Equal(t, "nftables", env.KubeProxy)
+	// For how long a fresh answer is kept, in seconds; 0: it is not.
+	for dns, want := range map[experiment.DNS]struct{ address, denial uint32 }{
+		experiment.ClusterDNS:     {0, 0}, // the lab's: kubeadm-1.32
+		experiment.NoDenialCache:  {30, 0},
+		experiment.NoSuccessCache: {0, 30},
+		experiment.NodeLocal131:   {30, 5},
+		experiment.NodeLocal132:   {30, 5},
+		experiment.KubeDNS:        {30, 0},
+		experiment.Forwarding:     {30, 30},
+	} {
+		f := env.Caching[dns]
+		require.Len(t, f.Servers, 3, "%s: the Service and what is behind it on two nodes", dns)
+		require.True(t, f.Uncached, dns)
+		require.Equal(t, want.address > 0, f.Positive, dns)
+		require.Equal(t, want.denial > 0, f.Negative, dns)
+		if want.denial > 0 {
+			require.Equal(t, want.denial, f.NegativeTTL, dns)
+		}
+		if want.address > 0 {
+			require.LessOrEqual(t, f.PositiveTTL, want.address, dns)
+		}
+		require.Equal(t, dns.Private(), env.Corefiles[dns] != "", dns)
+	}
+	for _, v := range verdicts(t, o.dir) {
+		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
+		var most time.Duration
+		switch v.Trial.Arm.DNS {
+		case experiment.KubeDNS, experiment.NoDenialCache:
+			most = 3 * time.Second // whoever asks too early is told better 0.2 s later
+		case experiment.NodeLocal132:
+			most = 8 * time.Second // a denial kept for 5 s
+		default:
+			continue // one kept for 30 s, if they were unlucky
+		}
+		require.Len(t, v.Workers, 2)
+		for _, w := range v.Workers {
+			require.True(t, w.Joined.Lag.Known() && !w.Joined.Lag.Censored)
+			require.Less(t, w.Joined.Lag.Value, most, v.Trial.Arm)
+		}
+	}
+}

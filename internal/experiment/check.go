@@ -1,0 +1,277 @@
+package experiment
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"headless-job-dns/internal/record"
+)
+
+// Bounds of a plan. They are far above what anybody waits for, and keep what a
+// plan file or a plan.json says from filling memory or overflowing.
+const (
+	// MaxPods is what a probe accepts. At that size a question for every peer
+	// takes 17 minutes within the default budget.
+	MaxPods   = 1000
+	maxBlocks = 1000
+	maxTrials = 10_000
+	maxQPS    = 1_000_000
+	maxTime   = 24 * time.Hour // of every duration
+	// maxTimeouts is one for each worker.
+	maxTimeouts = MaxPods
+	// maxText bounds names and texts that are only shown.
+	maxText = 200
+	// maxRun keeps the names that hold the run's id within what Kubernetes and
+	// DNS allow: the longest is "lag-<id>-check-no-success-cache-0".
+	maxRun = 20
+)
+
+// Check tells what is wrong with a plan that was read from a file, before
+// anything is made of it. A plan that this program built, of this version or
+// of an earlier one, passes.
+func Check(p Plan) error {
+	if p.V != PlanVersion {
+		return fmt.Errorf("the plan has version %d; accepted: %d", p.V, PlanVersion)
+	}
+	if err := CheckRun(p.Run); err != nil {
+		return err
+	}
+	if err := p.checkName(); err != nil {
+		return err
+	}
+	if err := p.Settings.check(); err != nil {
+		return err
+	}
+	if p.Settings.Interval == 0 {
+		return errors.New("the plan's interval is 0s; accepted: 1ms or more")
+	}
+	if err := p.checkArms(); err != nil {
+		return err
+	}
+	if err := p.checkContrasts(); err != nil {
+		return err
+	}
+	// The trials follow from the rest, apart from estimates, which another
+	// version may make differently, and the one trial that is followed.
+	want := p
+	want.lay()
+	if len(p.Trials) != len(want.Trials) {
+		return fmt.Errorf("the plan has %d trials; accepted: %d, one for each of %d arms in %d blocks", len(p.Trials), len(want.Trials), len(p.Arms), p.Blocks)
+	}
+	for i, t := range p.Trials {
+		w := want.Trials[i]
+		if w.Deadline = p.Settings.Deadline; t.Deadline == p.Settings.Follow {
+			w.Deadline = t.Deadline
+		}
+		if w.Expected = t.Expected; t.Expected < 0 || t.Expected > Duration(maxTime) {
+			return fmt.Errorf("trial %s is expected to take %s; accepted: 0s to %s", w.ID, time.Duration(t.Expected), maxTime)
+		}
+		if t != w {
+			return fmt.Errorf("trial %d of the plan does not follow from its seed, arms and settings", i+1)
+		}
+	}
+	return nil
+}
+
+// CheckRun refuses an id that cannot be part of an object's name.
+func CheckRun(id string) error {
+	legal := strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	if id == "" || len(id) > maxRun || !legal || strings.HasPrefix(id, "-") || strings.HasSuffix(id, "-") {
+		return Inputf("--run-id %q cannot be part of a name; accepted: up to %d lower-case letters, digits and inner dashes", id, maxRun)
+	}
+	return nil
+}
+
+// checkName keeps a plan's name to what can be typed after --plan.
+func (p Plan) checkName() error {
+	legal := strings.Trim(p.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	if p.Name == "" || len(p.Name) > maxText || !legal {
+		return Inputf("name %q cannot be a plan's; accepted: lower-case letters, digits and dashes", p.Name)
+	}
+	return nil
+}
+
+// check refuses settings that cannot be carried out.
+func (s Settings) check() error {
+	switch {
+	case s.Pods < 2:
+		return Inputf("--pods %d is too few: a job needs at least 2 pods, one that asks and one that is asked for", s.Pods)
+	case s.Pods > MaxPods:
+		return Inputf("--pods %d is too many: accepted: 2 to %d, for every pod asks for every pod", s.Pods, MaxPods)
+	case s.QPS < 1:
+		return Inputf("--qps %d is not positive: the budget is in questions per second over all pods, e.g. 1000", s.QPS)
+	case s.QPS > maxQPS:
+		return Inputf("--qps %d is too many; accepted: 1 to %d", s.QPS, maxQPS)
+	case s.Gap < 0:
+		return Inputf("--gap %s is negative; accepted: %s", time.Duration(s.Gap), gapsAccepted)
+	case s.Interval != 0 && s.Interval < Duration(time.Millisecond):
+		return Inputf("--interval %s is too short; accepted: 1ms or more, e.g. 50ms", time.Duration(s.Interval))
+	case s.Deadline <= 0:
+		return Inputf("--deadline %s is not positive; accepted: a duration such as 40s", time.Duration(s.Deadline))
+	case s.Follow <= 0:
+		return Inputf("--follow %s is not positive; accepted: a duration such as 150s", time.Duration(s.Follow))
+	case s.FirstQueryAfter < 0:
+		return Inputf("--first-query-after %s is negative; accepted: 0s or a duration such as 5s", time.Duration(s.FirstQueryAfter))
+	case len(s.ConnectTimeouts) == 0:
+		return Inputf("--connect-timeouts is empty; accepted: a list such as none,30s,5s,1s")
+	case len(s.ConnectTimeouts) > maxTimeouts:
+		return Inputf("--connect-timeouts holds %d; accepted: at most %d, one for each worker", len(s.ConnectTimeouts), maxTimeouts)
+	}
+	for _, d := range []struct {
+		flag string
+		d    Duration
+	}{{"gap", s.Gap}, {"interval", s.Interval}, {"deadline", s.Deadline}, {"follow", s.Follow}, {"first-query-after", s.FirstQueryAfter}} {
+		if d.d > Duration(maxTime) {
+			return Inputf("--%s %s is too long; accepted: up to %s", d.flag, time.Duration(d.d), maxTime)
+		}
+	}
+	for _, t := range s.ConnectTimeouts {
+		if t < 0 || t > Duration(maxTime) {
+			return Inputf("--connect-timeouts holds %s; accepted: none and positive durations up to %s", time.Duration(t), maxTime)
+		}
+	}
+	return nil
+}
+
+// checkArms refuses arms that do not exist, or that the settings do not allow.
+func (p Plan) checkArms() error {
+	s := p.Settings
+	switch {
+	case p.Blocks < 1:
+		return Inputf("--blocks %d is not positive: a plan needs at least 1", p.Blocks)
+	case p.Blocks > maxBlocks:
+		return Inputf("--blocks %d is too many; accepted: 1 to %d", p.Blocks, maxBlocks)
+	case len(p.Arms) == 0:
+		return Inputf("plan %s has no arms; accepted: at least one", p.Name)
+	case p.Blocks*len(p.Arms) > maxTrials:
+		return Inputf("--blocks %d of %d arms are too many trials; accepted: up to %d", p.Blocks, len(p.Arms), maxTrials)
+	}
+	seen := map[Arm]bool{}
+	for _, a := range p.Arms {
+		if err := a.check(); err != nil {
+			return err
+		}
+		if seen[a] {
+			return Inputf("arm %s is there twice; accepted: each once, or with /again for a second one in each block", a)
+		}
+		seen[a] = true
+		switch first := p.FirstQuery(a); {
+		case first >= time.Duration(s.Deadline):
+			return Inputf("--first-query-after %s is not before the deadline; accepted: less than --deadline %s", first, time.Duration(s.Deadline))
+		case a.Observer != record.Solo && s.Interval >= s.Deadline:
+			return Inputf("%d pods within --qps %d questions a second leave %s between two questions, which is not shorter than --deadline %s; accepted: fewer pods, more questions or a later deadline", s.Pods, s.QPS, time.Duration(s.Interval), time.Duration(s.Deadline))
+		case a.Names == Reused && time.Duration(s.Deadline) < primeDeadline:
+			return Inputf("--deadline %s is too short for reused names: their primer asks after %s; accepted: %s or more", time.Duration(s.Deadline), PrimeAt, primeDeadline)
+		}
+	}
+	return nil
+}
+
+// check refuses an arm that does not exist.
+func (a Arm) check() error {
+	wrong := func(factor, level, accepted string) error {
+		return Inputf("arm %.*q: %s %.*q is not known; accepted: %s", maxText, a.String(), factor, maxText, level, accepted)
+	}
+	switch {
+	case !slices.Contains(AllDNS, a.DNS):
+		return wrong("dns", string(a.DNS), Join(AllDNS))
+	case !slices.Contains(AllNames, a.Names):
+		return wrong("names", string(a.Names), Join(AllNames))
+	case !slices.Contains(Extras, a.Extra):
+		return wrong("extra", string(a.Extra), Join(Extras))
+	case !slices.Contains(Observers, a.Observer):
+		return wrong("observer", string(a.Observer), Join(Observers))
+	case a.Order != ServiceFirst && a.Order != JobFirst:
+		return wrong("order", string(a.Order), string(JobFirst))
+	case a.First < 0 || a.First > Duration(maxTime):
+		return wrong("first", time.Duration(a.First).String(), "0s to "+maxTime.String())
+	case a.Connect != ByName && a.Connect != ByAddress:
+		return wrong("connect", string(a.Connect), string(ByAddress))
+	case a.Connect == ByAddress && a.Observer != record.Solo:
+		return wrong("by-address with observer", string(a.Observer), "solo")
+	case a.Gap != "" && a.Names != Reused:
+		return wrong("gap with names", string(a.Names), string(Reused))
+	case a.Copy != 0 && a.Copy != 2:
+		return wrong("copy", fmt.Sprint(a.Copy), "2")
+	}
+	if a.Gap != "" {
+		if _, err := parseGap(string(a.Gap)); err != nil {
+			return wrong("gap", string(a.Gap), gapsAccepted)
+		}
+	}
+	return nil
+}
+
+// checkContrasts refuses contrasts that the plan's trials cannot give.
+func (p Plan) checkContrasts() error {
+	if p.Margin < 0 || p.Margin > Duration(maxTime) || p.Margin == 0 && p.Declares() {
+		return Inputf("--margin %s is not positive; accepted: a duration such as 250ms", time.Duration(p.Margin))
+	}
+	all := p.Secondary
+	if p.Primary != nil {
+		all = append([]Contrast{*p.Primary}, p.Secondary...)
+	}
+	names := map[string]bool{}
+	for _, c := range all {
+		if err := p.checkContrast(c); err != nil {
+			return Inputf("contrast %.*q: %w", maxText, c.Name, err)
+		}
+		if names[c.Name] {
+			return Inputf("contrast %q is there twice; accepted: a name of its own for each", c.Name)
+		}
+		names[c.Name] = true
+	}
+	return nil
+}
+
+// moments are what an outcome can end with.
+var moments = []Moment{Resolved, OnServer, Connected, Joined}
+
+func (p Plan) checkContrast(c Contrast) error {
+	o := c.Outcome
+	dealt := func(t Duration) error {
+		if slices.Contains(p.Settings.dealt(), t) {
+			return nil
+		}
+		return fmt.Errorf("no worker has the connect timeout %s; accepted: %s", TimeoutName(t), FormatTimeouts(p.Settings.dealt()))
+	}
+	switch {
+	case c.Name == "" || len(c.Name) > maxText || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' }):
+		return fmt.Errorf("the name is no short text; accepted: up to %d characters on one line", maxText)
+	case len(c.Remedy) > maxText || strings.ContainsFunc(c.Remedy, func(r rune) bool { return r < ' ' }):
+		return fmt.Errorf("the remedy is no short text; accepted: up to %d characters on one line", maxText)
+	case !slices.Contains(p.Arms, c.Control):
+		return fmt.Errorf("its control %.*q is not among the plan's arms", maxText, c.Control)
+	case !slices.Contains(p.Arms, c.With):
+		return fmt.Errorf("its arm %.*q is not among the plan's", maxText, c.With)
+	case !slices.Contains(moments, o.Of):
+		return fmt.Errorf("outcome %.*q is not known; accepted: %s", maxText, o.Of, Join(moments))
+	case o.Of != Joined && (o.Timeout != 0 || o.ControlTimeout != nil):
+		return fmt.Errorf("outcome %q has no connect timeout; accepted: one with %q only", o.Of, Joined)
+	}
+	switch o.Of {
+	case OnServer:
+		if c.Control.Observer != record.PeersServer || c.With.Observer != record.PeersServer {
+			return fmt.Errorf("outcome %q is seen by observer peers+server only", o.Of)
+		}
+	case Joined:
+		if c.Control.Observer != record.Solo || c.With.Observer != record.Solo {
+			return fmt.Errorf("outcome %q is seen by observer solo only", o.Of)
+		}
+		if err := dealt(o.Timeout); err != nil {
+			return err
+		}
+		if o.ControlTimeout != nil {
+			if err := dealt(*o.ControlTimeout); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Control == c.With && (o.ControlTimeout == nil || *o.ControlTimeout == o.Timeout) {
+		return errors.New("it compares an arm with itself; accepted: two arms, or two connect timeouts of one")
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package experiment
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/stats"
+)
+
+const (
+	// minInterval bounds the resolution for small jobs: below it a busy node
+	// delays the probe's own timers by more than the interval.
+	minInterval = 20 * time.Millisecond
+	// cacheTTL is CoreDNS' `ttl 30` and `cache 30` in kubeadm's Corefile; what
+	// is cached costs a trial at most this much.
+	cacheTTL = 30 * time.Second
+	// nodeLocalDenial is `denial 9984 5` in NodeLocal DNSCache's Corefile.
+	nodeLocalDenial = 5 * time.Second
+	// kernelGivesUp is when Linux ends a connect that nobody answers:
+	// 127 s with tcp_syn_retries=6, up to 134 s with tcp_syn_linear_timeouts.
+	kernelGivesUp = 134 * time.Second
+	// redial is the mean pause of libzmq between two attempts.
+	redial = 150 * time.Millisecond
+)
+
+// What the estimate of a trial's duration is made of, from the trials in
+// records/default: 2.2 s for a prompt trial of 5 pods, 9.3 s with a primer and
+// its gap of 2 s. Only printed estimates and budgets depend on it; a slower
+// cluster takes longer.
+const (
+	// lifeCost and podCost are the start and the deletion of a Job and of each
+	// of its pods.
+	lifeCost = 1400 * time.Millisecond
+	podCost  = 170 * time.Millisecond
+	// primeAnswer is how long after PrimeAt a primer ends.
+	primeAnswer = 200 * time.Millisecond
+	// deletion is how long a primer's pods take to be gone, while their
+	// records grow older.
+	deletion = 1200 * time.Millisecond
+	// recordsThere is when, after a pod's start, the DNS servers have the
+	// records: 0.1 to 0.5 s. Asked later, nothing is denied.
+	recordsThere = time.Second
+	// earlyShare is the share of solo trials in which a worker asks before the
+	// record is there and is denied: 5 of 9 in records/default and extras, 4 of
+	// 5 on the same cluster when its machine was busy. Where every pod asks for
+	// every pod it happens always.
+	earlyShare = 0.65
+	// dnsStart is the start and the proof of a private DNS; several start side
+	// by side, and each more delays the others by dnsMore.
+	dnsStart = 10 * time.Second
+	dnsMore  = 3 * time.Second
+)
+
+// caches returns for how long a configuration keeps addresses and denials. Of
+// the cluster's own nothing is known beforehand; it is taken for the worst.
+func (d DNS) caches() (addresses, denials time.Duration) {
+	switch d {
+	case Kubeadm132:
+		return 0, 0
+	case NoDenialCache, KubeDNS:
+		return cacheTTL, 0
+	case NoSuccessCache:
+		return 0, cacheTTL
+	case NodeLocal132:
+		return cacheTTL, nodeLocalDenial
+	}
+	return cacheTTL, cacheTTL
+}
+
+// stale returns for how long after an arm's first question the DNS still gives
+// the addresses of its primer's pods; 0: it never does.
+func (p Plan) stale(a Arm) time.Duration {
+	if a.Names != Reused || a.Connect == ByAddress {
+		return 0
+	}
+	addresses, _ := a.DNS.caches()
+	return max(0, addresses-p.pause(a))
+}
+
+// pause is the time from the end of an arm's primer to the first new question.
+// The gap ends with that question, also where it is asked late.
+func (p Plan) pause(a Arm) time.Duration {
+	gap, noWait := p.GapOf(a)
+	if noWait {
+		return p.FirstQuery(a)
+	}
+	return deletion + max(gap, p.FirstQuery(a))
+}
+
+// expected estimates a trial's duration.
+func (p Plan) expected(t Trial) time.Duration {
+	a := t.Arm
+	wait := p.FirstQuery(a)
+	_, denials := a.DNS.caches()
+	switch stale := p.stale(a); {
+	case a.Connect == ByAddress:
+	case stale > 0 && a.Observer == record.Solo:
+		wait += p.joins(stale)
+	case stale > 0:
+		wait += stale
+	case wait >= recordsThere:
+	case a.Observer == record.Solo:
+		wait += time.Duration(earlyShare * float64(denials))
+	default:
+		wait += denials
+	}
+	life := lifeCost + time.Duration(p.Settings.Pods)*podCost
+	d := life + min(wait, time.Duration(t.Deadline))
+	if a.Names == Reused {
+		d += PrimeAt + primeAnswer + life - lifeCost + p.pause(a) - p.FirstQuery(a)
+	}
+	return d
+}
+
+// joins is when the last solo worker joins where an address stays stale for so
+// long: each dials it until its connect timeout ends, and again.
+func (p Plan) joins(stale time.Duration) time.Duration {
+	var last time.Duration
+	for _, t := range p.Settings.dealt() {
+		each := kernelGivesUp
+		if t > 0 {
+			each = time.Duration(t) + redial
+		}
+		last = max(last, (stale+each-1)/each*each)
+	}
+	return last
+}
+
+// dealt returns the connect timeouts that the workers use.
+func (s Settings) dealt() []Duration {
+	return s.ConnectTimeouts[:min(len(s.ConnectTimeouts), max(0, s.Pods-1))]
+}
+
+// perTick counts the questions that one replica gets per interval at most:
+// every pod asks for every pod, all through one replica in the worst case, and
+// two lookers a name ask each replica directly.
+func perTick(pods int) int { return pods*pods + 2*pods }
+
+// Interval returns the time between two questions of one stream that keeps
+// every replica within qps questions a second, rounded up to milliseconds.
+func Interval(pods, qps int) Duration {
+	d := time.Duration(perTick(pods)) * time.Second / time.Duration(qps)
+	d = (d + time.Millisecond - 1).Truncate(time.Millisecond)
+	return Duration(max(d, minInterval))
+}
+
+// soloBurst is what a solo worker asks at most: libzmq tries again after 100 ms
+// at the earliest, and a name that is denied is asked for as it is and in each
+// of the three search domains that the kubelet writes.
+const soloBurst = 4 * int(time.Second/(100*time.Millisecond))
+
+// Load returns the questions a second that one DNS replica gets at most, each
+// pod's first ones aside: from the arms that keep to the budget, and from solo
+// workers, which ask as often as the original's did. 0: there is no such arm.
+func (p Plan) Load() (budget, solo int) {
+	for _, a := range p.Arms {
+		if a.Observer == record.Solo {
+			solo = (p.Settings.Pods - 1) * soloBurst
+			continue
+		}
+		// Rounded up: a question every ten seconds is not none.
+		every := max(1, int(p.Settings.Interval))
+		budget = (perTick(p.Settings.Pods)*int(time.Second) + every - 1) / every
+	}
+	return budget, solo
+}
+
+// Expected returns how long the plan is going to take.
+func (p Plan) Expected() time.Duration {
+	d := p.setup()
+	for _, t := range p.Trials {
+		d += time.Duration(t.Expected)
+	}
+	return d
+}
+
+func (p Plan) setup() time.Duration {
+	n := len(p.PrivateDNS())
+	if n == 0 {
+		return 0
+	}
+	return dnsStart + time.Duration(n-1)*dnsMore
+}
+
+// Within returns an InputError that says what would do where the plan takes
+// longer than budget.
+func (p Plan) Within(budget time.Duration) error {
+	all := p.Expected()
+	if all <= budget {
+		return nil
+	}
+	// Of the first block, for it holds what is followed to its end.
+	block := time.Duration(0)
+	for _, t := range p.Trials[:len(p.Arms)] {
+		block += time.Duration(t.Expected)
+	}
+	rest := time.Duration(0)
+	if p.Blocks > 1 {
+		rest = (all - p.setup() - block) / time.Duration(p.Blocks-1)
+	}
+	fit := 0
+	if left := budget - p.setup() - block; left >= 0 {
+		fit = 1
+		if rest > 0 {
+			fit += int(left / rest)
+		}
+	}
+	least := 1
+	if p.Primary != nil {
+		least = LeastBlocks
+	}
+	do := fmt.Sprintf("--blocks %d, the most that fit", fit)
+	if fit < least {
+		do = fmt.Sprintf("fewer arms: a block of these %d arms takes %s", len(p.Arms), max(block, rest).Round(time.Second))
+		if least > 1 {
+			do += fmt.Sprintf(" and the primary contrast needs %d blocks", least)
+		}
+	}
+	return Inputf("--time-budget %s is too short: plan %s takes about %s; accepted: %s or more, or %s", budget, p.Name, all.Round(time.Second), all.Round(time.Second)+time.Second, do)
+}
+
+// Declares tells whether the plan states beforehand what it tests.
+func (p Plan) Declares() bool { return p.Primary != nil || len(p.Secondary) > 0 }
+
+// tests counts the secondary contrasts that are corrected for being several.
+// One of an arm with itself checks the procedure and stands alone.
+func (p Plan) tests() int {
+	n := 0
+	for _, c := range p.Secondary {
+		if !c.Check() {
+			n++
+		}
+	}
+	return n
+}
+
+// SmallestP returns the smallest two-sided p that the plan's blocks can give
+// its primary contrast, and its secondary ones after Holm. 1: there is none.
+func (p Plan) SmallestP() (primary, secondary float64) {
+	primary, secondary = 1, 1
+	if p.Primary != nil {
+		primary = stats.SmallestP(p.Blocks, 1)
+	}
+	if n := p.tests(); n > 0 {
+		secondary = stats.SmallestP(p.Blocks, n)
+	}
+	return primary, secondary
+}
+
+// LeastBlocks is how many blocks a plan needs to show anything at p < 0.05: all
+// six differences of one sign have 2 chances in 64.
+const LeastBlocks = 6
+
+// needed is how many blocks so many contrasts need to reach p < 0.05.
+func needed(contrasts int) int {
+	n, err := stats.BlocksFor(stats.Alpha, contrasts)
+	if err != nil {
+		panic(err) // only for what is not positive
+	}
+	return n
+}
+
+// reaches refuses a plan that cannot reach p < 0.05 on its primary contrast.
+func (p Plan) reaches() error {
+	if least, _ := p.SmallestP(); p.Primary != nil && least >= stats.Alpha {
+		return Inputf("--blocks %d cannot show anything: the smallest p of the primary contrast would be %.2g; accepted: %d or more for plan %s, or a plan that declares none, such as quick", p.Blocks, least, LeastBlocks, p.Name)
+	}
+	return nil
+}
+
+// unused returns the connect timeouts that no worker takes.
+func (s Settings) unused() []Duration {
+	return slices.Clone(s.ConnectTimeouts[len(s.dealt()):])
+}

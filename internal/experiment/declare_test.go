@@ -1,0 +1,242 @@
+package experiment
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/stats"
+)
+
+var update = flag.Bool("update", false, "write the printed plans in testdata anew")
+
+// TestPrintedPlans: trials, durations and what can be shown, as they are
+// printed before anything is created.
+func TestPrintedPlans(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"quick": nil, "default": nil, "standard": nil, "timeouts": nil,
+		"default-6": func(o *Options) { o.Blocks = 6 },
+	} {
+		plan, _, _ := strings.Cut(name, "-")
+		p, err := build(t, plan, change)
+		require.NoError(t, err, name)
+		path := filepath.Join("testdata", name+".golden")
+		if *update {
+			require.NoError(t, os.WriteFile(path, []byte(p.Describe()), 0o644))
+		}
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, string(want), p.Describe(), "%s; `go test ./internal/experiment -update` writes it anew", path)
+	}
+}
+
+// TestPlansFitTheirTime: what the named plans promise in --help.
+func TestPlansFitTheirTime(t *testing.T) {
+	for name, limit := range map[string]time.Duration{
+		"quick": 3 * time.Minute, "default": 10 * time.Minute, "extras": 4 * time.Minute,
+		"timeouts": 25 * time.Minute, "standard": 50 * time.Minute,
+	} {
+		p, err := build(t, name, nil)
+		require.NoError(t, err)
+		require.Less(t, p.Expected(), limit, name)
+	}
+}
+
+// TestEstimatesFollowTheRecords: within a tenth or a second of what the trials
+// in records/default took, where it does not depend on luck.
+func TestEstimatesFollowTheRecords(t *testing.T) {
+	p, err := build(t, "default", nil)
+	require.NoError(t, err)
+	for arm, took := range map[string]time.Duration{
+		"kubeadm-1.32/fresh/none/peers+server": 1884 * time.Millisecond,
+		"kubeadm-1.32/fresh/none/solo":         1902 * time.Millisecond,
+		"kubeadm-1.32/reused/none/solo":        8802 * time.Millisecond,
+		"kubeadm-1.31/fresh/none/peers+server": 31858 * time.Millisecond,
+		"kubeadm-1.31/reused/none/solo":        143956 * time.Millisecond, // the one that is followed
+		"kubeadm-1.31/reused/member-pod/solo":  48848 * time.Millisecond,
+	} {
+		i := slices.IndexFunc(p.Trials, func(t Trial) bool { return t.Arm.String() == arm })
+		require.InDelta(t, took.Seconds(), time.Duration(p.Trials[i].Expected).Seconds(), max(1.1, took.Seconds()/10), arm)
+	}
+}
+
+func TestExpected(t *testing.T) {
+	p, err := build(t, "standard", nil)
+	require.NoError(t, err)
+	for arm, want := range map[string]time.Duration{
+		"kubeadm-1.31/fresh/none/solo":                     22 * time.Second, // two thirds of 30 s
+		"kubeadm-1.31/fresh/none/peers":                    32 * time.Second,
+		"kubeadm-1.31/fresh/none/solo/first=5s":            7 * time.Second,
+		"kubeadm-1.31/fresh/none/solo/by-address":          2 * time.Second,
+		"kubeadm-1.31/fresh/none/solo/publish-not-ready":   22 * time.Second,
+		"kubeadm-1.31/reused/none/solo":                    41 * time.Second, // the worker of 5 s dials six times
+		"kubeadm-1.31/reused/none/solo/gap=10s":            48 * time.Second,
+		"kubeadm-1.31/reused/none/solo/gap=35s":            62 * time.Second, // and then two thirds of 30 s
+		"kubeadm-1.31/reused/none/solo/gap=35s/by-address": 43 * time.Second,
+		"kubeadm-1.31/reused/none/solo/first=35s":          43 * time.Second,
+		"kubeadm-1.31/reused/none/peers":                   36 * time.Second,
+		"no-denial-cache/fresh/none/solo":                  2 * time.Second,
+		"no-success-cache/reused/none/solo":                29 * time.Second,
+		"nodelocal-1.31/fresh/none/solo":                   22 * time.Second,
+		"nodelocal-1.32/fresh/none/solo":                   6 * time.Second,
+		"nodelocal-1.32/reused/none/solo":                  41 * time.Second,
+		"kube-dns/fresh/none/solo":                         2 * time.Second,
+		"kube-dns/reused/none/solo":                        41 * time.Second,
+		"forwarding/fresh/none/solo":                       22 * time.Second,
+		"cluster/fresh/none/peers+server":                  32 * time.Second,
+	} {
+		a, err := ParseArm(arm)
+		require.NoError(t, err)
+		got := p.expected(Trial{Arm: a, Deadline: p.Settings.Deadline})
+		require.InDelta(t, want.Seconds(), got.Seconds(), 1, arm)
+	}
+	// What is censored ends at the deadline.
+	a, _ := ParseArm("kubeadm-1.31/reused/none/solo")
+	require.InDelta(t, 20, p.expected(Trial{Arm: a, Deadline: Duration(10 * time.Second)}).Seconds(), 1)
+}
+
+// TestOnlyTheWorkerWithoutATimeoutIsCensored: in the plans that say so every
+// other worker joins before the deadline, however much of the TTL is left and
+// however long libzmq pauses.
+func TestOnlyTheWorkerWithoutATimeoutIsCensored(t *testing.T) {
+	for _, name := range []string{"timeouts", "standard"} {
+		p, err := build(t, name, nil)
+		require.NoError(t, err)
+		for left := 20 * time.Second; left <= 28*time.Second; left += 10 * time.Millisecond {
+			for _, timeout := range p.Settings.dealt() {
+				for _, pause := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond} {
+					each := time.Duration(timeout) + pause
+					if joins := (left + each - 1) / each * each; timeout > 0 {
+						require.Less(t, joins+2*time.Second, time.Duration(p.Settings.Deadline), "%s left, %s", left, TimeoutName(timeout))
+					}
+				}
+			}
+		}
+	}
+	p, err := build(t, "timeouts", nil)
+	require.NoError(t, err)
+	followed := 0
+	for _, tr := range p.Trials {
+		if tr.Deadline != p.Settings.Deadline {
+			followed++
+		}
+	}
+	require.Equal(t, 1, followed)
+	require.Len(t, p.Settings.dealt(), 12)
+	require.Empty(t, p.Settings.unused())
+}
+
+func TestDeclared(t *testing.T) {
+	primary := Contrast{Name: "member-pod against none (kubeadm-1.31, reused names)",
+		Control: Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: "solo"},
+		With:    Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraMemberPod, Observer: "solo"},
+		Outcome: Outcome{Of: Joined, Timeout: Duration(5 * time.Second)}}
+	for name, change := range map[string]func(*Options){
+		"standard": nil, "timeouts": nil, "default": func(o *Options) { o.Blocks = 6 },
+	} {
+		p, err := build(t, name, change)
+		require.NoError(t, err)
+		require.Equal(t, &primary, p.Primary, name)
+		require.Equal(t, DefaultMargin, p.Margin)
+	}
+	standard, err := build(t, "standard", nil)
+	require.NoError(t, err)
+	var remedies []string
+	for _, c := range standard.Secondary {
+		remedies = append(remedies, c.Remedy)
+	}
+	for _, r := range Remedies {
+		require.Contains(t, remedies, r, "every remedy is measured")
+	}
+	require.Equal(t, 1, len(slices.DeleteFunc(slices.Clone(standard.Secondary), func(c Contrast) bool { return !c.Check() })))
+	a, b := standard.SmallestP()
+	require.Less(t, a, stats.Alpha)
+	require.Less(t, b, stats.Alpha, "every secondary contrast can be shown, too")
+	lost := standard
+	lost.Blocks--
+	_, b = lost.SmallestP()
+	require.Less(t, b, 2*stats.Alpha)
+
+	for name, change := range map[string]func(*Options){
+		"few blocks":   func(o *Options) { o.Blocks = 5 },
+		"no reference": func(o *Options) { o.Blocks = 6; o.Extras = []Extra{ExtraPod} },
+		"a single arm": func(o *Options) {
+			o.Blocks, o.DNS, o.Names, o.Extras = 6, []DNS{ClusterDNS}, []Names{Fresh}, []Extra{ExtraNone}
+			o.Observers = Observers[:1]
+		},
+		"other timeouts": func(o *Options) { o.Blocks = 5; o.Settings.ConnectTimeouts = []Duration{0} },
+		"nothing differs": func(o *Options) {
+			o.Blocks, o.DNS, o.Names, o.Extras = 6, []DNS{Kubeadm131}, []Names{Reused}, []Extra{ExtraNone}
+			o.Settings.ConnectTimeouts = []Duration{0}
+		},
+	} {
+		p, err := build(t, "default", change)
+		require.NoError(t, err)
+		require.False(t, p.Declares(), name)
+		require.Zero(t, p.Margin, name)
+		require.Contains(t, p.Describe(), "are sizes, not tests", name)
+	}
+	// Without the worker of 5 s there is no primary outcome.
+	p, err := build(t, "default", func(o *Options) { o.Blocks = 6; o.Settings.ConnectTimeouts = []Duration{0} })
+	require.NoError(t, err)
+	require.Nil(t, p.Primary)
+	require.NotEmpty(t, p.Secondary)
+}
+
+func TestLeastBlocks(t *testing.T) {
+	n, err := stats.BlocksFor(stats.Alpha, 1)
+	require.NoError(t, err)
+	require.Equal(t, n, LeastBlocks)
+	for _, name := range []string{"standard", "timeouts"} {
+		_, err := build(t, name, func(o *Options) { o.Blocks = LeastBlocks - 1 })
+		require.ErrorContains(t, err, "--blocks 5 cannot show anything: the smallest p of the primary contrast would be 0.062; accepted: 6 or more for plan "+name)
+		_, err = build(t, name, func(o *Options) { o.Blocks = LeastBlocks })
+		require.NoError(t, err)
+	}
+}
+
+func TestTimeBudget(t *testing.T) {
+	for name, tc := range map[string]struct {
+		plan   string
+		blocks int
+		budget time.Duration
+		want   string // empty: it fits
+	}{
+		"fits":               {"timeouts", 10, 20 * time.Minute, ""},
+		"fewer blocks":       {"timeouts", 10, 13 * time.Minute, "or --blocks 6, the most that fit"},
+		"not enough":         {"timeouts", 10, 12 * time.Minute, "or fewer arms: a block of these 2 arms takes 3m18s and the primary contrast needs 6 blocks"},
+		"no tests":           {"quick", 3, 5 * time.Minute, "or --blocks 2, the most that fit"},
+		"not even one block": {"quick", 1, time.Minute, "or fewer arms: a block of these 8 arms takes 1m57s"},
+		"nothing":            {"quick", 1, 0, "or fewer arms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := build(t, tc.plan, func(o *Options) { o.Blocks = tc.blocks })
+			require.NoError(t, err)
+			err = p.Within(tc.budget)
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			var in *InputError
+			require.ErrorAs(t, err, &in)
+			require.ErrorContains(t, err, tc.want)
+			var blocks int
+			_, advice, _ := strings.Cut(err.Error(), "or more, or ")
+			if n, _ := fmt.Sscanf(advice, "--blocks %d,", &blocks); n == 1 {
+				q, err := build(t, tc.plan, func(o *Options) { o.Blocks = blocks })
+				require.NoError(t, err)
+				require.NoError(t, q.Within(tc.budget), "what is advised fits")
+				more, err := build(t, tc.plan, func(o *Options) { o.Blocks = blocks + 1 })
+				require.NoError(t, err)
+				require.Error(t, more.Within(tc.budget), "one more does not")
+			}
+		})
+	}
+}

@@ -1,0 +1,108 @@
+package experiment
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Describe says what is going to happen, before anything is created.
+func (p Plan) Describe() string {
+	var b strings.Builder
+	s := p.Settings
+	fmt.Fprintf(&b, "plan %s: %d trials in %d block(s), about %s; seed %d\n",
+		p.Name, len(p.Trials), p.Blocks, p.Expected().Round(time.Second), p.Seed)
+	fmt.Fprintf(&b, "  %d pods a trial", s.Pods)
+	budget, solo := p.Load()
+	if budget > 0 {
+		fmt.Fprintf(&b, "; resolution (interval between questions) %s; at most %d questions a second per DNS replica, twice that where pods have IPv6", time.Duration(s.Interval), budget)
+	}
+	if solo > 0 {
+		fmt.Fprintf(&b, "; solo: as the original's workers, at most %d", solo)
+	}
+	b.WriteString("\n")
+	if unused := s.unused(); solo > 0 && len(unused) > 0 {
+		fmt.Fprintf(&b, "  connect timeouts %s go unused: %d workers take one each\n", FormatTimeouts(unused), s.Pods-1)
+	}
+	if budget > 0 && s.Interval > Duration(time.Second) {
+		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; fewer --pods or more --qps make it finer\n")
+	}
+	b.WriteString("  trials x duration, arm (dns/names/extra/observer, then what is not the default):\n")
+	kinds := make([]string, len(p.Arms))
+	width := 0
+	for i, a := range p.Arms {
+		var usual, followed []Trial
+		for _, t := range p.Trials {
+			if t.Arm == a && t.Deadline != s.Deadline {
+				followed = append(followed, t)
+			} else if t.Arm == a {
+				usual = append(usual, t)
+			}
+		}
+		var of []string
+		for _, same := range [][]Trial{followed, usual} {
+			if len(same) > 0 {
+				of = append(of, fmt.Sprintf("%d x %s", len(same), round(time.Duration(same[0].Expected))))
+			}
+		}
+		kinds[i] = strings.Join(of, " + ")
+		width = max(width, len(kinds[i]))
+	}
+	for i, a := range p.Arms {
+		fmt.Fprintf(&b, "    %-*s  %s\n", width, kinds[i], a)
+	}
+	fmt.Fprintf(&b, "  a trial that is spoiled is run once more at the end of its block, at most %d in all\n", p.MostRepeats())
+	p.describeTests(&b)
+	return b.String()
+}
+
+// round shows an estimate: whole seconds, tenths below 10 s.
+func round(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
+}
+
+// describeTests says what is declared and what the design can show of it.
+func (p Plan) describeTests(b *strings.Builder) {
+	if !p.Declares() {
+		fmt.Fprintf(b, "  no test is declared: numbers of %d block(s) are sizes, not tests; --blocks %d or more can reach p < 0.05\n", p.Blocks, max(p.Blocks, LeastBlocks))
+		return
+	}
+	primary, secondary := p.SmallestP()
+	if p.Primary != nil {
+		fmt.Fprintf(b, "  primary: %s: %s; smallest p that %d blocks can reach: %.2g\n", p.Primary.Name, p.Primary.Outcome, p.Blocks, primary)
+	}
+	if n := p.tests(); n > 0 {
+		fmt.Fprintf(b, "  secondary: %d; smallest p after Holm: %.2g", n, secondary)
+		if least := needed(n); least > p.Blocks {
+			fmt.Fprintf(b, " (below 0.05 from %d blocks on: until then only sizes and intervals)", least)
+		}
+		b.WriteString("\n")
+	}
+	for _, c := range p.Secondary {
+		note := ""
+		switch {
+		case c.Check():
+			note = "; a check of the procedure, not corrected for"
+		case c.Remedy != "":
+			note = "; remedy: " + c.Remedy
+		}
+		fmt.Fprintf(b, "    %s: %s%s\n", c.Name, c.Outcome, note)
+	}
+	fmt.Fprintf(b, "  differences within %s count as none\n", time.Duration(p.Margin))
+}
+
+// String names the outcome as the printed plan does.
+func (o Outcome) String() string {
+	s := string(o.Of)
+	if o.Of != Joined {
+		return s
+	}
+	s += ", connect timeout " + TimeoutName(o.Timeout)
+	if o.ControlTimeout != nil && *o.ControlTimeout != o.Timeout {
+		s += " (control: " + TimeoutName(*o.ControlTimeout) + ")"
+	}
+	return s
+}

@@ -1,0 +1,198 @@
+package hypothesis
+
+import (
+	"fmt"
+	"time"
+
+	"headless-job-dns/internal/analysis"
+	"headless-job-dns/internal/component"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+const (
+	ms = time.Millisecond
+	s  = time.Second
+)
+
+// world is a run in the making.
+type world struct {
+	plan     experiment.Plan
+	env      environment.Environment
+	verdicts []*judge.Verdict
+	readings [][]component.Reading
+	findings []analysis.Finding
+}
+
+func newWorld() *world {
+	w := &world{plan: experiment.Plan{
+		Seed: 7, Blocks: 1, Margin: experiment.Duration(250 * ms),
+		Settings: experiment.Settings{Pods: 3, Gap: experiment.Duration(2 * s), Deadline: experiment.Duration(40 * s), ConnectTimeouts: []experiment.Duration{0, experiment.Duration(5 * s)}},
+	}}
+	w.env.Caching = map[experiment.DNS]environment.CachingFacts{}
+	two := []environment.ServerCaching{{Server: "10.96.0.10:53", Resolver: true}, {Server: "10.244.0.20:53"}, {Server: "10.244.0.21:53"}}
+	for d, keeps := range map[experiment.DNS][2]bool{
+		experiment.Kubeadm131: {true, true}, experiment.Kubeadm132: {}, experiment.NoDenialCache: {true, false},
+		experiment.NoSuccessCache: {false, true}, experiment.NodeLocal132: {true, true}, experiment.KubeDNS: {true, false},
+	} {
+		w.env.Caching[d] = environment.CachingFacts{Positive: keeps[0], Negative: keeps[1], Servers: two}
+	}
+	return w
+}
+
+// solo is an arm with what everybody has.
+func solo(d experiment.DNS, n experiment.Names, e experiment.Extra) experiment.Arm {
+	return experiment.Arm{DNS: d, Names: n, Extra: e, Observer: record.Solo}
+}
+
+var (
+	reused131 = solo(experiment.Kubeadm131, experiment.Reused, experiment.ExtraNone)
+	fresh131  = solo(experiment.Kubeadm131, experiment.Fresh, experiment.ExtraNone)
+	reused132 = solo(experiment.Kubeadm132, experiment.Reused, experiment.ExtraNone)
+	fresh132  = solo(experiment.Kubeadm132, experiment.Fresh, experiment.ExtraNone)
+)
+
+func with(a experiment.Arm, e experiment.Extra) experiment.Arm { a.Extra = e; return a }
+
+// pair is what one worker met.
+type pair struct {
+	wait     time.Duration // after its first question was due
+	censored bool
+	unsplit  bool
+	parts    map[judge.Part]time.Duration // of the wait
+	unasked  time.Duration                // before it
+	primer   int                          // answers with the previous run's address
+	earlier  int                          // answers with that of some other trial
+	denied   int
+	proven   int
+	silent   int // time-outs of connects to the right address
+	timedOut int // of others
+	servers  []judge.Replica
+	timeout  time.Duration
+}
+
+// prompt is a worker that nothing delayed.
+var prompt = pair{wait: 50 * ms, parts: map[judge.Part]time.Duration{judge.PartPolling: 40 * ms, judge.PartConnect: 10 * ms}}
+
+func at(d time.Duration, censored bool) judge.Outcome {
+	return judge.Outcome{Value: d, Lo: d, Censored: censored}
+}
+
+// add makes the next trial of the plan and its verdict.
+func (w *world) add(block int, a experiment.Arm, pairs ...pair) *judge.Verdict {
+	seq := len(w.plan.Trials) + 1
+	t := experiment.Trial{ID: fmt.Sprintf("t%03d", seq), Seq: seq, Block: block, Arm: a, Deadline: w.plan.Settings.Deadline}
+	w.plan.Trials = append(w.plan.Trials, t)
+	w.plan.Blocks = max(w.plan.Blocks, block)
+	planned := false
+	for _, b := range w.plan.Arms {
+		planned = planned || a == b
+	}
+	if !planned {
+		w.plan.Arms = append(w.plan.Arms, a)
+	}
+	v := &judge.Verdict{Trial: t, Status: result.Complete, Pods: len(pairs) + 1}
+	var last judge.Outcome
+	for i, p := range pairs {
+		lag := at(p.wait+p.unasked, p.censored)
+		o := judge.Pair{Asker: i + 1, Reached: judge.Timing{Lag: lag, Since: at(lag.Value+s, p.censored)}, Servers: p.servers, Timeout: p.timeout}
+		if !p.unsplit {
+			rest := p.wait
+			o.Shares = append(o.Shares, judge.Share{Part: judge.PartCreate, Took: s}, judge.Share{Part: judge.PartUnasked, Took: p.unasked})
+			for part, took := range p.parts {
+				o.Shares = append(o.Shares, judge.Share{Part: part, Took: took})
+				rest -= took
+			}
+			o.Shares = append(o.Shares, judge.Share{Part: judge.PartPolling, Took: rest})
+		}
+		o.Counts = judge.Counts{ProvenCached: p.proven, Undecided: p.denied - p.proven, DialTimeouts: p.timedOut + p.silent, SilentRight: p.silent}
+		if p.primer > 0 {
+			o.Counts.Stale = append(o.Counts.Stale, judge.Stale{Owner: judge.Owner{Kind: judge.Primer}, Count: p.primer})
+		}
+		if p.earlier > 0 {
+			o.Counts.Stale = append(o.Counts.Stale, judge.Stale{Owner: judge.Owner{Kind: judge.Earlier, Index: -1}, Count: p.earlier})
+		}
+		v.Counts.Add(o.Counts)
+		v.Pairs = append(v.Pairs, o)
+		if a.Observer == record.Solo {
+			v.Workers = append(v.Workers, judge.Worker{Index: i + 1, Timeout: p.timeout, Joined: o.Reached, Counts: o.Counts})
+		}
+		last = at(max(last.Value, lag.Value), last.Censored || p.censored)
+		if p.censored {
+			v.Status = result.Censored
+		}
+	}
+	v.Connected.Lag, v.Resolved.Lag = last, last
+	v.OnServer.Lag = judge.Outcome{Lost: judge.NotAsked}
+	for i := range v.Pods {
+		v.Moments = append(v.Moments, judge.PodMoments{Index: i, Started: at(300*ms, false), Ready: at(700*ms, false), InSlice: at(750*ms, false)})
+	}
+	w.verdicts = append(w.verdicts, v)
+	w.readings = append(w.readings, nil)
+	return v
+}
+
+// reads gives the last trial a reading of the controller's counter.
+func (w *world) reads(result string, n float64) {
+	w.readings[len(w.readings)-1] = []component.Reading{
+		{Source: "kube-controller-manager", Metric: syncsMetric + `{result="` + result + `"}`, Before: 4, After: 4 + n},
+	}
+}
+
+// decisions runs the decisions, decide by id.
+func (w *world) decisions() []Decision {
+	in := New(w.plan, &w.env)
+	in.Findings = w.findings
+	for i, v := range w.verdicts {
+		in.Add(v, w.readings[i]...)
+	}
+	return in.Decisions()
+}
+
+func (w *world) decide() map[string]Decision {
+	out := map[string]Decision{}
+	for _, d := range w.decisions() {
+		out[d.ID] = d
+	}
+	return out
+}
+
+// remaining is what the previous run left.
+func remaining(v *judge.Verdict, seconds float64) {
+	v.Left = append(v.Left, judge.Left{Server: "10.244.0.20:53", View: record.Direct, Class: record.Address, Shortest: seconds, Longest: seconds})
+}
+
+func gap(v *judge.Verdict, d time.Duration) { v.Gap = &d }
+
+// entered sets how long after its Ready index 0 was in an EndpointSlice, and
+// reported how long after its process' start it was Ready.
+func entered(v *judge.Verdict, d time.Duration) {
+	v.Moments[0].InSlice = at(v.Moments[0].Ready.Value+d, false)
+}
+
+func reported(v *judge.Verdict, d time.Duration) {
+	v.Moments[0].Ready = at(v.Moments[0].Started.Value+d, false)
+	v.Moments[0].InSlice = at(v.Moments[0].Ready.Value+50*ms, false)
+}
+
+// waited is a worker whose wait went to one part.
+func waited(d time.Duration, part judge.Part) pair {
+	return pair{wait: d, parts: map[judge.Part]time.Duration{part: d - 20*ms}}
+}
+
+// dialled is one that was given the previous pod's address.
+func dialled(d time.Duration, answers int) pair {
+	p := waited(d, judge.PartStale)
+	p.primer, p.timedOut = answers, answers
+	return p
+}
+
+// denied is one that was told that the name does not exist.
+func denied(d time.Duration, proven int) pair {
+	p := waited(d, judge.PartDenial)
+	p.denied, p.proven = proven+1, proven
+	return p
+}

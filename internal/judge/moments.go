@@ -1,0 +1,69 @@
+package judge
+
+import (
+	"time"
+
+	"headless-job-dns/internal/result"
+)
+
+// PodMoments is when one pod passed each stage, since just before the request
+// that created the Job. What a watch reported is the time of receipt; the
+// process' start and what follows from questions and connects are the pods' own
+// times, put on the runner's axis. What the trial's observer never looks for is
+// lost with NotAsked.
+type PodMoments struct {
+	Index                                         int
+	Created, Scheduled, Addressed, Started, Ready Outcome
+	InSlice                                       Outcome
+	OnServer                                      Outcome // its name on the last DNS server to have it
+	// Current and Connected are the pod's as an asker: its last pair.
+	Current, Connected Outcome
+}
+
+func (j *judgement) moments() []PodMoments {
+	current, connected := make([]lastOf, len(j.logs)), make([]lastOf, len(j.logs))
+	for i := range j.v.Pairs {
+		if p := &j.v.Pairs[i]; !p.Self {
+			current[p.Asker].add(p.Resolved.Since)
+			connected[p.Asker].add(p.Reached.Since)
+		}
+	}
+	asker := func(l *lastOf) Outcome {
+		if l.n == 0 { // solo's index 0
+			return lost(NotAsked)
+		}
+		return l.get()
+	}
+	out := make([]PodMoments, len(j.logs))
+	for i, l := range j.logs {
+		e := &j.events[i]
+		receipt := func(what result.What) Outcome {
+			t, ok := e.at[what]
+			return received(t, ok)
+		}
+		out[i] = PodMoments{
+			Index: i, Created: receipt(result.Created), Scheduled: receipt(result.Scheduled), Addressed: receipt(result.Addressed),
+			Started: j.started(l), Ready: receipt(result.Ready), InSlice: received(e.inSlice, e.hasInSlice),
+			OnServer: j.onName[i], Current: asker(&current[i]), Connected: asker(&connected[i]),
+		}
+	}
+	return out
+}
+
+func received(t int64, ok bool) Outcome {
+	if !ok {
+		return lost("not seen by the watch")
+	}
+	return Outcome{Value: time.Duration(t), Lo: time.Duration(t)}
+}
+
+func (j *judgement) started(l *podLog) Outcome {
+	m := j.own(l, 0)
+	switch {
+	case l.start == nil:
+		return lost(l.problem)
+	case !m.ok:
+		return lost("its clock is not tied to the runner's")
+	}
+	return Outcome{Value: time.Duration(m.mid), Lo: time.Duration(m.mid), Clock: m.error()}
+}

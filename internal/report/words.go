@@ -1,0 +1,132 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+)
+
+// The opening is read by people who never saw the program: levels of factors
+// are put in words there. Tables use their names.
+
+var dnsWords = map[experiment.DNS]string{
+	experiment.ClusterDNS:     "the cluster's own DNS",
+	experiment.Kubeadm131:     "CoreDNS as kubeadm configured it up to 1.31 (`cache 30`)",
+	experiment.Kubeadm132:     "CoreDNS as kubeadm configures it since 1.32 (cluster domain not cached)",
+	experiment.NoDenialCache:  "CoreDNS as up to 1.31 but with `disable denial` for the cluster domain",
+	experiment.NoSuccessCache: "CoreDNS as up to 1.31 but with `disable success` for the cluster domain",
+	experiment.NodeLocal131:   "NodeLocal DNSCache before CoreDNS as up to 1.31",
+	experiment.NodeLocal132:   "NodeLocal DNSCache before CoreDNS as since 1.32",
+	experiment.KubeDNS:        "kube-dns' dnsmasq (addresses cached, denials not)",
+	experiment.Forwarding:     "a forwarder with `cache 30` before the cluster's DNS",
+}
+
+var namesWords = map[experiment.Names]string{
+	experiment.Fresh:  "new names",
+	experiment.Reused: "the names of a Job just deleted",
+}
+
+var observerWords = map[record.Observer]string{
+	record.Solo:        "each worker looks up index 0 only",
+	record.Peers:       "every pod looks up every peer",
+	record.PeersServer: "every pod looks up every peer, and asks the DNS servers directly too",
+}
+
+// worded is a level in words, or quoted where there are none: plans may hold
+// levels that this version does not know.
+func worded[L ~string](words map[L]string, l L) string {
+	if w, ok := words[l]; ok {
+		return w
+	}
+	return brief(string(l))
+}
+
+// further puts what is not the default into words, each with a comma before.
+func further(a experiment.Arm) string {
+	var b strings.Builder
+	for _, f := range furtherFactors {
+		if w := f(a); w != "" {
+			b.WriteString(", " + w)
+		}
+	}
+	return b.String()
+}
+
+// furtherFactors put each factor beyond the first four into words, "" where it
+// is at its default.
+var furtherFactors = []func(experiment.Arm) string{
+	func(a experiment.Arm) string {
+		if a.Publish {
+			return "publishNotReadyAddresses set"
+		}
+		return ""
+	},
+	func(a experiment.Arm) string {
+		switch a.Order {
+		case experiment.ServiceFirst:
+			return ""
+		case experiment.JobFirst:
+			return "the Job created before its Service"
+		}
+		return "order " + brief(string(a.Order))
+	},
+	func(a experiment.Arm) string {
+		if a.First != 0 {
+			return fmt.Sprintf("first question %s after the process' start", short(time.Duration(a.First)))
+		}
+		return ""
+	},
+	func(a experiment.Arm) string {
+		switch a.Gap {
+		case "":
+			return ""
+		case experiment.NoWait:
+			return "created anew without waiting for the deletion"
+		}
+		return brief(string(a.Gap)) + " between the last pod's deletion and the first question"
+	},
+	func(a experiment.Arm) string {
+		switch a.Connect {
+		case experiment.ByName:
+			return ""
+		case experiment.ByAddress:
+			return "index 0's address handed over without DNS"
+		}
+		return "connect by " + brief(string(a.Connect))
+	},
+}
+
+// short shows a setting as people write it: 5 s, 0.25 s.
+func short(d time.Duration) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", d.Seconds()), "0"), ".") + " s"
+}
+
+// change says in words what is different in b, where exactly one factor is.
+func change(a, b experiment.Arm) (text string, one bool) {
+	var out []string
+	if a.DNS != b.DNS {
+		out = append(out, worded(dnsWords, b.DNS))
+	}
+	if a.Names != b.Names {
+		out = append(out, worded(namesWords, b.Names))
+	}
+	if a.Extra != b.Extra {
+		out = append(out, "the extra object "+brief(string(b.Extra)))
+	}
+	if a.Observer != b.Observer {
+		out = append(out, worded(observerWords, b.Observer))
+	}
+	for _, f := range furtherFactors {
+		switch was, is := f(a), f(b); {
+		case was == is:
+		case is == "":
+			out = append(out, "not: "+was)
+		default:
+			out = append(out, is)
+		}
+	}
+	return strings.Join(out, ", "), len(out) == 1
+}

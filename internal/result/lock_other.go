@@ -1,0 +1,8 @@
+//go:build !unix
+
+package result
+
+import "os"
+
+// lockFolder does without: there is no lock here that a folder can have.
+func lockFolder(dir string) (*os.File, error) { return nil, nil }

@@ -1,0 +1,64 @@
+package trial
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"headless-job-dns/internal/record"
+)
+
+// A log without end is read once, as far as a probe's can be long, and ends the
+// trial with the reason.
+func TestLogsAreBounded(t *testing.T) {
+	text := `{"v":1,"t":3,"closed":{"id":1}}` + "\n" + strings.Repeat("x", record.MaxLine/2) + "\n"
+	opened, read := 0, &counter{text: text}
+	f := follow(t.Context(), "ns", func(context.Context, string, string) (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(read), nil
+	})
+	f.add("w")
+	require.Eventually(t, func() bool { return f.done() == 1 }, 20*time.Second, 10*time.Millisecond)
+	pods := f.collect(time.Now(), []*corev1.Pod{jobPod("1", "w", "10.0.0.2", "c1")})
+	require.Len(t, pods, 1)
+	require.Equal(t, "log of pod ns/w: "+record.ErrTooLong.Error(), pods[0].Problem)
+	require.NotEmpty(t, pods[0].Lines, "what was read is kept")
+	require.Equal(t, 1, opened)
+	require.LessOrEqual(t, read.n, record.MaxLog+2*record.MaxLine)
+}
+
+type counter struct {
+	text string
+	n    int
+}
+
+func (c *counter) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = c.text[(c.n+i)%len(c.text)]
+	}
+	c.n += len(b)
+	return len(b), nil
+}
+
+// A stream that breaks off is read again from its beginning.
+func TestLogsAreReadAgain(t *testing.T) {
+	const first, last = `{"v":1,"t":0,"closed":{"id":1}}` + "\n", `{"v":1,"t":3,"done":{"reason":"complete"}}` + "\n"
+	opened := 0
+	f := follow(t.Context(), "ns", func(context.Context, string, string) (io.ReadCloser, error) {
+		if opened++; opened == 1 {
+			return io.NopCloser(strings.NewReader(first + last[:9])), nil
+		}
+		return io.NopCloser(strings.NewReader(first + last)), nil
+	})
+	f.add("w")
+	require.Eventually(t, func() bool { return f.done() == 1 }, 10*time.Second, 10*time.Millisecond)
+	p := f.collect(time.Now(), []*corev1.Pod{jobPod("1", "w", "10.0.0.2", "c1")})[0]
+	require.Empty(t, p.Problem)
+	require.Len(t, p.Lines, 2)
+	require.Equal(t, 2, opened)
+}

@@ -1,0 +1,35 @@
+package trial
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+)
+
+// TestCachesInFront: a primer fills every cache on the way, the uncached view
+// passes by those in front, and what clients reach is what is examined.
+func TestCachesInFront(t *testing.T) {
+	for name, tc := range map[string]struct {
+		resolver                   Resolver
+		primer, uncached, examined string
+	}{
+		"replicas":           {Resolver{Replicas: []string{"10.0.0.1:1053", "10.0.0.2:1053"}}, "10.0.0.1:1053,10.0.0.2:1053", "10.0.0.1:1053,10.0.0.2:1053", "10.0.0.1:1053,10.0.0.2:1053"},
+		"caches before them": {Resolver{Replicas: []string{"10.0.0.1:1053"}, Caches: []string{"10.1.0.1:1053"}}, "10.1.0.1:1053,10.0.0.1:1053", "10.0.0.1:1053", "10.1.0.1:1053"},
+		"before unknown":     {Resolver{Caches: []string{"10.1.0.1:1053"}}, "10.1.0.1:1053", "", "10.1.0.1:1053"},
+		"nothing known":      {Resolver{}, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, pt := runner(record.PeersServer)
+			r.Resolvers[experiment.Kubeadm131] = tc.resolver
+			require.Equal(t, tc.primer, r.args(pt, true)["dns-replicas"])
+			require.Equal(t, tc.uncached, r.args(pt, false)["dns-replicas"])
+			require.Equal(t, tc.examined, strings.Join(tc.resolver.reached(), ","))
+			pt.Arm.Observer = record.Solo
+			require.NotContains(t, r.args(pt, false), "dns-replicas", "solo asks as the client did")
+		})
+	}
+}

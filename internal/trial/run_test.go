@@ -1,0 +1,236 @@
+package trial
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/component"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// fakeCluster does what a cluster does with a Job: pods that run at once, whose
+// probes are done at once, and that go with the Job. It notes what happens.
+type fakeCluster struct {
+	*fake.Clientset
+	mu   sync.Mutex
+	did  []string
+	at   map[string]time.Time // when each thing happened last
+	pods int
+}
+
+func (f *fakeCluster) note(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.did = append(f.did, what)
+	f.at[what] = time.Now()
+}
+
+var (
+	podsGVR = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	jobsGVR = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+)
+
+func newFakeCluster() *fakeCluster {
+	f := &fakeCluster{Clientset: fake.NewClientset(), at: map[string]time.Time{}}
+	f.PrependReactor("create", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		o := a.(k8stesting.CreateAction).GetObject()
+		switch o := o.(type) {
+		case *batchv1.Job:
+			f.note("create job")
+			for i := range int(*o.Spec.Completions) {
+				f.Tracker().Create(podsGVR, f.pod(o, i), o.Namespace)
+			}
+		default:
+			f.note("create " + a.GetResource().Resource)
+		}
+		return false, nil, nil
+	})
+	f.PrependReactor("delete-collection", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		d := a.(k8stesting.DeleteCollectionAction)
+		f.note("delete " + a.GetResource().Resource)
+		if a.GetResource().Resource == "jobs" {
+			f.remove(jobsGVR, schema.GroupVersionKind{Group: "batch", Version: "v1", Kind: "Job"}, d)
+			f.remove(podsGVR, corev1.SchemeGroupVersion.WithKind("Pod"), d)
+		}
+		return true, nil, nil
+	})
+	f.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		if a.GetSubresource() != "log" {
+			return false, nil, nil
+		}
+		var log strings.Builder
+		for _, l := range []record.Line{{Start: &record.Start{Boot: bootID(), Wall: time.Now().UnixNano()}}, {T: 1, Done: &record.Done{Reason: "complete"}}} {
+			l.V = record.Version
+			b, _ := json.Marshal(l)
+			log.Write(append(b, '\n'))
+		}
+		return true, &runtime.Unknown{Raw: []byte(log.String())}, nil
+	})
+	return f
+}
+
+func (f *fakeCluster) remove(gvr schema.GroupVersionResource, gvk schema.GroupVersionKind, d k8stesting.DeleteCollectionAction) {
+	list, _ := f.Tracker().List(gvr, gvk, d.GetNamespace())
+	for _, o := range items(list) {
+		if d.GetListRestrictions().Labels.Matches(labels.Set(o.GetLabels())) {
+			f.Tracker().Delete(gvr, d.GetNamespace(), o.GetName())
+		}
+	}
+}
+
+func items(list runtime.Object) (out []metav1.Object) {
+	switch l := list.(type) {
+	case *corev1.PodList:
+		for i := range l.Items {
+			out = append(out, &l.Items[i])
+		}
+	case *batchv1.JobList:
+		for i := range l.Items {
+			out = append(out, &l.Items[i])
+		}
+	}
+	return out
+}
+
+func (f *fakeCluster) pod(job *batchv1.Job, index int) *corev1.Pod {
+	f.mu.Lock()
+	f.pods++
+	n := f.pods
+	f.mu.Unlock()
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: job.Namespace, Name: fmt.Sprintf("%s-%d-%d", job.Name, index, n), UID: types.UID(fmt.Sprint("u", n)),
+			Labels: job.Spec.Template.Labels, Annotations: map[string]string{"batch.kubernetes.io/job-completion-index": fmt.Sprint(index)},
+		},
+		Status: corev1.PodStatus{
+			PodIP: fmt.Sprint("10.0.0.", n), PodIPs: []corev1.PodIP{{IP: fmt.Sprint("10.0.0.", n)}},
+			ContainerStatuses: []corev1.ContainerStatus{{Name: manifests.ProbeContainer, ContainerID: fmt.Sprint("c", n), State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
+		},
+	}
+}
+
+// Read stands in for the components' metrics.
+func (f *fakeCluster) Read(_ context.Context, replicas []string) component.Snapshot {
+	f.note("read")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return component.Snapshot{"dns " + strings.Join(replicas, ","): {"reads": float64(len(f.did))}}
+}
+
+// happened returns what happened, with equal things in a row once.
+func (f *fakeCluster) happened() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Compact(slices.Clone(f.did))
+}
+
+// carryOut runs one trial of the arm on a fake cluster.
+func carryOut(t *testing.T, arm experiment.Arm) (result.Trial, *fakeCluster) {
+	t.Helper()
+	r, pt := runner(record.Solo)
+	f := newFakeCluster()
+	r.Client = &cluster.Client{Kube: f}
+	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	r.Watcher, r.Components = w, f
+	arm.DNS, arm.Observer = experiment.Kubeadm131, record.Solo
+	pt.Arm, pt.Extra = arm, "extra"
+	got, err := r.Run(t.Context(), pt)
+	require.NoError(t, err)
+	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.Len(t, got.Run.Pods, r.Plan.Settings.Pods)
+	return got, f
+}
+
+// The components are read before anything of the measured run is created and
+// after its probes are done.
+func TestFreshTrial(t *testing.T) {
+	t.Parallel()
+	got, f := carryOut(t, experiment.Arm{Names: experiment.Fresh, Extra: experiment.ExtraMemberPod})
+	require.Equal(t, []string{"read", "create pods", "create services", "create job", "read", "delete jobs", "delete pods"}, f.happened())
+	require.True(t, got.Run.Zero.After(f.at["create services"]))
+	require.True(t, got.Run.Zero.Before(f.at["create job"]))
+	require.Equal(t, []component.Reading{{Source: "dns 10.0.0.1:1053,10.0.0.2:1053", Metric: "reads", Before: 1, After: 5}}, got.Components)
+}
+
+// Wherever the Job stands in the order, its creation is the zero.
+func TestJobFirst(t *testing.T) {
+	t.Parallel()
+	got, f := carryOut(t, experiment.Arm{Names: experiment.Fresh, Extra: experiment.ExtraNone, Order: experiment.JobFirst})
+	require.Equal(t, []string{"read", "create job", "create services", "read", "delete jobs", "delete pods"}, f.happened())
+	require.True(t, got.Run.Zero.Before(f.at["create job"]))
+}
+
+// A gap that is long enough takes the reading in; a shorter one is not made
+// longer by it.
+func TestGaps(t *testing.T) {
+	const long = 1200 * time.Millisecond
+	for gap, want := range map[experiment.Gap][]string{
+		"1.2s":            {"delete jobs", "delete pods", "read", "create services", "create job"},
+		"0s":              {"read", "delete jobs", "delete pods", "create services", "create job"},
+		experiment.NoWait: {"read", "delete jobs", "delete pods", "create services", "create job"},
+	} {
+		t.Run(string(gap), func(t *testing.T) {
+			t.Parallel()
+			got, f := carryOut(t, experiment.Arm{Names: experiment.Reused, Extra: experiment.ExtraNone, Gap: gap})
+			require.Equal(t, slices.Concat([]string{"create services", "create job"}, want, []string{"read", "delete jobs", "delete pods"}), f.happened())
+			require.Len(t, got.Components, 1)
+			require.Positive(t, got.Primer.Gone, "also where nobody waited for it")
+			if gap == experiment.NoWait {
+				return
+			}
+			took := got.Run.Zero.Sub(got.Primer.Zero) - time.Duration(got.Primer.Gone)
+			// The probes of the fake start when their logs are read, a moment
+			// after the Job's creation, so that the Job comes as much earlier.
+			if gap == "0s" {
+				require.Less(t, took, long/2)
+			} else {
+				require.InDelta(t, long, took, float64(long/2))
+			}
+		})
+	}
+}
+
+// A worker that cannot be told the address makes the trial invalid and says
+// what was to be done.
+func TestByAddressWithoutExec(t *testing.T) {
+	t.Parallel()
+	r, pt := runner(record.Solo)
+	f := newFakeCluster()
+	f.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		return a.GetSubresource() == "log", &runtime.Unknown{}, nil // probes that wait
+	})
+	r.Client = &cluster.Client{Kube: f}
+	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	r.Watcher = w
+	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo, Connect: experiment.ByAddress}
+	got, err := r.Run(t.Context(), pt)
+	require.NoError(t, err)
+	require.Equal(t, result.Invalid, got.Status)
+	require.Contains(t, got.Reason, "index 0's address was not handed over: cannot run /proc/1/exe in pod ns/lag-r-t001-")
+	require.Nil(t, got.Components)
+}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/manifests"
+)
+
+// fakeAPI is an API server that believes what it is told, with Jobs whose pods
+// run at once and have said everything: for tests of the program from its
+// arguments to its files. It knows no kinds, only paths.
+type fakeAPI struct {
+	*httptest.Server
+	// instead, where not nil, may answer a request in the server's place.
+	instead func(w http.ResponseWriter, r *http.Request) bool
+
+	mu      sync.Mutex
+	objects map[place]*unstructured.Unstructured
+	events  []fakeEvent   // all that happened; the resource version is their number
+	more    chan struct{} // closed when there are more events
+	headers []http.Header // of every request
+}
+
+// place is where an object is, or a collection where name is empty.
+type place struct{ group, resource, namespace, name, sub string }
+
+func placeOf(path string) (p place) {
+	s := strings.Split(strings.Trim(path, "/"), "/")
+	n := 2 // api/v1
+	if s[0] == "apis" {
+		n = 3
+	}
+	n = min(n, len(s))
+	p.group, s = strings.Join(s[:n], "/"), s[n:]
+	if len(s) > 2 && s[0] == "namespaces" {
+		p.namespace, s = s[1], s[2:]
+	}
+	for i, to := range []*string{&p.resource, &p.name, &p.sub} {
+		if i < len(s) {
+			*to = s[i]
+		}
+	}
+	return p
+}
+
+// has tells whether an object is in a collection.
+func (c place) has(o place) bool {
+	return c.group == o.group && c.resource == o.resource && (c.namespace == "" || c.namespace == o.namespace)
+}
+
+type fakeEvent struct {
+	at     place
+	labels labels.Set
+	text   []byte // as a watch sends it
+}
+
+// newFakeAPI starts one that speaks TLS, with one node and no DNS.
+func newFakeAPI(t *testing.T) *fakeAPI {
+	t.Helper()
+	f := &fakeAPI{objects: map[place]*unstructured.Unstructured{}, more: make(chan struct{})}
+	f.Server = httptest.NewTLSServer(f)
+	t.Cleanup(func() {
+		f.CloseClientConnections()
+		f.Close()
+	})
+	f.store(placeOf("/api/v1/namespaces/kube-system"), map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "kube-system"}})
+	f.store(placeOf("/api/v1/nodes/n"), map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "n"}, "status": map[string]any{
+		"allocatable": map[string]any{"pods": "100"}, "conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}})
+	return f
+}
+
+func (f *fakeAPI) store(at place, fields map[string]any) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{Object: fields}
+	o.SetUID(types.UID(fmt.Sprint("uid-", len(f.events))))
+	o.SetCreationTimestamp(metav1.Now())
+	f.objects[at] = o
+	f.happened("ADDED", at)
+	return o
+}
+
+func (f *fakeAPI) happened(what string, at place) {
+	o := f.objects[at]
+	o.SetResourceVersion(fmt.Sprint(len(f.events) + 1))
+	text, err := json.Marshal(map[string]any{"type": what, "object": o.Object})
+	if err != nil {
+		panic(err)
+	}
+	f.events = append(f.events, fakeEvent{at, o.GetLabels(), text})
+	close(f.more)
+	f.more = make(chan struct{})
+}
+
+// remove takes away an object and what goes with it: what is in a namespace,
+// the pods of a Job.
+func (f *fakeAPI) remove(at place) {
+	name := f.objects[at].GetName()
+	for p, o := range f.objects {
+		if at.resource == "namespaces" && p.namespace == name || at.resource == "jobs" && p.resource == "pods" && o.GetLabels()["job-name"] == name {
+			f.happened("DELETED", p)
+			delete(f.objects, p)
+		}
+	}
+	f.happened("DELETED", at)
+	delete(f.objects, at)
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.headers = append(f.headers, r.Header.Clone())
+	f.mu.Unlock()
+	if f.instead != nil && f.instead(w, r) {
+		return
+	}
+	q, at := r.URL.Query(), placeOf(r.URL.Path)
+	match, err := labels.Parse(q.Get("labelSelector"))
+	if err != nil {
+		answer400(w, err)
+		return
+	}
+	if q.Get("watch") != "" {
+		f.watch(w, r, at, match)
+		return
+	}
+	if at.sub == "log" {
+		f.log(w, at)
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	code, body := f.answer(r, at, match)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(body)
+}
+
+func answer400(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
+
+// status is a refusal as an API server words it.
+func status(code int, reason metav1.StatusReason, message string) metav1.Status {
+	return metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason, Message: message}
+}
+
+func (f *fakeAPI) answer(r *http.Request, at place, match labels.Selector) (int, any) {
+	if r.URL.Path == "/version" {
+		return 200, map[string]string{"major": "1", "minor": "36", "gitVersion": "v1.36.3"}
+	}
+	switch o := f.objects[at]; {
+	case r.Method == http.MethodPost:
+		fields, err := decode(r.Body)
+		if err != nil {
+			return 400, status(400, metav1.StatusReasonBadRequest, err.Error())
+		}
+		at.name = (&unstructured.Unstructured{Object: fields}).GetName()
+		if f.objects[at] != nil {
+			return 409, status(409, metav1.StatusReasonAlreadyExists, at.name+" already exists")
+		}
+		o = f.store(at, fields)
+		if at.resource == "jobs" {
+			f.run(at, o)
+		}
+		return 201, o.Object
+	case r.Method == http.MethodDelete:
+		for p, o := range f.objects {
+			if p == at || at.name == "" && at.has(p) && match.Matches(labels.Set(o.GetLabels())) {
+				if f.objects[p] != nil { // it may have gone with another
+					f.remove(p)
+				}
+			}
+		}
+		return 200, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusSuccess}
+	case o != nil:
+		return 200, o.Object
+	case at.name == "":
+		items := []any{}
+		for _, p := range slices.SortedFunc(maps.Keys(f.objects), func(a, b place) int { return cmp.Compare(a.name, b.name) }) {
+			if o := f.objects[p]; at.has(p) && match.Matches(labels.Set(o.GetLabels())) {
+				items = append(items, o.Object)
+			}
+		}
+		return 200, map[string]any{"metadata": map[string]any{"resourceVersion": fmt.Sprint(len(f.events))}, "items": items}
+	}
+	return 404, status(404, metav1.StatusReasonNotFound, at.resource+" "+at.name+" not found")
+}
+
+// decode reads an object in whatever encoding the client chose.
+func decode(body io.Reader) (map[string]any, error) {
+	b, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	o, kind, err := scheme.Codecs.UniversalDeserializer().Decode(b, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	o.GetObjectKind().SetGroupVersionKind(*kind)
+	return runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+}
+
+// run makes a Job's pods: running, with an address.
+func (f *fakeAPI) run(at place, job *unstructured.Unstructured) {
+	n, _, _ := unstructured.NestedInt64(job.Object, "spec", "completions")
+	template, _, _ := unstructured.NestedStringMap(job.Object, "spec", "template", "metadata", "labels")
+	started := time.Now().UnixNano()
+	for i := range n {
+		labels := map[string]any{"job-name": job.GetName()}
+		for k, v := range template {
+			labels[k] = v
+		}
+		name := fmt.Sprintf("%s-%d", job.GetName(), i)
+		f.store(place{"api/v1", "pods", at.namespace, name, ""}, map[string]any{"apiVersion": "v1", "kind": "Pod",
+			"metadata": map[string]any{"name": name, "namespace": at.namespace, "labels": labels,
+				"annotations": map[string]any{batchv1.JobCompletionIndexAnnotation: fmt.Sprint(i), "started": fmt.Sprint(started)}},
+			"spec": map[string]any{"nodeName": "n"},
+			"status": map[string]any{"phase": "Running", "podIP": synth.Addr(int(i)), "podIPs": []any{map[string]any{"ip": synth.Addr(int(i))}},
+				"containerStatuses": []any{map[string]any{"name": manifests.ProbeContainer, "state": map[string]any{"running": map[string]any{}}}}},
+		})
+	}
+}
+
+// log writes what a probe would have: of a trial in which all went well, or of
+// a DNS that caches nothing.
+func (f *fakeAPI) log(w io.Writer, at place) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at.sub = ""
+	pod := f.objects[at]
+	if pod == nil {
+		return
+	}
+	index, wall := indexOf(pod), int64(0)
+	fmt.Sscan(pod.GetAnnotations()["started"], &wall)
+	siblings := map[int]*unstructured.Unstructured{}
+	for p, o := range f.objects {
+		if p.resource == "pods" && o.GetLabels()["job-name"] == pod.GetLabels()["job-name"] {
+			siblings[indexOf(o)] = o
+		}
+	}
+	t := synth.Peers("t001", experiment.ClusterDNS, experiment.ExtraNone, max(2, len(siblings)), 300*time.Millisecond, 400*time.Millisecond, false)
+	lines := t.End().Run.Pods[index].Lines
+	for _, l := range lines {
+		switch {
+		case l.Start != nil:
+			l.Start.UID, l.Start.Wall, l.Start.Boot = string(pod.GetUID()), wall, "fake"
+		case l.Dial != nil && l.Dial.Who != nil && siblings[l.Dial.Peer] != nil:
+			// One clock for all of them.
+			l.Dial.Who.UID, l.Dial.Who.Wall = string(siblings[l.Dial.Peer].GetUID()), wall+l.Dial.Asked
+		}
+	}
+	if strings.HasPrefix(pod.GetLabels()[manifests.LabelTrial], "check-") {
+		lines = append(lines[:1:1],
+			record.Line{V: record.Version, Caching: &record.Caching{Server: "10.96.0.10:53", Positive: []uint32{30, 30, 30}, Negative: []uint32{30, 30, 30}}},
+			record.Line{V: record.Version, Done: &record.Done{Reason: "complete"}})
+	}
+	for _, l := range lines {
+		json.NewEncoder(w).Encode(l)
+	}
+}
+
+func indexOf(pod *unstructured.Unstructured) (index int) {
+	fmt.Sscan(pod.GetAnnotations()[batchv1.JobCompletionIndexAnnotation], &index)
+	return index
+}
+
+// watch passes events on, from the version that was asked for. A list is to be
+// asked for first.
+func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request, of place, match labels.Selector) {
+	w.Header().Set("Content-Type", "application/json")
+	if r.URL.Query().Get("sendInitialEvents") != "" {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		json.NewEncoder(w).Encode(status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, "sendInitialEvents is forbidden"))
+		return
+	}
+	next := 0
+	fmt.Sscan(r.URL.Query().Get("resourceVersion"), &next)
+	for {
+		f.mu.Lock()
+		events, more := f.events[next:], f.more
+		next += len(events)
+		f.mu.Unlock()
+		for _, e := range events {
+			if of.has(e.at) && match.Matches(e.labels) {
+				w.Write(append(e.text, '\n'))
+			}
+		}
+		http.NewResponseController(w).Flush()
+		select {
+		case <-more:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/result"
+)
+
+// load takes the plan of an interrupted run, and the right to add to its
+// folder. Nothing may change the plan.
+func (o *options) load(given []string) (err error) {
+	if len(given) > 0 {
+		return experiment.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, --context, --image and the like", given[0])
+	}
+	if o.folder, err = result.Resume(o.resume); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.folder.Close())
+		}
+	}()
+	r, err := result.Load(o.resume)
+	if err != nil {
+		return err
+	}
+	if err := experiment.Check(r.Plan); err != nil {
+		return experiment.Inputf("%s: %w", filepath.Join(o.resume, result.PlanFile), err)
+	}
+	if o.done, err = r.Tally(); err != nil {
+		return err
+	}
+	if _, _, unfinished := o.done.Next(r.Plan); !unfinished {
+		return experiment.Inputf("%s: the plan is finished, and a finished plan is never extended: whoever looks before deciding on more trials finds what chance made; accepted: an interrupted plan, or a new one with --blocks", o.resume)
+	}
+	if r.Environment != nil {
+		o.before = &environment.Environment{}
+		if err := json.Unmarshal(r.Environment, o.before); err != nil {
+			return experiment.Inputf("%s: is not an environment: %w; accepted: the file as it was written", filepath.Join(o.resume, result.EnvironmentFile), err)
+		}
+	}
+	o.plan = r.Plan
+	// The trial that the interruption cut short is not on disk, but its names
+	// were asked for. Seconds tell one resumption from the next.
+	o.suffix = "-" + strconv.FormatInt(time.Now().Unix(), 36)
+	return nil
+}
+
+// identify makes up an id of the cluster where its own could not be read: what
+// the API server is trusted by, else where it is.
+func (s *session) identify() {
+	if s.env.ClusterID != "" {
+		return
+	}
+	known := []byte(s.c.Host)
+	if s.c.REST != nil && len(s.c.REST.CAData) > 0 {
+		known = s.c.REST.CAData
+	}
+	sum := sha256.Sum256(known)
+	s.env.ClusterID = "api-" + hex.EncodeToString(sum[:8])
+}
+
+// sameCluster refuses to add trials of one cluster to those of another, and
+// keeps what was known before the interruption.
+func (s *session) sameCluster() error {
+	if s.resume == "" {
+		return nil
+	}
+	note := fmt.Sprintf("The run was interrupted and resumed at %s, after %d of %d trials; private DNS began anew.",
+		s.env.Collected.Format(time.RFC3339), s.done.Trials(), len(s.plan.Trials))
+	old := s.before
+	switch {
+	case old == nil && s.done.Trials() > 0:
+		return experiment.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this cluster; accepted: a folder as it was written", s.resume, result.EnvironmentFile)
+	case old == nil:
+		s.env.Note(note)
+		return nil
+	case old.ClusterID == "":
+		return experiment.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has a cluster_id", s.resume, result.EnvironmentFile)
+	case old.ClusterID != s.env.ClusterID:
+		return experiment.Inputf("--resume %s: its trials are of another cluster (%s) than this one (%s at %s); accepted: the cluster on which the plan began", s.resume, old.ClusterID, s.env.ClusterID, s.c.Host)
+	}
+	if was, is := old.Server.GitVersion, s.env.Server.GitVersion; was != is {
+		note += fmt.Sprintf(" Kubernetes was %s before and is %s.", was, is)
+	}
+	// What is there now is what counts for carrying on; what probes saw on
+	// either side of the interruption belongs in the report.
+	s.env.Collected, s.env.Pods, s.env.Notes = old.Collected, old.Pods, old.Notes
+	s.env.Note(note)
+	s.say.line("%s", note)
+	return nil
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/component"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/trial"
+	"headless-job-dns/manifests"
+)
+
+// check finds, before anything is created, what would stop the plan half-way.
+func (s *session) check(ctx context.Context) error {
+	if s.namespace != "" {
+		if err := s.c.CheckNamespace(ctx, s.namespace); err != nil {
+			return &experiment.InputError{Err: err}
+		}
+	}
+	// The extra is at most one pod. Without waiting a life's pods stand beside
+	// those of the one before.
+	need := s.plan.Settings.Pods + 1
+	if slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool {
+		_, noWait := s.plan.GapOf(a)
+		return noWait && a.Names == experiment.Reused
+	}) {
+		need *= 2
+	}
+	for _, dns := range s.plan.PrivateDNS() {
+		n, err := nameserver.Pods(dns, s.env.NodeCount)
+		if err != nil {
+			return err
+		}
+		need += n
+	}
+	switch free, err := s.c.FreePods(ctx); {
+	case err != nil:
+		s.say.line("cannot tell whether %d pods fit: %v", need, err)
+	case free < need:
+		return experiment.Inputf("--pods %d: with what goes beside them, %d pods are needed and the cluster's nodes take %d more; accepted: at most %d", s.plan.Settings.Pods, need, free, max(0, free-need+s.plan.Settings.Pods))
+	}
+	objs, err := s.lasting()
+	if err != nil {
+		return err
+	}
+	if s.namespace != "" {
+		for _, t := range s.plan.Trials {
+			o, err := s.newRunner(nil).Objects(s.renamed(t, 1))
+			if err != nil {
+				return err
+			}
+			objs = append(objs, o...)
+		}
+	}
+	for _, o := range objs {
+		if err := s.c.Free(ctx, o); err != nil {
+			if errors.Is(err, cluster.ErrTaken) && s.resume != "" {
+				return experiment.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, err, s.plan.Run)
+			}
+			if errors.Is(err, cluster.ErrTaken) {
+				return experiment.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// lasting returns the objects that live as long as the run.
+func (s *session) lasting() ([]manifests.Object, error) {
+	var objs []manifests.Object
+	if s.namespace == "" {
+		ns, err := manifests.Namespace(s.owner)
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, ns)
+	}
+	for _, dns := range s.plan.PrivateDNS() {
+		o, err := nameserver.Objects(dns, s.dnsParams())
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, o...)
+	}
+	return objs, nil
+}
+
+func (s *session) dnsParams() nameserver.Params {
+	image := s.dnsImage
+	if image == "" {
+		image = s.env.DNS.CoreDNSImage
+	}
+	p := nameserver.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: s.domain, ClusterReplicas: s.env.DNS.Replicas}
+	switch ips := s.env.DNS.ClusterIPs; {
+	case len(ips) > 0:
+		p.ClusterDNS = ips[0]
+	case len(s.env.Pods) > 0 && len(s.env.Pods[0].Resolv.Servers) > 0:
+		// Where the Service may not be read, a pod's resolv.conf names it.
+		p.ClusterDNS, _, _ = net.SplitHostPort(s.env.Pods[0].Resolv.Servers[0])
+	}
+	return p
+}
+
+func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
+	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Image: s.image,
+		Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
+}
+
+// setup creates what lasts as long as the run and proves each DNS
+// configuration.
+func (s *session) setup(ctx context.Context) error {
+	if s.namespace == "" {
+		ns, err := manifests.Namespace(s.owner)
+		if err != nil {
+			return err
+		}
+		if err := s.c.Create(ctx, ns); err != nil {
+			return err
+		}
+	}
+	w, err := s.c.Watch(ctx, s.owner.Namespace, s.plan.Run)
+	if err != nil {
+		return err
+	}
+	s.unwatch = w.Stop
+	s.runner = s.newRunner(w)
+	s.parts = component.NewReader(s.c.Kube, s.owner.Namespace)
+	s.runner.Components = s.parts
+	var mu sync.Mutex
+	started := map[experiment.DNS]trial.Resolver{}
+	// Private servers start side by side; each is examined once it serves. The
+	// cluster's own is examined too: its resolv.conf belongs in the report.
+	examined := func(ctx context.Context, dns experiment.DNS, r trial.Resolver) error {
+		lines, err := s.runner.Caching(ctx, dns, r)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return s.learn(dns, lines)
+	}
+	clusterDNS := s.runner.Resolvers[experiment.ClusterDNS]
+	examineCluster := func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS, clusterDNS) }
+	var jobs []func(context.Context) error
+	if len(s.env.DNS.ClusterIPs) == 0 && s.uses(experiment.Forwarding) {
+		// What is forwarded to has to be known first.
+		if err := examineCluster(ctx); err != nil {
+			return err
+		}
+	} else {
+		jobs = append(jobs, examineCluster)
+	}
+	servers := w.Observe("") // what belongs to no trial: the private DNS
+	var missing error        // why kube-dns could not be started
+	for _, dns := range s.plan.PrivateDNS() {
+		s.say.line("starting a private DNS configured as %s", dns)
+		params := s.dnsParams()
+		corefile, err := nameserver.Corefile(dns, params)
+		if err != nil {
+			return err
+		}
+		s.env.AddCorefile(dns, corefile)
+		jobs = append(jobs, func(ctx context.Context) error {
+			r, err := nameserver.Start(ctx, s.c, dns, params, servers.Stuck)
+			if err != nil && ctx.Err() == nil && s.optional(dns) {
+				mu.Lock()
+				missing = err
+				mu.Unlock()
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			started[dns] = r
+			mu.Unlock()
+			return examined(ctx, dns, r)
+		})
+	}
+	if err := inParallel(ctx, jobs); err != nil {
+		return err
+	}
+	maps.Copy(s.runner.Resolvers, started)
+	if missing != nil {
+		return s.without(experiment.KubeDNS, missing)
+	}
+	return nil
+}
+
+// optional tells whether the plan goes on without a DNS that does not start:
+// kube-dns, which needs an image that nothing else does, unless it was asked
+// for.
+func (s *session) optional(dns experiment.DNS) bool {
+	return dns == experiment.KubeDNS && s.resume == "" && !slices.Contains(s.asked, dns)
+}
+
+// without takes the arms of a DNS that could not be started out of the plan,
+// before its first trial.
+func (s *session) without(dns experiment.DNS, why error) error {
+	p, err := s.plan.Replace(func(a experiment.Arm) (experiment.Arm, bool) { return a, a.DNS != dns })
+	if err != nil {
+		return fmt.Errorf("dns %s could not be started: %w", dns, why)
+	}
+	note := fmt.Sprintf("The plan's arms with dns %s were left out: %v.", dns, why)
+	s.env.Note(note)
+	s.say.line("%s", note)
+	s.plan, s.runner.Plan = p, p
+	s.say.of(len(p.Trials))
+	return s.folder.WritePlan(p)
+}
+
+// learn keeps what a pod found out about a DNS configuration, and refuses a
+// private one that does not behave as its Corefile says.
+func (s *session) learn(dns experiment.DNS, lines []record.Line) error {
+	for _, l := range lines {
+		if l.Start != nil {
+			s.env.AddPod(*l.Start)
+		}
+	}
+	facts, err := environment.ProveCaching(lines)
+	if err != nil {
+		if dns == experiment.ClusterDNS && !s.uses(dns) {
+			s.say.line("the cluster's DNS could not be examined: %v", err)
+			return nil
+		}
+		return fmt.Errorf("dns %s: %w", dns, err)
+	}
+	s.env.AddCaching(dns, facts)
+	s.say.line("dns %s: %s", dns, facts)
+	return environment.Check(dns, facts)
+}
+
+func (s *session) uses(dns experiment.DNS) bool {
+	return slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool { return a.DNS == dns })
+}
+
+// inParallel runs the jobs side by side and ends the others when one fails.
+func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, job := range jobs {
+		wg.Go(func() {
+			if err := job(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
