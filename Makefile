@@ -20,7 +20,7 @@ ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab r
 LAB_FLAGS := --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
-.PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e fuzz lint bench clean FORCE
+.PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e fuzz lint bench report clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ fuzz: ## run every fuzz test for TIME, one after another
 	  echo "== $$name ($$package)"; \
 	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(TIME) -fuzzminimizetime 2s "$$package" </dev/null || exit; \
 	done
+
+report: ## make REPORT.md again from the records that it names
+	$(GO) test ./internal/finding -run '^TestReport$$' -update
 
 lint: ## gofmt and vet
 	@out=$$(gofmt -l . ); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }

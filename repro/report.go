@@ -50,7 +50,7 @@ func reportCommand(args []string, stdout io.Writer) error {
 	return write(r, dir, stdout)
 }
 
-// write puts report.md and pictures beside their records and prints the summary.
+// write puts report.md, bench.txt and pictures beside their records and prints the summary.
 func write(r *report.Report, dir string, stdout io.Writer) error {
 	f, err := result.Open(dir)
 	if err != nil {
@@ -58,6 +58,9 @@ func write(r *report.Report, dir string, stdout io.Writer) error {
 	}
 	defer f.Close()
 	if err := f.WriteReport(r.Markdown()); err != nil {
+		return err
+	}
+	if err := f.WriteBench(r.Bench()); err != nil {
 		return err
 	}
 	if err := r.Summary(stdout); err != nil {

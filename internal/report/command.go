@@ -37,6 +37,7 @@ func command(p experiment.Plan) (line, file string) {
 	add(s.FirstQueryAfter != def.FirstQueryAfter, "--first-query-after %s", time.Duration(s.FirstQueryAfter))
 	add(s.Deadline != def.Deadline, "--deadline %s", time.Duration(s.Deadline))
 	add(s.Follow != def.Follow, "--follow %s", time.Duration(s.Follow))
+	add(p.Declares() && p.Margin != experiment.DefaultMargin, "--margin %s", time.Duration(p.Margin))
 	return strings.Join(append(args, flags...), " "), ""
 }
 

@@ -21,6 +21,7 @@ const (
 	TrialsFile      = "trials.jsonl"
 	EnvironmentFile = "environment.json"
 	ReportFile      = "report.md"
+	BenchFile       = "bench.txt"
 	// PartialFile keeps what a crash left of a line of trials.jsonl, once
 	// more trials are appended after it.
 	PartialFile = "trials.partial"
@@ -165,6 +166,14 @@ func (f *Folder) WriteEnvironment(v any) error { return f.writeJSON(EnvironmentF
 func (f *Folder) WriteReport(b []byte) error {
 	if err := writeFile(filepath.Join(f.dir, ReportFile), b); err != nil {
 		return fmt.Errorf("failed to write the report: %w", err)
+	}
+	return nil
+}
+
+// WriteBench writes bench.txt.
+func (f *Folder) WriteBench(b []byte) error {
+	if err := writeFile(filepath.Join(f.dir, BenchFile), b); err != nil {
+		return fmt.Errorf("failed to write the outcomes for benchstat: %w", err)
 	}
 	return nil
 }

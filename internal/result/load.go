@@ -137,37 +137,28 @@ func (r *Records) belongs(t Trial, seen map[string]bool) error {
 // readTrials calls each for every trial with its line number. The warning
 // tells of an incomplete last line.
 func readTrials(in io.Reader, path string, each func(line int, t Trial) error) (warning string, err error) {
-	r := bufio.NewReaderSize(in, 1<<20)
-	for n := 1; ; n++ {
-		line, err := readLine(r)
-		last := errors.Is(err, io.EOF)
-		if err != nil && !last {
-			return "", &InputError{Path: path, Line: n, Problem: err.Error(), Accepted: "a trial of this program", Err: err}
-		}
-		// After a power failure a file may end in zero bytes that were
-		// allocated and never written.
-		text := line
-		if last {
-			text = bytes.TrimRight(line, "\x00")
-		}
-		if len(bytes.TrimSpace(text)) > 0 {
-			t, err := parseTrial(text)
-			switch {
-			case err == nil:
-				if err := each(n, t); err != nil {
-					return "", err
-				}
-			case last && errors.Is(err, io.ErrUnexpectedEOF) && startsAsTrial(text):
-				return fmt.Sprintf("the last line of %s (%d) is incomplete: 1 trial is left out", filepath.Base(path), n), nil
-			default:
-				return "", &InputError{Path: path, Line: n, Problem: err.Error(),
-					Accepted: fmt.Sprintf("one trial a line as JSON, version %d, its probe records version %d", Version, record.Version), Err: err}
+	stop := make(chan struct{})
+	defer close(stop)
+	n := 0
+	for next := range parseAhead(in, stop) {
+		l := <-next
+		n++
+		switch {
+		case l.err != nil:
+			return "", &InputError{Path: path, Line: n, Problem: l.err.Error(), Accepted: "a trial of this program", Err: l.err}
+		case l.blank():
+		case l.parse == nil:
+			if err := each(n, l.trial); err != nil {
+				return "", err
 			}
-		}
-		if last {
-			return "", nil
+		case l.last && errors.Is(l.parse, io.ErrUnexpectedEOF) && startsAsTrial(l.text):
+			return fmt.Sprintf("the last line of %s (%d) is incomplete: 1 trial is left out", filepath.Base(path), n), nil
+		default:
+			return "", &InputError{Path: path, Line: n, Problem: l.parse.Error(),
+				Accepted: fmt.Sprintf("one trial a line as JSON, version %d, its probe records version %d", Version, record.Version), Err: l.parse}
 		}
 	}
+	return "", nil
 }
 
 // startsAsTrial tells a line of ours that was cut off from a foreign file

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/report"
+	"headless-job-dns/internal/result"
+)
+
+// TestFlagsMakeThePlan: each factor flag reaches the plan's arms or settings.
+func TestFlagsMakeThePlan(t *testing.T) {
+	base := "--dns kubeadm-1.31 --names reused --extra none --observer solo "
+	for args, want := range map[string]string{
+		"":                                 "kubeadm-1.31/reused/none/solo",
+		"--publish-not-ready true":         "kubeadm-1.31/reused/none/solo/publish-not-ready",
+		"--order job-first":                "kubeadm-1.31/reused/none/solo/job-first",
+		"--connect address":                "kubeadm-1.31/reused/none/solo/by-address",
+		"--gap 2s,35s":                     "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/gap=35s",
+		"--gap 2s,0s --no-wait":            "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/gap=0s kubeadm-1.31/reused/none/solo/gap=no-wait",
+		"--first-query-after 0s,1s":        "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/first=1s",
+		"--again":                          "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/again",
+		"--gap 10s --first-query-after 5s": "kubeadm-1.31/reused/none/solo",
+	} {
+		o, err := parse(strings.Fields(base+args), io.Discard)
+		require.NoError(t, err, args)
+		var arms []string
+		for _, a := range o.plan.Arms {
+			arms = append(arms, a.String())
+		}
+		require.Equal(t, want, strings.Join(arms, " "), args)
+	}
+	o, err := parse(strings.Fields(base+"--gap 10s --first-query-after 5s --margin 1s --blocks 6 --again"), io.Discard)
+	require.NoError(t, err)
+	gap, noWait := o.plan.GapOf(o.plan.Arms[0])
+	require.Equal(t, 10*time.Second, gap)
+	require.False(t, noWait)
+	require.Equal(t, 5*time.Second, o.plan.FirstQuery(o.plan.Arms[0]))
+	require.Equal(t, experiment.Duration(time.Second), o.plan.Margin)
+	o, err = parse(strings.Fields(base+"--no-wait"), io.Discard)
+	require.NoError(t, err)
+	_, noWait = o.plan.GapOf(o.plan.Arms[0])
+	require.True(t, noWait)
+}
+
+// TestNamedPlansKeepTheirSettings unless a flag changes them.
+func TestNamedPlansKeepTheirSettings(t *testing.T) {
+	for _, s := range experiment.Summaries {
+		settings, blocks := experiment.Preset(s.Name)
+		o, err := parse([]string{"--plan", s.Name}, io.Discard)
+		require.NoError(t, err)
+		settings.Interval = o.plan.Settings.Interval
+		require.Equal(t, settings, o.plan.Settings, s.Name)
+		require.Equal(t, blocks, o.plan.Blocks, s.Name)
+	}
+	o, err := parse([]string{"--plan", "timeouts", "--pods", "5", "--deadline", "1m", "--connect-timeouts", "none,5s", "--blocks", "6", "--seed", "9"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, 5, o.plan.Settings.Pods)
+	require.Equal(t, experiment.Duration(time.Minute), o.plan.Settings.Deadline)
+	require.Equal(t, []experiment.Duration{0, experiment.Duration(5 * time.Second)}, o.plan.Settings.ConnectTimeouts)
+	require.Equal(t, 6, o.plan.Blocks)
+	require.EqualValues(t, 9, o.plan.Seed)
+
+	o, err = parse([]string{"--plan", "../records/providers.yaml", "--blocks", "9", "--seed", "4"}, io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, "providers", o.plan.Name)
+	require.Equal(t, 9, o.plan.Blocks)
+	require.Equal(t, o.plan.PrivateDNS(), o.asked)
+}
+
+// TestReportsCommandMakesThePlanAgain: what a report tells to run is the plan
+// that it reports on.
+func TestReportsCommandMakesThePlanAgain(t *testing.T) {
+	for _, args := range []string{
+		"--plan quick", "--plan default --blocks 6", "--plan standard", "--plan timeouts", "--plan timeouts --blocks 7 --pods 6",
+		"--dns cluster --extra all --names fresh", "--gap 10s --first-query-after 5s", "--no-wait", "--observer peers --interval 70ms --qps 500",
+		"--names reused --gap 0s,2s,no-wait --extra none",
+		"--extra none,pod --again --blocks 6", "--blocks 6 --margin 1s", "--deadline 50s --follow 3m --connect-timeouts none,2.5s",
+	} {
+		o, err := parse(append(strings.Fields(args), "--run-id", "r"), io.Discard)
+		require.NoError(t, err, args)
+		f, err := result.Create(t.TempDir(), time.Now())
+		require.NoError(t, err)
+		require.NoError(t, f.WritePlan(o.plan))
+		require.NoError(t, f.Close())
+		r, err := report.Load(f.Dir())
+		require.NoError(t, err)
+		var command string
+		for line := range bytes.Lines(r.Markdown()) {
+			if rest, ok := bytes.CutPrefix(line, []byte("go run ./repro ")); ok && bytes.Contains(line, []byte("--seed")) {
+				command = string(rest)
+			}
+		}
+		require.NotEmpty(t, command, args)
+		if strings.HasPrefix(command, "--plan plan.yaml") {
+			continue // the report has the file beside it and tests that
+		}
+		again, err := parse(append(strings.Fields(command), "--run-id", "r"), io.Discard)
+		require.NoError(t, err, "%s: %s", args, command)
+		require.True(t, reflect.DeepEqual(o.plan, again.plan), "%s: %s", args, command) // too long to print
+	}
+}
