@@ -6,6 +6,8 @@ ARGS     ?=
 BENCH    ?= ^TestBench
 # As manifests/job.yaml names it.
 IMAGE    := localhost/headless-job-dns-probe:dev
+# What the nodes of a cluster may be.
+ARCHS    := amd64 arm64
 TIME     ?= 60s
 
 GO      ?= go
@@ -16,8 +18,9 @@ KEEP    := $(if $(filter-out 0,$(KEEP_LAB)),--keep)
 # Tests compare what is attributed with the apiserver's audit log.
 ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab run --audit --load bin/probe.tar --)
 
-# The lab has no registry: it makes this image from Debian's dnsmasq.
-LAB_FLAGS := --dnsmasq-image lab.local/dnsmasq:debian
+# The lab has no registry: it makes this image from Debian's dnsmasq. Nodes take
+# up to a minute to say which images they were given.
+LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
 .PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e fuzz lint bench report clean FORCE
@@ -29,8 +32,8 @@ help: ## list the targets
 repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
 	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
 
-image: bin/probe bin/lab ## build the probe's image as bin/probe.tar, without a container engine
-	bin/lab image --binary bin/probe --name $(IMAGE) -o bin/probe.tar
+image: bin/image $(ARCHS:%=bin/%/probe) ## build the probe's image for all architectures: bin/probe.tar to load, bin/probe.oci to push
+	bin/image --name $(IMAGE) -o bin/probe.tar --layout bin/probe.oci $(ARCHS:%=bin/%/probe)
 
 lab-up: bin/lab image ## bring up the throw-away cluster (root, Linux), probe image loaded
 	bin/lab up
@@ -94,10 +97,14 @@ clean: ## remove what was built
 bin/lab: FORCE
 	$(GO) -C lab build -o ../bin/lab .
 
-bin/repro: FORCE
-	$(GO) build -o bin/repro ./repro
+bin/image: FORCE
+	$(GO) -C lab build -o ../bin/image ./image
 
-bin/probe: FORCE
-	$(GOBUILD) -o bin/probe ./probe
+# With the commit in it, where there is one to be had.
+bin/repro: FORCE
+	$(GO) build -buildvcs=$(if $(shell git rev-parse --git-dir 2>/dev/null),true,false) -o bin/repro ./repro
+
+bin/%/probe: FORCE
+	GOARCH=$* $(GOBUILD) -o $@ ./probe
 
 FORCE:

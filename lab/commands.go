@@ -16,7 +16,6 @@ import (
 	"headless-job-dns/lab/internal/addons"
 	"headless-job-dns/lab/internal/build"
 	"headless-job-dns/lab/internal/cluster"
-	"headless-job-dns/lab/internal/image"
 	"headless-job-dns/lab/internal/layout"
 	"headless-job-dns/lab/internal/preflight"
 )
@@ -27,7 +26,6 @@ var commands = map[string]func(ctx context.Context, args []string, stdout, stder
 	"down":      runDown,
 	"status":    runStatus,
 	"load":      runLoad,
-	"image":     runImage,
 	"run":       runRun,
 	"leftovers": runLeftovers,
 	"signal":    runSignal,
@@ -196,32 +194,6 @@ func runLoad(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	return lab.Load(ctx, f.Args()...)
-}
-
-func runImage(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	f := newFlags("image", stderr)
-	var s image.Spec
-	f.StringVar(&s.Binary, "binary", "", "static Linux program (required)")
-	f.StringVar(&s.Name, "name", "", "the image's reference, with a tag (required)")
-	f.StringVar(&s.Entrypoint, "entrypoint", "", "where the program is in the image (default: its name, in /)")
-	f.StringVar(&s.User, "user", image.DefaultUser, "numeric user it runs as")
-	out := f.String("o", "", "archive to write (required)")
-	if err := f.parse(args); err != nil {
-		return err
-	}
-	if err := f.noArgs(); err != nil {
-		return err
-	}
-	for name, value := range map[string]string{"--binary": s.Binary, "--name": s.Name, "-o": *out} {
-		if value == "" {
-			return usageError{fmt.Errorf("image: %s is required", name)}
-		}
-	}
-	if err := image.Write(s, *out); err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "wrote %s\n", *out)
-	return nil
 }
 
 func runLeftovers(ctx context.Context, args []string, stdout, stderr io.Writer) error {

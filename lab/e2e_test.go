@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/lab/internal/build"
+	"headless-job-dns/lab/internal/image"
 	"headless-job-dns/lab/internal/layout"
 )
 
@@ -256,7 +257,7 @@ func (e *e2e) up() {
 		require.Equal(e, mode, info.Mode().Perm(), file)
 	}
 	status := e.do("status")
-	for _, want := range []string{"up: 2 nodes", "kubelet-node2", "Kubernetes v1.", "lab.local/dnsmasq:debian"} {
+	for _, want := range []string{"up: 2 nodes", "kubelet-node2", "Kubernetes v1.", "lab.local/dnsmasq:debian", "lab.local/busybox:debian"} {
 		require.Contains(e, status, want)
 	}
 	require.Contains(e, e.kubectl("get", "configmap", "--namespace", "kube-system", "kube-proxy", "-o", "yaml"), "mode: nftables")
@@ -286,8 +287,7 @@ func (e *e2e) question() {
 	out, err := build.CombinedOutput()
 	require.NoError(e, err, "%s", out)
 	tar := filepath.Join(dir, "asker.tar")
-	image, err := exec.Command(e.program, "image", "--binary", filepath.Join(dir, "asker"), "--name", "lab.local/asker:test", "-o", tar).CombinedOutput()
-	require.NoError(e, err, "%s", image)
+	require.NoError(e, image.Write(image.Spec{Binary: filepath.Join(dir, "asker"), Name: "lab.local/asker:test"}, tar))
 	require.Contains(e, e.do("load", tar), "loaded asker.tar on 2 nodes")
 
 	e.kubectl("apply", "-f", "testdata/asker.yaml")

@@ -81,8 +81,6 @@ const usage = `A throw-away Kubernetes cluster on this machine.
   lab down                                          remove everything, whatever there is
   lab status                                        nodes, processes, versions; exit code 3 when down
   lab load IMAGE.tar...                             import images on every node
-  lab image --binary FILE --name REF -o OUT.tar     make an image from a static program
-            [--entrypoint /NAME] [--user 65532]
   lab run [--keep] [--nodes 2] [--cluster-dns ...] [--load IMAGE.tar] -- COMMAND...
                                                     up, COMMAND with KUBECONFIG, down; COMMAND's exit code
   lab leftovers                                     what of it is on the machine; exit code 1 when anything
@@ -110,7 +108,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, image, run, leftovers, signal, restart and exec", args[0])}
+		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, run, leftovers, signal, restart and exec", args[0])}
 	}
 	return command(ctx, args[1:], stdout, stderr)
 }

@@ -24,7 +24,6 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"up", "now"}, `takes no argument "now"`},
 		{[]string{"down", "--state", ""}, "--state and --cache: name a folder"},
 		{[]string{"load"}, "name at least one IMAGE.tar"},
-		{[]string{"image", "--binary", "x", "--name", "a/b:c"}, "-o is required"},
 		{[]string{"run"}, "name a command"},
 		{[]string{"run", "--", "no-such-command-here"}, "no-such-command-here"},
 		{[]string{"run", "--load", "/no/such.tar", "--", "true"}, "/no/such.tar"},

@@ -2,9 +2,7 @@ package manifests
 
 import (
 	"fmt"
-	"sort"
 	"strconv"
-	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -19,7 +17,7 @@ type JobParams struct {
 	Owner
 	Name    string
 	Service string // the headless Service: the pods' subdomain
-	Image   string // empty: the one in job.yaml
+	Probe   Probe
 	Pods    int
 	// Args are probe flags without dashes ("observer": "solo"), set or added.
 	// The flags run, trial, job, service, namespace and pods follow from the
@@ -71,7 +69,9 @@ func Job(p JobParams) (*batchv1.Job, error) {
 		}
 		flags[k] = v
 	}
-	setProbe(spec, p.Image, flags)
+	if err := p.Probe.set(spec, flags); err != nil {
+		return nil, fmt.Errorf("job %s: %w", p.Name, err)
+	}
 	p.DNS.apply(spec)
 	return job, nil
 }
@@ -83,32 +83,6 @@ const jobNameLabel = "job-name"
 // selector selects the pods of the Job with this name, and the member-pod.
 func selector(job string) map[string]string {
 	return map[string]string{jobNameLabel: job}
-}
-
-// setProbe sets the image, where one is given, and the flags of the pod's
-// probe. Flags that the file has keep their place; others follow by name.
-func setProbe(spec *corev1.PodSpec, image string, flags map[string]string) {
-	probe := &spec.Containers[0]
-	if image != "" {
-		probe.Image = image
-	}
-	var args []string
-	done := make(map[string]bool)
-	for _, a := range probe.Args {
-		k, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
-		if v, ok := flags[k]; ok {
-			a, done[k] = "--"+k+"="+v, true
-		}
-		args = append(args, a)
-	}
-	var added []string
-	for k, v := range flags {
-		if !done[k] {
-			added = append(added, "--"+k+"="+v)
-		}
-	}
-	sort.Strings(added)
-	probe.Args = append(args, added...)
 }
 
 // Service fills in service.yaml: the headless Service called name that selects
@@ -149,7 +123,7 @@ type ExtraParams struct {
 	Name     string // of each of its objects
 	Job      string // member-pod: the Job whose headless Service selects the pod
 	Service  string // member-pod: that Service
-	Image    string // empty: the one in the file
+	Probe    Probe
 	Lifetime time.Duration
 }
 
@@ -187,7 +161,9 @@ func Extra(kind experiment.Extra, p ExtraParams) ([]Object, error) {
 			return nil, err
 		}
 		for _, obj := range loaded {
-			p.fill(kind, obj)
+			if err := p.fill(kind, obj); err != nil {
+				return nil, fmt.Errorf("extra %s: %w", kind, err)
+			}
 			objs = append(objs, obj)
 		}
 	}
@@ -199,7 +175,7 @@ func Extra(kind experiment.Extra, p ExtraParams) ([]Object, error) {
 func MemberHostname(job string) string { return job + "-services" }
 
 // fill sets what varies in one object of an extra.
-func (p ExtraParams) fill(kind experiment.Extra, obj Object) {
+func (p ExtraParams) fill(kind experiment.Extra, obj Object) error {
 	obj.SetName(p.Name)
 	app := map[string]string{"app": p.Name}
 	switch obj := obj.(type) {
@@ -215,7 +191,10 @@ func (p ExtraParams) fill(kind experiment.Extra, obj Object) {
 		if p.Lifetime > 0 {
 			obj.Spec.ActiveDeadlineSeconds = seconds(p.Lifetime)
 		}
-		setProbe(&obj.Spec, p.Image, nil)
+		if err := p.Probe.set(&obj.Spec, nil); err != nil {
+			return err
+		}
 	}
 	p.mark(obj)
+	return nil
 }

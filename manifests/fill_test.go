@@ -39,7 +39,7 @@ func requireOwned(t *testing.T, o Owner, objs ...Object) {
 
 func TestJob(t *testing.T) {
 	job, err := Job(JobParams{
-		Owner: owner, Name: "lag-007", Service: "headless-007", Image: "example.org/probe:1", Pods: 12,
+		Owner: owner, Name: "lag-007", Service: "headless-007", Probe: Probe{Image: "example.org/probe:1"}, Pods: 12,
 		Args: map[string]string{
 			"observer": "solo", "interval": "20ms", "connect-timeouts": "none,30s,1s", "deadline": "40s",
 			"dns-replicas": "10.0.0.1:1053,10.0.0.2:1053",
@@ -129,7 +129,7 @@ func TestExtra(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			objs, err := Extra(kind, ExtraParams{
 				Owner: owner, Name: "extra-007", Job: "lag-007", Service: "headless-007",
-				Image: "example.org/probe:1", Lifetime: time.Minute,
+				Probe: Probe{Image: "example.org/probe:1"}, Lifetime: time.Minute,
 			})
 			require.NoError(t, err)
 			requireOwned(t, owner, objs...)

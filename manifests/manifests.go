@@ -149,6 +149,8 @@ func load(file string) ([]Object, error) {
 			obj = &appsv1.Deployment{}
 		case "apps/v1 DaemonSet":
 			obj = &appsv1.DaemonSet{}
+		case "rbac.authorization.k8s.io/v1 Role":
+			obj = &rbacv1.Role{}
 		case "rbac.authorization.k8s.io/v1 ClusterRole":
 			obj = &rbacv1.ClusterRole{}
 		case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":

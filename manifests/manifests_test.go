@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,7 +101,7 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 			requireRestricted(t, meta, spec)
 			require.LessOrEqual(t, *spec.TerminationGracePeriodSeconds, int64(2), "deletion is part of each trial's cost")
 			require.False(t, *spec.EnableServiceLinks)
-			for _, c := range spec.Containers {
+			for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
 				require.True(t, *c.SecurityContext.ReadOnlyRootFilesystem)
 				require.Equal(t, corev1.PullIfNotPresent, c.ImagePullPolicy)
 				require.NotContains(t, c.Resources.Limits, corev1.ResourceCPU)
@@ -114,7 +115,7 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 			require.False(t, *spec.AutomountServiceAccountToken)
 		}
 	})
-	require.Equal(t, 7, pods)
+	require.Equal(t, 8, pods)
 }
 
 // TestJobIsTheReportedOne pins what the original report says of its Job and

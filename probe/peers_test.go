@@ -182,7 +182,9 @@ func TestPeersOfBothFamilies(t *testing.T) {
 			z.set(fqdn(0), c.addrs...)
 			z.set(fqdn(1), podAddr(1))
 			s := serveDNS(t, z.handle)
-			log := startWith(t, func(p *probe) { p.hasIPv6 = true }, append(args(t, 1, 2, port, s.addr), "--observer=peers")...).log()
+			p := startWith(t, func(p *probe) { p.hasIPv6 = true }, append(args(t, 1, 2, port, s.addr), "--observer=peers")...)
+			log := p.log()
+			p.release() // the next one has its port
 			done, _ := log.Done()
 			require.Equal(t, "complete", done.Reason)
 			got := map[string]record.Class{}

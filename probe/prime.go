@@ -61,7 +61,7 @@ func (p *probe) allServers() []netip.AddrPort {
 // Behind resolv.conf's address nobody knows which cache answers: that is the
 // client's view.
 func (p *probe) primeOne(ctx context.Context, server netip.AddrPort) int64 {
-	q := question{peer: p.cfg.index, view: record.Client, name: p.peerName(p.cfg.index) + ".", typ: dns.TypeA, as: "A"}
+	q := question{peer: p.cfg.index, view: record.Client, name: p.peerName(p.cfg.index) + ".", typ: p.oneType, as: dns.TypeToString[p.oneType]}
 	if slices.Contains(p.cfg.replicas, server) {
 		q.view = record.Direct
 	}
@@ -120,13 +120,13 @@ func (p *probe) cachingOf(ctx context.Context, server netip.AddrPort) {
 	p.log.line(record.Line{Caching: &c})
 }
 
-// ttlOf asks one server for a name's A records and returns the TTL that
+// ttlOf asks one server for a name's addresses and returns the TTL that
 // governs the answer, or what was wrong with it.
 func (p *probe) ttlOf(ctx context.Context, server netip.AddrPort, name string, want record.Class) (uint32, string) {
 	a := record.Answer{Class: record.Timeout}
 	for range p.resolv.Attempts {
 		var ok bool
-		a, _, ok = p.ask(ctx, server, question{view: "caching", name: name, typ: dns.TypeA}, directLimit)
+		a, _, ok = p.ask(ctx, server, question{view: "caching", name: name, typ: p.oneType}, directLimit)
 		if !ok {
 			return 0, "ended before the answer came"
 		}

@@ -6,8 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/miekg/dns"
 
 	"headless-job-dns/internal/record"
 )
@@ -24,6 +28,7 @@ type probe struct {
 	servers []netip.AddrPort // resolv.Servers
 	addrs   []string         // this pod's own
 	hasIPv6 bool             // among them one that is not only of the link
+	oneType uint16           // of address record, where one is asked for
 	log     *journal
 	broken  chan error // the log could not be written
 	signs   signs
@@ -52,7 +57,9 @@ func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
 	if p.domain = cfg.domain; p.domain == "" {
 		p.domain = clusterDomain(p.resolv, cfg.namespace)
 	}
-	p.addrs, p.hasIPv6 = ownAddresses()
+	p.addrs = ownAddresses()
+	p.hasIPv6 = slices.ContainsFunc(p.addrs, isIPv6)
+	p.oneType = oneType(p.addrs, p.servers)
 	return p, nil
 }
 
@@ -186,19 +193,34 @@ func (t *ticks) wait(ctx context.Context, wake <-chan struct{}) bool {
 }
 
 // ownAddresses returns this pod's addresses, those that lead nowhere else left
-// out, and whether there is an IPv6 address among them.
-func ownAddresses() (addrs []string, hasIPv6 bool) {
+// out.
+func ownAddresses() []string {
 	all, _ := net.InterfaceAddrs()
-	addrs = []string{}
+	addrs := []string{}
 	for _, a := range all {
-		n, ok := a.(*net.IPNet)
-		if !ok || !n.IP.IsGlobalUnicast() {
-			continue
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			addrs = append(addrs, n.IP.String())
 		}
-		addrs = append(addrs, n.IP.String())
-		hasIPv6 = hasIPv6 || n.IP.To4() == nil
 	}
-	return addrs, hasIPv6
+	return addrs
+}
+
+func isIPv6(addr string) bool { return strings.Contains(addr, ":") }
+
+// oneType is the type of address record that a client of one family asks for.
+// That is A, as libzmq asks unless told to, except where an application would
+// have had to be told: in a pod without IPv4, and where IPv6 is the cluster's
+// first family, for then a headless Service that does not choose has no A
+// records. The address of the DNS Service is of the first family too.
+func oneType(addrs []string, servers []netip.AddrPort) uint16 {
+	if !slices.ContainsFunc(addrs, isIPv6) {
+		return dns.TypeA
+	}
+	first := len(servers) > 0 && servers[0].Addr().Unmap().Is6() && !servers[0].Addr().IsLinkLocalUnicast()
+	if first || !slices.ContainsFunc(addrs, func(a string) bool { return !isIPv6(a) }) {
+		return dns.TypeAAAA
+	}
+	return dns.TypeA
 }
 
 // readHead reads a file, at most limit bytes of it.

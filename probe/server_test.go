@@ -253,7 +253,7 @@ func newTestProbe(t testing.TB, out io.Writer, args ...string) *probe {
 	require.NoError(t, err)
 	p, err := newProbe(zero, cfg, out)
 	require.NoError(t, err)
-	p.hasIPv6 = false
+	p.hasIPv6, p.oneType = false, dns.TypeA
 	return p
 }
 

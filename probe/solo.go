@@ -61,8 +61,8 @@ func (p *probe) resolver() func(context.Context) (netip.Addr, int64, bool) {
 	return func(ctx context.Context) (netip.Addr, int64, bool) { return p.resolveAsLibc(ctx, prev) }
 }
 
-// resolveAsLibc looks index 0 up as getaddrinfo does for IPv4 (libzmq asks for
-// no IPv6 unless told to): without a trailing dot, through the search list.
+// resolveAsLibc looks index 0 up as getaddrinfo does for one family (libzmq asks
+// for no IPv6 unless told to): without a trailing dot, through the search list.
 func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip.Addr, int64, bool) {
 	gaveUp := false
 	for _, c := range candidates(p.peerName(0), p.resolv) {
@@ -73,7 +73,7 @@ func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip
 		if !asked {
 			last = -1
 		}
-		q := question{view: record.Client, name: c.name, typ: dns.TypeA, as: "A", suffix: c.suffix}
+		q := question{view: record.Client, name: c.name, typ: p.oneType, as: dns.TypeToString[p.oneType], suffix: c.suffix}
 		a, t, ok := p.lookup(ctx, q, &last)
 		if last >= 0 {
 			prev[c.suffix] = last

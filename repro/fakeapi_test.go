@@ -33,6 +33,9 @@ import (
 // arguments to its files. It knows no kinds, only paths.
 type fakeAPI struct {
 	*httptest.Server
+	// grants, where not nil, says whether the user may do something with a
+	// resource ("pods/log"); all is allowed otherwise.
+	grants func(verb, group, resource, namespace string) bool
 	// instead, where not nil, may answer a request in the server's place.
 	instead func(w http.ResponseWriter, r *http.Request) bool
 
@@ -87,7 +90,8 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 	})
 	f.store(placeOf("/api/v1/namespaces/kube-system"), map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "kube-system"}})
 	f.store(placeOf("/api/v1/nodes/n"), map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "n"}, "status": map[string]any{
-		"allocatable": map[string]any{"pods": "100"}, "conditions": []any{map[string]any{"type": "Ready", "status": "True"}}}})
+		"allocatable": map[string]any{"pods": "100", "cpu": "8", "memory": "16Gi"}, "conditions": []any{map[string]any{"type": "Ready", "status": "True"}},
+		"images": []any{map[string]any{"names": []any{"localhost/headless-job-dns-probe:dev"}}}}})
 	return f
 }
 
@@ -110,6 +114,16 @@ func (f *fakeAPI) happened(what string, at place) {
 	f.events = append(f.events, fakeEvent{at, o.GetLabels(), text})
 	close(f.more)
 	f.more = make(chan struct{})
+}
+
+// forget drops what the server keeps of requests, for tests that watch memory.
+func (f *fakeAPI) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.headers = nil
+	for i := range f.events {
+		f.events[i].text = nil
+	}
 }
 
 // remove takes away an object and what goes with it: what is in a namespace,
@@ -139,6 +153,16 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer400(w, err)
 		return
 	}
+	in := at.namespace
+	if at.resource == "namespaces" {
+		in = at.name
+	}
+	if verb := verbOf(r, at); at.resource != "" && !f.granted(verb, at.group, at.resource, at.sub, in) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		json.NewEncoder(w).Encode(status(http.StatusForbidden, metav1.StatusReasonForbidden, fmt.Sprintf("%s is forbidden: User \"u\" cannot %s resource %q in namespace %q", at.resource, verb, at.resource, in)))
+		return
+	}
 	if q.Get("watch") != "" {
 		f.watch(w, r, at, match)
 		return
@@ -153,6 +177,33 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	json.NewEncoder(w).Encode(body)
+}
+
+// granted asks grants. Everybody may ask what he may do.
+func (f *fakeAPI) granted(verb, group, resource, sub, namespace string) bool {
+	_, group, _ = strings.Cut(group, "/") // apis/batch/v1 and api/v1
+	group = strings.TrimSuffix(strings.TrimSuffix(group, "v1"), "/")
+	if sub != "" {
+		resource += "/" + sub
+	}
+	return f.grants == nil || group == "authorization.k8s.io" || f.grants(verb, group, resource, namespace)
+}
+
+// verbOf is the verb of a request, as RBAC has it.
+func verbOf(r *http.Request, at place) string {
+	switch {
+	case r.URL.Query().Get("watch") != "":
+		return "watch"
+	case r.Method == http.MethodPost:
+		return "create"
+	case r.Method == http.MethodDelete && at.name == "":
+		return "deletecollection"
+	case r.Method == http.MethodDelete:
+		return "delete"
+	case at.name == "":
+		return "list"
+	}
+	return "get"
 }
 
 func answer400(w http.ResponseWriter, err error) { http.Error(w, err.Error(), http.StatusBadRequest) }
@@ -172,9 +223,18 @@ func (f *fakeAPI) answer(r *http.Request, at place, match labels.Selector) (int,
 		if err != nil {
 			return 400, status(400, metav1.StatusReasonBadRequest, err.Error())
 		}
+		if at.resource == "selfsubjectaccessreviews" {
+			of, _, _ := unstructured.NestedStringMap(fields, "spec", "resourceAttributes")
+			allowed := f.granted(of["verb"], "apis/"+of["group"], of["resource"], of["subresource"], of["namespace"])
+			fields["status"] = map[string]any{"allowed": allowed}
+			return 201, fields
+		}
 		at.name = (&unstructured.Unstructured{Object: fields}).GetName()
 		if f.objects[at] != nil {
 			return 409, status(409, metav1.StatusReasonAlreadyExists, at.name+" already exists")
+		}
+		if r.URL.Query().Get("dryRun") != "" {
+			return 201, fields
 		}
 		o = f.store(at, fields)
 		if at.resource == "jobs" {
@@ -300,7 +360,7 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request, of place, match 
 		next += len(events)
 		f.mu.Unlock()
 		for _, e := range events {
-			if of.has(e.at) && match.Matches(e.labels) {
+			if e.text != nil && of.has(e.at) && match.Matches(e.labels) {
 				w.Write(append(e.text, '\n'))
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/result"
@@ -63,7 +64,14 @@ Factors (comma-separated lists, all combined; each plan has its own defaults):
 `
 
 const outro = `
-The probe's image must be on the nodes already or be pullable (--image).
+The probe gets into the pods by --deliver:
+  auto       preloaded where every node says that it has the image, else image
+             where --image is given, else configmap
+  preloaded  the image is on the nodes: kind load, the lab, make image
+  image      the nodes pull --image
+  configmap  without any image of ours: this program has Go build the probe for
+             the nodes' architectures and puts it into ConfigMaps; each pod
+             unpacks it in an init container on --base-image, a second or two
 
 Exit codes: 0 plan done; 1 failed, finished trials kept; 2 bad input, nothing
 created; 3 plan done but a trial was invalid; 130 interrupted, report of what
@@ -89,7 +97,7 @@ type options struct {
 	suffix    string                   // to the names of a resumed run's trials
 	loader    clientcmd.ClientConfig
 	namespace string // empty: make one
-	image     string
+	delivery  deliver.Request
 	dnsImage  string
 	dnsmasq   string // image
 	domain    string
@@ -166,7 +174,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	f.define(fs)
 	budget := fs.Duration("time-budget", 0, "refuse a plan that takes longer (default: none)")
 	fs.StringVar(&o.resume, "resume", "", "results folder of an interrupted plan to complete")
-	fs.StringVar(&o.image, "image", "", "probe image (default: the one in manifests/job.yaml)")
+	fs.StringVar((*string)(&o.delivery.Way), "deliver", string(deliver.Auto), "how the probe gets into the pods; see below")
+	fs.StringVar(&o.delivery.Image, "image", "", "probe image (default: the one in manifests/job.yaml)")
+	fs.StringVar(&o.delivery.Base, "base-image", "", "image with a shell, for --deliver configmap (default: the one in manifests/delivered-pod.yaml)")
 	fs.StringVar(&o.dnsImage, "dns-image", "", "image of a private CoreDNS (default: the cluster's own CoreDNS image)")
 	fs.StringVar(&o.dnsmasq, "dnsmasq-image", "", "image of kube-dns' dnsmasq, at /usr/sbin/dnsmasq (default: the cluster's own, or the one in manifests/)")
 	domain := fs.String("cluster-domain", "", "cluster domain (default: from the cluster's Corefile, or cluster.local)")
@@ -186,6 +196,9 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	if fs.NArg() > 0 {
 		return nil, experiment.Inputf("%q is not a command; accepted: report DIR, or flags only, or clean with flags of its own", fs.Arg(0))
+	}
+	if err := o.delivery.Check(); err != nil {
+		return nil, err
 	}
 	o.loader, o.namespace, o.domain = loader, over.Context.Namespace, strings.Trim(*domain, ".")
 	given := f.given(fs)

@@ -52,7 +52,7 @@ func TestReportAsComment(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, result.ReportFile)))
 	stdout, stderr, code := try(t, "report", "--format", "comment", dir)
 	require.Equal(t, 0, code, stderr)
-	require.Contains(t, stdout, "1. **What is slow:**")
+	require.Contains(t, stdout, "- **Why.** Case a: ")
 	require.Less(t, utf8.RuneCountInString(stdout), 10_000)
 	require.NoFileExists(t, filepath.Join(dir, result.ReportFile))
 	_, stderr, code = try(t, "report", "--format", "pdf", dir)

@@ -13,6 +13,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/component"
+	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
@@ -26,6 +27,9 @@ const (
 	// teardownPatience is how long deletion may take at the end, when an
 	// interrupt has ended the program's own context.
 	teardownPatience = 2 * time.Minute
+	// outagePatience is how long an API server may be away between two trials:
+	// an upgrade of a control plane with one node takes minutes.
+	outagePatience = 5 * time.Minute
 	// mostInvalid is how many trials in a row may fail before the plan is given
 	// up: once is an accident, three times is the cluster.
 	mostInvalid = 3
@@ -40,6 +44,8 @@ type session struct {
 	parts  *component.Reader
 	say    *progress
 	owner  manifests.Owner
+	probe  delivered
+	build  func(ctx context.Context, arch string) ([]byte, error) // of the probe
 
 	unwatch context.CancelFunc
 }
@@ -56,7 +62,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	if o.dryRun {
 		return nil
 	}
-	s := &session{options: o, say: newProgress(stderr, len(o.plan.Trials)), unwatch: func() {}}
+	s := &session{options: o, say: newProgress(stderr, len(o.plan.Trials)), unwatch: func() {}, build: deliver.Build}
 	var v *version.Info
 	if s.c, v, err = cluster.Connect(ctx, o.loader); err != nil {
 		return err
@@ -65,6 +71,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	noticeLeftovers(ctx, s.c, stderr)
 	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
 	s.env = environment.Collect(ctx, s.c.Kube)
+	s.env.Program = environment.ThisProgram(ctx)
 	s.identify()
 	if o.domain == "" {
 		o.domain = s.env.DNS.Domain
@@ -75,7 +82,10 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	if err := s.sameCluster(); err != nil {
 		return err
 	}
-	if err := s.permitted(ctx, stderr); err != nil {
+	if err := s.deliver(ctx); err != nil {
+		return err
+	}
+	if err := s.preflight(ctx, stderr); err != nil {
 		return err
 	}
 	if err := s.check(ctx); err != nil {
@@ -208,6 +218,10 @@ func (s *session) trials(ctx context.Context) (err error) {
 		if row++; row == mostInvalid {
 			return fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
 		}
+		// What spoiled it may still be on: one outage is to cost one trial.
+		if err := s.c.WaitReady(ctx, outagePatience); err != nil {
+			return err
+		}
 	}
 }
 
@@ -230,11 +244,7 @@ func (s *session) teardown(ctx context.Context) error {
 	defer cancel()
 	// What stands in a namespace of ours goes with it.
 	scope := cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace, ClusterWide: s.namespace == ""}
-	found, err := s.c.Leftovers(ctx, scope)
-	var left []cluster.Leftover
-	if err == nil {
-		left, err = s.c.Sweep(ctx, scope, found.Items, teardownPatience)
-	}
+	left, err := s.c.Clear(ctx, scope, teardownPatience)
 	for _, l := range left {
 		s.say.line("%s is left: %s", l, l.Why)
 	}

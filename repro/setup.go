@@ -20,38 +20,18 @@ import (
 	"headless-job-dns/manifests"
 )
 
-// check finds, before anything is created, what would stop the plan half-way.
+// check finds out, before anything is created, whether the names are free.
 func (s *session) check(ctx context.Context) error {
-	if s.namespace != "" {
-		if err := s.c.CheckNamespace(ctx, s.namespace); err != nil {
-			return &experiment.InputError{Err: err}
-		}
-	}
-	// The extra is at most one pod. Without waiting a life's pods stand beside
-	// those of the one before.
-	need := s.plan.Settings.Pods + 1
-	if slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool {
-		_, noWait := s.plan.GapOf(a)
-		return noWait && a.Names == experiment.Reused
-	}) {
-		need *= 2
-	}
-	for _, dns := range s.plan.PrivateDNS() {
-		n, err := nameserver.Pods(dns, s.env.NodeCount)
-		if err != nil {
-			return err
-		}
-		need += n
-	}
-	switch free, err := s.c.FreePods(ctx); {
-	case err != nil:
-		s.say.line("cannot tell whether %d pods fit: %v", need, err)
-	case free < need:
-		return experiment.Inputf("--pods %d: with what goes beside them, %d pods are needed and the cluster's nodes take %d more; accepted: at most %d", s.plan.Settings.Pods, need, free, max(0, free-need+s.plan.Settings.Pods))
-	}
 	objs, err := s.lasting()
 	if err != nil {
 		return err
+	}
+	for _, dns := range s.plan.PrivateDNS() {
+		o, err := nameserver.Objects(dns, s.dnsParams())
+		if err != nil {
+			return err
+		}
+		objs = append(objs, o...)
 	}
 	if s.namespace != "" {
 		for _, t := range s.plan.Trials {
@@ -76,7 +56,8 @@ func (s *session) check(ctx context.Context) error {
 	return nil
 }
 
-// lasting returns the objects that live as long as the run.
+// lasting returns the objects that live as long as the run, without those of the
+// private DNS.
 func (s *session) lasting() ([]manifests.Object, error) {
 	var objs []manifests.Object
 	if s.namespace == "" {
@@ -86,14 +67,7 @@ func (s *session) lasting() ([]manifests.Object, error) {
 		}
 		objs = append(objs, ns)
 	}
-	for _, dns := range s.plan.PrivateDNS() {
-		o, err := nameserver.Objects(dns, s.dnsParams())
-		if err != nil {
-			return nil, err
-		}
-		objs = append(objs, o...)
-	}
-	return objs, nil
+	return append(objs, s.probe.objects...), nil
 }
 
 func (s *session) dnsParams() nameserver.Params {
@@ -113,7 +87,7 @@ func (s *session) dnsParams() nameserver.Params {
 }
 
 func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
-	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Image: s.image,
+	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Probe: s.probe.Probe,
 		Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
 }
 
@@ -128,6 +102,12 @@ func (s *session) setup(ctx context.Context) error {
 		if err := s.c.Create(ctx, ns); err != nil {
 			return err
 		}
+		if err := s.admitted(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.createProbe(ctx); err != nil {
+		return err
 	}
 	w, err := s.c.Watch(ctx, s.owner.Namespace, s.plan.Run)
 	if err != nil {

@@ -31,7 +31,7 @@ type kind struct {
 // api is what is needed of a kind's typed client.
 type api struct {
 	holds  func(metav1.Object) bool // the object is of this kind
-	create func(context.Context, metav1.Object) error
+	create func(context.Context, metav1.Object, metav1.CreateOptions) (metav1.Object, error)
 	get    func(context.Context, string) error
 	list   func(context.Context, metav1.ListOptions) (runtime.Object, error)
 	delete func(context.Context, string, metav1.DeleteOptions) error
@@ -45,9 +45,8 @@ func typed[O metav1.Object, L runtime.Object](c interface {
 }) api {
 	return api{
 		holds: func(o metav1.Object) bool { _, ok := o.(O); return ok },
-		create: func(ctx context.Context, o metav1.Object) error {
-			_, err := c.Create(ctx, o.(O), metav1.CreateOptions{})
-			return err
+		create: func(ctx context.Context, o metav1.Object, how metav1.CreateOptions) (metav1.Object, error) {
+			return c.Create(ctx, o.(O), how)
 		},
 		get: func(ctx context.Context, name string) error {
 			_, err := c.Get(ctx, name, metav1.GetOptions{})

@@ -110,6 +110,9 @@ func TestEveryKindOfTheManifestsIsLookedFor(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, f := range files {
+		if strings.HasPrefix(filepath.Base(f), "rbac") {
+			continue // for an administrator to apply; no run creates it
+		}
 		b, err := os.ReadFile(f)
 		require.NoError(t, err)
 		for _, m := range regexp.MustCompile(`(?m)^kind: (\w+)`).FindAllSubmatch(b, -1) {

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,20 +25,4 @@ func (c *Client) Free(ctx context.Context, o metav1.Object) error {
 	default:
 		return fmt.Errorf("cannot look up %s %s: %w", k.name, fullName(o), err)
 	}
-}
-
-// CheckNamespace tells whether a namespace that the user named can be used.
-func (c *Client) CheckNamespace(ctx context.Context, name string) error {
-	ns, err := c.Kube.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		return fmt.Errorf("namespace %s does not exist: create it, or leave -n out to have one made", name)
-	case apierrors.IsForbidden(err):
-		return nil // allowed to work in it, perhaps, without being allowed to read it
-	case err != nil:
-		return fmt.Errorf("cannot read namespace %s: %w", name, err)
-	case ns.DeletionTimestamp != nil:
-		return errors.New("namespace " + name + " is being deleted: wait until it is gone or name another")
-	}
-	return nil
 }

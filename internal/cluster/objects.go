@@ -30,7 +30,7 @@ func (c *Client) Create(ctx context.Context, o metav1.Object) error {
 	if err != nil {
 		return err
 	}
-	switch err := a.create(ctx, o); {
+	switch _, err := a.create(ctx, o, metav1.CreateOptions{}); {
 	case err == nil:
 		return nil
 	case apierrors.IsAlreadyExists(err):
@@ -38,6 +38,17 @@ func (c *Client) Create(ctx context.Context, o metav1.Object) error {
 	default:
 		return fmt.Errorf("cannot create %s %s: %w", k.name, fullName(o), err)
 	}
+}
+
+// DryRun tries to create an object: the server authorizes, admits and fills in
+// as for a creation, and keeps nothing. It returns the object as it would be,
+// or the server's error.
+func (c *Client) DryRun(ctx context.Context, o metav1.Object) (metav1.Object, error) {
+	_, a, err := c.kindOf(o)
+	if err != nil {
+		return nil, err
+	}
+	return a.create(ctx, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
 func fullName(o metav1.Object) string {

@@ -22,6 +22,22 @@ const (
 	collectorGrace = 10 * time.Second
 )
 
+// Clear looks for what a run left and sweeps it. A look that fails for a reason
+// that may pass is repeated, until patience runs out for all of it. What is
+// returned is as of Sweep.
+func (c *Client) Clear(ctx context.Context, s Scope, patience time.Duration) (left []Leftover, unknown error) {
+	began := time.Now()
+	var found Leftovers
+	err := Patiently(ctx, patience, func(ctx context.Context) (err error) {
+		found, err = c.Leftovers(ctx, s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Sweep(ctx, s, found.Items, patience-time.Since(began))
+}
+
 // Sweep deletes what a look found, and what controllers have made of it since,
 // and waits until it is gone or patience runs out. It returns what is left and
 // why. Nothing else is deleted: an object of the same name that came later has

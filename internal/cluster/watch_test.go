@@ -9,7 +9,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/cache"
@@ -121,6 +120,30 @@ func TestStuckSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// TestStuckUnpacking: the image is then not the probe's, and the container's
+// own last words say more than the kubelet's.
+func TestStuckUnpacking(t *testing.T) {
+	for want, change := range map[string]func(*corev1.ContainerStatus){
+		"on which the probe is unpacked: name one that has a shell and that the nodes can pull with --base-image": func(cs *corev1.ContainerStatus) {
+			cs.State.Waiting.Reason = "ErrImagePull"
+		},
+		"cannot start its container unpack: CrashLoopBackOff: no probe for armv7l; `kubectl": func(cs *corev1.ContainerStatus) {
+			cs.State.Waiting.Reason, cs.State.Waiting.Message = "CrashLoopBackOff", "back-off 10s"
+			cs.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Message: "no probe for armv7l\n"}
+		},
+	} {
+		w := &Watcher{trials: map[string]*Observation{}}
+		o := w.Observe("t001")
+		cs := corev1.ContainerStatus{Name: manifests.UnpackContainer, Image: "shell:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
+		change(&cs)
+		w.note(jobPod(func(p *corev1.Pod) {
+			p.Status.InitContainerStatuses = []corev1.ContainerStatus{cs}
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: manifests.ProbeContainer, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}}}
+		}), false)
+		require.Contains(t, o.Stuck(), want)
+	}
+}
+
 func TestWatchSeesWhatIsCreated(t *testing.T) {
 	kube := fake.NewClientset()
 	c := &Client{Kube: kube}
@@ -151,25 +174,4 @@ func TestCreateAnewWaitsForTheName(t *testing.T) {
 	sent, err := c.CreateAnew(t.Context(), jobPod(), 10*time.Second)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, sent.Sub(began), 100*time.Millisecond, "of the request that succeeded, not of the first")
-}
-
-func TestFreePods(t *testing.T) {
-	node := func(name string, pods string, change func(*corev1.Node)) *corev1.Node {
-		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		n.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: resource.MustParse(pods)}
-		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-		change(n)
-		return n
-	}
-	as := func(*corev1.Node) {}
-	c := &Client{Kube: fake.NewClientset(
-		node("n1", "10", as), node("n2", "5", as),
-		node("cordoned", "50", func(n *corev1.Node) { n.Spec.Unschedulable = true }),
-		node("control-plane", "50", func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Effect: corev1.TaintEffectNoSchedule}} }),
-		node("down", "50", func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionUnknown }),
-		jobPod(scheduled),
-	)}
-	free, err := c.FreePods(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 14, free)
 }

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 )
@@ -242,8 +243,11 @@ func (r *Reader) note(kind, name string, err error) {
 	}
 	r.noted[kind] = true
 	reason := err.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
 		reason = fmt.Sprintf("no answer within %s", Limit)
+	case apierrors.IsForbidden(err): // its text says who asked, and reports are published
+		reason = "no right to read them"
 	}
 	// An error may repeat what a component wrote.
 	reason = strings.Map(func(c rune) rune {

@@ -146,7 +146,7 @@ func TestWhatCannotBeReadIsSaidOnce(t *testing.T) {
 	a := cluster()
 	a.nodes = []string{"n1", "n2", "n3"}
 	for _, n := range a.nodes {
-		a.pages["/api/v1/nodes/"+n+"/proxy/metrics"] = refuse(403, metav1.StatusReasonForbidden, `nodes "x" is forbidden: cannot get resource "nodes/proxy"`)
+		a.pages["/api/v1/nodes/"+n+"/proxy/metrics"] = refuse(403, metav1.StatusReasonForbidden, `nodes "x" is forbidden: User "u" cannot get resource "nodes/proxy"`)
 	}
 	a.pages[dnsPath] = refuse(503, metav1.StatusReasonServiceUnavailable, "error trying to reach service: <b>\n|"+strings.Repeat("x", 1000))
 	a.pages[kcmPath] = page("<html>")
@@ -160,7 +160,7 @@ func TestWhatCannotBeReadIsSaidOnce(t *testing.T) {
 	slices.Sort(notes)
 	require.Len(t, notes, 2)
 	require.Contains(t, notes[0], "coredns 10.244.0.9 are not read: no pod with this address has a port called metrics")
-	require.Contains(t, notes[1], `metrics of kubelet n1 are not read: nodes "x" is forbidden: cannot get resource "nodes/proxy"`)
+	require.Equal(t, "metrics of kubelet n1 are not read: no right to read them", notes[1], "who asked is not published")
 	for _, n := range notes {
 		require.Less(t, len(n), 300)
 		require.NotContains(t, n, "\n")

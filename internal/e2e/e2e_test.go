@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -59,6 +60,10 @@ type outcome struct {
 // command prepares the reproducer with results in a folder of the test's.
 func command(t *testing.T, ctx context.Context, args ...string) (*exec.Cmd, string) {
 	results := filepath.Join(t.TempDir(), "results")
+	if !slices.ContainsFunc(args, func(a string) bool { return a == "--deliver" || a == "--image" }) {
+		// Nodes take up to a minute to say which images they were given.
+		args = append([]string{"--deliver", "preloaded"}, args...)
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(root(t), "bin", "repro"), append(args, "--results", results)...)
 	return cmd, filepath.Join(results, result.Latest)
 }

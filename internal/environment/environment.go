@@ -29,6 +29,11 @@ type Environment struct {
 	// where that could not be read.
 	ClusterID string `json:"cluster_id,omitempty"`
 
+	// Program is what ran the experiment; nil in records of before it was kept.
+	Program *Program `json:"program,omitempty"`
+	// Delivery is how the pods got their probe; nil likewise.
+	Delivery *Delivery `json:"delivery,omitempty"`
+
 	// KubectlVersion is what `kubectl version` prints, with client-go in the
 	// client's place: the form that the upstream bug report asks for.
 	KubectlVersion string `json:"kubectl_version"`
@@ -56,6 +61,8 @@ type Environment struct {
 	// Corefiles holds how each private DNS was configured.
 	Corefiles map[experiment.DNS]string `json:"corefiles,omitempty"`
 
+	// Preflight is what was found before anything was created.
+	Preflight []Condition `json:"preflight,omitempty"`
 	// Notes says what was done otherwise than planned because of the cluster.
 	Notes []string `json:"notes,omitempty"`
 	// Warnings says what could not be read and why.

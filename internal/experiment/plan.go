@@ -221,7 +221,7 @@ func (p Plan) Replace(with func(Arm) (Arm, bool)) (Plan, error) {
 		}
 	}
 	if len(p.Arms) == 0 {
-		return Plan{}, Inputf("plan %s: none of its %d arms can be had here", old.Name, len(old.Arms))
+		return Plan{}, Inputf("plan %s: none of its arms can be had here", old.Name)
 	}
 	follow := func(c Contrast) (Contrast, bool) {
 		same := c.Control == c.With

@@ -67,24 +67,9 @@ func (m moment) error() time.Duration { return time.Duration(max(m.hi-m.mid, m.m
 
 // tieClocks gives every pod with a usable log its clock and bounds them all.
 func (j *judgement) tieClocks() {
-	run := &j.t.Run
-	c := &clocks{ids: []string{run.Boot}}
-	for _, l := range j.logs {
-		if l.start == nil {
-			continue
-		}
-		id := l.start.Boot
-		if id == "" {
-			id = "pod " + l.pod.Name // nothing says that it shares a clock
-		}
-		l.clock = slices.Index(c.ids, id)
-		if l.clock < 0 {
-			l.clock = len(c.ids)
-			c.ids = append(c.ids, id)
-		}
-	}
+	c := &clocks{}
 	j.clocks = c
-	c.reset()
+	j.assignClocks(func(l *podLog) string { return l.start.Boot })
 	j.boundByCausality()
 	j.boundByExchanges()
 	if !c.close() {
@@ -94,11 +79,38 @@ func (j *judgement) tieClocks() {
 		c.reset()
 		j.boundByCausality()
 		if !c.close() {
-			j.note("the runner's clock contradicts the nodes': times across clocks are not known")
-			c.reset()
+			j.note("a clock was set during the trial: pods on one node are not taken to share one")
+			j.assignClocks(func(*podLog) string { return "" })
+			j.boundByCausality()
+			if !c.close() { // no clock is between two that it has to be after and before
+				c.reset()
+			}
 		}
 	}
 	j.describeClocks()
+}
+
+// assignClocks gives every pod with a usable log a clock, the same one to those
+// with the same id; a pod without an id has one of its own. The runner's comes
+// first.
+func (j *judgement) assignClocks(id func(*podLog) string) {
+	c := j.clocks
+	c.ids = []string{j.t.Run.Boot}
+	for _, l := range j.logs {
+		if l.start == nil {
+			continue
+		}
+		id := id(l)
+		if id == "" {
+			id = "pod " + l.pod.Name
+		}
+		l.clock = slices.Index(c.ids, id)
+		if l.clock < 0 {
+			l.clock = len(c.ids)
+			c.ids = append(c.ids, id)
+		}
+	}
+	c.reset()
 }
 
 func (c *clocks) reset() {
@@ -113,16 +125,14 @@ func (c *clocks) reset() {
 	}
 }
 
-func (c *clocks) bound(a, b int, most int64) {
-	if a != b {
-		c.most[a][b] = min(c.most[a][b], most)
-	}
-}
+// bound takes in that a's reading exceeds b's by so much at most. Of a clock and
+// itself that can only be contradicted: it was set in between.
+func (c *clocks) bound(a, b int, most int64) { c.most[a][b] = min(c.most[a][b], most) }
 
 func (j *judgement) boundByCausality() {
 	zero := j.t.Run.Zero.UnixNano()
 	for _, l := range j.logs {
-		if l.start == nil || l.clock == 0 {
+		if l.start == nil {
 			continue
 		}
 		ahead := l.start.Wall - zero
@@ -146,7 +156,7 @@ func (j *judgement) boundByExchanges() {
 				continue
 			}
 			peer := byUID[d.Who.UID]
-			if peer == nil || peer.clock == asker.clock {
+			if peer == nil {
 				continue
 			}
 			apart := max(abs(time.Duration(d.WhoAt)), abs(time.Duration(d.Who.Wall-peer.start.Wall)))

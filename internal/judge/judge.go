@@ -65,6 +65,9 @@ type Verdict struct {
 	Left []Left         // what the primer had left in the caches by then
 
 	FirstAsked *FirstAsked // solo only
+	// Prompt is how long the slowest pod took from the creation of its
+	// container's process to its first question (prompt.go); 0: not known.
+	Prompt time.Duration
 }
 
 // Worker is one worker of a solo trial.
@@ -130,6 +133,7 @@ func Judge(t *result.Trial) *Verdict {
 	j.v.Stages = j.stages()
 	j.v.Checks = j.checks()
 	j.v.FirstAsked = j.firstAsked()
+	j.v.Prompt = j.prompt()
 	j.reused()
 	j.status()
 	return j.v

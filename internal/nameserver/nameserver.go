@@ -49,22 +49,6 @@ func Objects(dns experiment.DNS, p Params) ([]manifests.Object, error) {
 // name is a legal object name for the configuration.
 func name(dns experiment.DNS) string { return "dns-" + strings.ReplaceAll(string(dns), ".", "-") }
 
-// Pods returns how many pods a private DNS has on a cluster of so many nodes,
-// at most.
-func Pods(dns experiment.DNS, nodes int) (int, error) {
-	objs, err := Objects(dns, Params{Owner: manifests.Owner{Run: "count", Namespace: "count"}})
-	n := 0
-	for _, o := range objs {
-		switch o := o.(type) {
-		case *appsv1.Deployment:
-			n += int(*o.Spec.Replicas)
-		case *appsv1.DaemonSet:
-			n += nodes
-		}
-	}
-	return n, err
-}
-
 // Corefile returns how the servers of a private DNS are configured, as text for
 // a report: what clients reach first, then what is behind it.
 func Corefile(dns experiment.DNS, p Params) (string, error) {
@@ -129,6 +113,12 @@ func start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params,
 			upstream = svc.Spec.ClusterIP
 		}
 	}
+	return resolve(ctx, c, dns, p, objs, services, stuck)
+}
+
+// resolve waits until every pod behind the Services serves and returns how pods
+// use them.
+func resolve(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, objs []manifests.Object, services []*corev1.Service, stuck func() string) (r trial.Resolver, err error) {
 	for _, o := range objs {
 		switch o.(type) {
 		case *appsv1.Deployment:
@@ -179,6 +169,9 @@ func start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params,
 			return fmt.Errorf("private dns %s: a replica was restarted or replaced, its cache was lost", dns)
 		}
 		return nil
+	}
+	r.Renew = func(ctx context.Context) (trial.Resolver, error) {
+		return resolve(ctx, c, dns, p, objs, services, stuck)
 	}
 	return r, nil
 }

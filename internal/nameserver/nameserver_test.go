@@ -128,6 +128,18 @@ func TestAReplacedReplicaIsNoticed(t *testing.T) {
 	_, err = pods.UpdateStatus(t.Context(), p, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	require.ErrorContains(t, r.Unchanged(t.Context()), "restarted or replaced")
+
+	// The next trials go on with what is there now, wherever that is.
+	require.NoError(t, pods.Delete(t.Context(), "p10.0.0.1", metav1.DeleteOptions{}))
+	p = &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p10.0.0.3", Namespace: "ns", Labels: p.Labels}}
+	p.Status.Phase, p.Status.PodIP = corev1.PodRunning, "10.0.0.3"
+	_, err = pods.Create(t.Context(), p, metav1.CreateOptions{})
+	require.NoError(t, err)
+	now, err := r.Renew(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"10.0.0.2:1053", "10.0.0.3:1053"}, now.Replicas)
+	require.Equal(t, r.PodDNS, now.PodDNS)
+	require.NoError(t, now.Unchanged(t.Context()))
 }
 
 func TestStartWithoutReplicas(t *testing.T) {
@@ -167,16 +179,6 @@ func TestNeedsClusterRole(t *testing.T) {
 		}
 		require.Equal(t, dns.NeedsClusterRole(), roles == 1, dns)
 	}
-}
-
-func TestPods(t *testing.T) {
-	for dns, want := range map[experiment.DNS]int{experiment.Kubeadm131: 2, experiment.KubeDNS: 2, experiment.Forwarding: 2, experiment.NodeLocal132: 5} {
-		n, err := Pods(dns, 3)
-		require.NoError(t, err)
-		require.Equal(t, want, n, dns)
-	}
-	_, err := Pods(experiment.ClusterDNS, 3)
-	require.Error(t, err)
 }
 
 func TestCorefile(t *testing.T) {

@@ -110,9 +110,9 @@ type Check struct {
 type View string
 
 const (
-	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks; in Prime, A of one server that it names
+	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks; in Prime, of one server that it names
 	Uncached View = "uncached" // an unserved type, once per key, of one replica directly
-	Direct   View = "direct"   // A of one replica directly (Prime only)
+	Direct   View = "direct"   // A or AAAA of one replica directly (Prime only)
 	// Given is no question: index 0's address was handed over by exec, to a
 	// solo worker that asks no DNS. Asked is since when it had waited for that,
 	// Server is HandOver.

@@ -118,7 +118,7 @@ func TestAgain(t *testing.T) {
 	}
 	require.Zero(t, r.Invalid())
 	md := string(r.Markdown())
-	require.Contains(t, md, "8 of 8 trials carried out (8 complete, 0 censored, 0 invalid)")
+	require.Contains(t, md, "8 of 8 trials carried out.")
 	require.Contains(t, md, "1 trial carried out again after an invalid attempt; the last attempt counts.")
 	require.NotContains(t, md, "a node went away")
 }
@@ -258,5 +258,19 @@ func BenchmarkReport(b *testing.B) {
 			r.Add(play(planned))
 		}
 		r.Markdown()
+	}
+}
+
+// A plan's name may look like something else to YAML or a shell, and the file
+// and the command that carry it out again still say it.
+func TestUnpleasantPlanNames(t *testing.T) {
+	p, err := experiment.Build(experiment.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults()})
+	require.NoError(t, err)
+	for _, name := range []string{"n", "y", "no", "yes", "on", "null", "true", "0", "007", "1e3", "0x10", "1-1-1", "2026-11-22", "12-30", "-", "--", "-x", strings.Repeat("x", 63)} {
+		p.Name = name
+		o, err := experiment.ParseFile("plan.yaml", []byte(planFile(p)))
+		require.NoError(t, err, name)
+		require.Equal(t, name, o.Name)
+		require.Equal(t, p.Arms, o.Arms)
 	}
 }

@@ -20,7 +20,10 @@ const (
 // A document is text of which parts can be left out until it fits a limit.
 // What is not a row has a bounded length by construction: quoted texts are cut
 // and sentences name a bounded number of things.
-type document struct{ parts []part }
+type document struct {
+	parts []part
+	tight bool // tables without the padding that lines their columns up as text
+}
 
 // part is fixed text, or a list whose last rows may be left out.
 type part struct {
@@ -55,11 +58,15 @@ func (d *document) add(p part) {
 
 // table adds a Markdown table below a line that says what it shows.
 func (d *document) table(rank int, what, above string, rows [][]string) {
-	d.add(tablePart(rank, what, above, rows))
+	d.add(d.tablePart(rank, what, above, rows))
 }
 
-func tablePart(rank int, what, above string, rows [][]string) part {
-	lines := strings.SplitAfter(table(rows), "\n")
+func (d *document) tablePart(rank int, what, above string, rows [][]string) part {
+	render := table
+	if d.tight {
+		render = tightTable
+	}
+	lines := strings.SplitAfter(render(rows), "\n")
 	if above != "" {
 		above += "\n\n"
 	}
@@ -68,7 +75,7 @@ func tablePart(rank int, what, above string, rows [][]string) part {
 
 // foldedTable adds a table that GitHub folds. The summary is ours.
 func (d *document) foldedTable(rank int, what, summary, above string, rows [][]string) {
-	d.fold(summary, tablePart(rank, what, above, rows))
+	d.fold(summary, d.tablePart(rank, what, above, rows))
 }
 
 // list adds a bulleted list; items are safe Markdown of one line.

@@ -104,10 +104,29 @@ func (r *Report) facts() []string {
 	out = append(out, r.dnsFacts()...)
 	fact("Distribution", e.Distribution)
 	fact("Cloud", e.Cloud)
+	if e.Program != nil {
+		text := "Measured by: " + code(e.Program.String())
+		if e.Delivery != nil {
+			text += "; its probe: " + code(e.Delivery.String())
+			if longest := r.prompt(); longest > 0 {
+				text += ", first questions at most " + seconds(longest) + " after the creation of their container's process"
+			}
+		}
+		out = append(out, text)
+	}
 	if !e.Collected.IsZero() {
 		out = append(out, "Read at: "+e.Collected.UTC().Format(time.RFC3339))
 	}
 	return out
+}
+
+// prompt is the longest time from the creation of a container's process to its
+// first question, in the trials that count; 0: not known.
+func (r *Report) prompt() (longest time.Duration) {
+	for _, t := range r.of(func(experiment.Arm) bool { return true }) {
+		longest = max(longest, t.v.Prompt)
+	}
+	return longest
 }
 
 // dnsFacts are what is known of the DNS that pods used.

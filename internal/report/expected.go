@@ -19,7 +19,7 @@ func (r *Report) expected() string {
 		"and names resolving a headless Service's hostnames to newly started backends, and no longer to removed ones, among its user stories."
 	// Both views of the same trials, of the slow ones where there are any.
 	var server, client series
-	which := "delayed trial"
+	which := "late trial"
 	for _, slow := range []bool{true, false} {
 		for _, t := range r.of(everything) {
 			o, c := t.v.OnServer.Lag, t.v.Resolved.Lag
@@ -47,13 +47,10 @@ func (r *Report) reproduce(d *document) {
 	if err != nil { // they are part of the program
 		panic(err)
 	}
-	cases, _ := r.cases()
-	dns := experiment.ClusterDNS
-	reused := false
-	for i, f := range cases {
-		if i == 0 {
-			dns = f.DNS
-		}
+	c := r.cases()
+	dns, reused := experiment.ClusterDNS, false
+	for _, f := range c.slow {
+		dns = f.DNS
 		reused = reused || f.Names == experiment.Reused
 	}
 	d.text("With kubectl alone: apply the Job and its headless Service, read the logs after a minute. Each line is what one pod was answered or reached, `t` in nanoseconds since its process started; `\"view\":\"client\"` is its own resolver. " +
@@ -71,7 +68,7 @@ func (r *Report) reproduce(d *document) {
 	d.text("The whole experiment, in a checkout of headless-job-dns, on the cluster that kubectl talks to, from its seed (%s of %s, about %s; the same trials in the same order):\n\n",
 		some(r.plan.Blocks, "block"), some(len(r.plan.Arms), "combination"), minutes(r.plan.Expected()))
 	r.rerun(d)
-	d.list(rankFindings, "observations", "What would falsify this:", r.falsify(cases))
+	d.list(rankFindings, "observations", "What would falsify this:", r.falsify(c))
 }
 
 // getDNS says how a cluster comes by a DNS.
@@ -104,8 +101,8 @@ func minutes(d time.Duration) string {
 }
 
 // falsify says which observations would contradict what the opening says.
-func (r *Report) falsify(cases []seen) []string {
-	if len(cases) == 0 {
+func (r *Report) falsify(c *cases) []string {
+	if len(c.slow) == 0 {
 		return []string{"A repetition of the plan in which a trial is later than 1 s."}
 	}
 	var out []string
@@ -117,20 +114,20 @@ func (r *Report) falsify(cases []seen) []string {
 		}
 		out = append(out, s)
 	}
-	for _, f := range cases {
+	for _, f := range c.slow {
 		switch part := f.holder(); part {
 		case judge.PartDenial, judge.PartDenied:
 			add("A delay of more than 1 s of a worker whose first question came after its leader's record was on the DNS server that it asked.")
-			add("The same delay with new names where the DNS caches no denials of the cluster domain.")
+			add("The same delay with fresh names where the DNS caches no denials of the cluster domain.")
 		case judge.PartStale:
 			add("A stale address answered longer after its record was last fetched than the record's TTL.")
-			add("The same wait with new names, or with a pause longer than the TTL between deletion and creation.")
+			add("The same wait with fresh names, or with a pause longer than the TTL between deletion and creation.")
 		case "":
 		default:
-			add(fmt.Sprintf("A repetition of the plan in which the delayed trials' time does not go to %s.", inWords(part)))
+			add(fmt.Sprintf("A repetition of the plan in which the late trials' time does not go to %s.", inWords(part)))
 		}
 	}
-	for i, n := range neighbours(r.seen(), cases, seen.prompt) {
+	for i, n := range neighbours(c.all, c.slow, seen.prompt) {
 		if i == mostNamed {
 			break
 		}

@@ -1,10 +1,8 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -144,18 +142,6 @@ func (r *Report) primary() *analysis.Finding {
 	return nil
 }
 
-// sure says what was tested and with what result.
-func (r *Report) sure() string {
-	f := r.primary()
-	if f == nil {
-		if r.sizesOnly() {
-			return "sizes, not tests: " + some(r.plan.Blocks, "trial") + " a combination, and no comparison was stated before the run."
-		}
-		return "the plan states no primary comparison."
-	}
-	return r.tested(*f, code) + r.check()
-}
-
 // tested is the primary comparison in a sentence.
 func (r *Report) tested(f analysis.Finding, q quoter) string {
 	text := fmt.Sprintf("primary comparison, stated before the run: %s (control: %s; %s): %s", q(f.Name), q(f.Contrast.Control.String()), outcomeWords(f.Outcome), r.verdict(f.Verdict))
@@ -187,45 +173,6 @@ func (r *Report) check() string {
 	return " The same combination against itself (A/A): " + strings.Join(out, ", ") + "."
 }
 
-// remedy names what was shown to help, most first, then what was shown not to
-// matter, what made it later, and what stays open.
-func (r *Report) remedy(all, cases []seen) string {
-	var helped, rest []analysis.Remedy
-	for _, m := range r.results().remedies {
-		switch {
-		case m.Finding == nil:
-		case m.Verdict == stats.Differs && m.Saves != nil && m.Saves.Seconds > 0:
-			helped = append(helped, m)
-		default:
-			rest = append(rest, m)
-		}
-	}
-	if len(helped)+len(rest) == 0 {
-		return r.untested(all, cases)
-	}
-	slices.SortStableFunc(helped, func(a, b analysis.Remedy) int { return cmp.Compare(b.Saves.Seconds, a.Saves.Seconds) })
-	text := "nothing that was measured is shown to help."
-	if len(helped) > 0 {
-		text = "shown to help: " + capped(mostNamed, helped, func(m analysis.Remedy) string {
-			return fmt.Sprintf("**%s** by %s%s", r.called(m), saving(*m.Saves), lateShares(m))
-		}) + "."
-	}
-	for _, v := range []struct {
-		words string
-		is    func(analysis.Remedy) bool
-	}{
-		{"Later with: ", func(m analysis.Remedy) bool { return m.Verdict == stats.Differs }},
-		{"No difference that matters (" + r.verdict(stats.Equivalent) + "): ", func(m analysis.Remedy) bool { return m.Verdict == stats.Equivalent }},
-		{"Open (inconclusive): ", func(m analysis.Remedy) bool { return m.Verdict != stats.Differs && m.Verdict != stats.Equivalent }},
-	} {
-		these := slices.DeleteFunc(slices.Clone(rest), func(m analysis.Remedy) bool { return !v.is(m) })
-		if len(these) > 0 {
-			text += " " + v.words + capped(mostNamed, these, func(m analysis.Remedy) string { return r.called(m) + lateShares(m) }) + "."
-		}
-	}
-	return text
-}
-
 // called names a remedy, and with which names it was measured where the plan
 // has both kinds.
 func (r *Report) called(m analysis.Remedy) string {
@@ -241,14 +188,6 @@ func (r *Report) called(m analysis.Remedy) string {
 		text += " (" + prose(cut(string(m.Finding.Contrast.Control.Names), longestName)) + " names)"
 	}
 	return text
-}
-
-// lateShares says, where it changed, in how many trials it was late.
-func lateShares(m analysis.Remedy) string {
-	if a, b := fraction(m.LateAfter), fraction(m.LateBefore); m.LateAfter != nil && m.LateBefore != nil && a != b {
-		return fmt.Sprintf(", later than 1 s in %s instead of %s", a, b)
-	}
-	return ""
 }
 
 // capped joins what is said of the first so many of a list.
@@ -273,39 +212,6 @@ func saving(s analysis.Saving) string {
 		return ofSeconds(s.Seconds) + " in the restricted mean"
 	}
 	return ofSeconds(s.Seconds)
-}
-
-// untested names, where no remedy was declared, what was quicker than the cases
-// with one change, what changes most of them first.
-func (r *Report) untested(all, cases []seen) string {
-	list := neighbours(all, cases, func(g seen) bool { return len(g.connected) > 0 })
-	slices.SortStableFunc(list, func(a, b neighbour) int { return cmp.Compare(len(b.of), len(a.of)) })
-	var out []string
-	for _, n := range list {
-		var became []string
-		for k, g := range n.seen {
-			f := cases[n.of[k]]
-			if f.Observer != g.Observer || g.late*len(f.connected) >= f.late*len(g.connected) {
-				continue
-			}
-			became = append(became, fmt.Sprintf("%s %s in place of %s, later than 1 s in %d/%d in place of %d/%d", letter(n.of[k]), g.size(), f.size(), g.late, len(g.connected), f.late, len(f.connected)))
-		}
-		if len(became) > 0 && len(out) < mostNamed {
-			with := "with "
-			if len(out) > 0 {
-				with = "With "
-			}
-			out = append(out, with+n.change+": "+strings.Join(became, "; "))
-		}
-	}
-	if len(out) == 0 {
-		return "nothing that was tried."
-	}
-	note := "."
-	if r.sizesOnly() {
-		note = ". Sizes, not tests."
-	}
-	return strings.Join(out, ". ") + note
 }
 
 // findingRows are the table of declared comparisons, the primary one first.

@@ -29,7 +29,7 @@ func firstAsked(a experiment.Arm, trials []trial) string {
 	if a.Observer != record.Solo || a.Names != experiment.Fresh || len(start)+len(slice) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("First question (of any worker), relative to the leader's start: %s (%s)", start.medianText(), start.rangeText())
+	text := fmt.Sprintf("First question (of any worker), relative to index 0's start: %s (%s)", start.medianText(), start.rangeText())
 	if len(slice) > 0 {
 		text += fmt.Sprintf("; to its entry in an EndpointSlice, as the runner was told of it: %s (%s)", slice.medianText(), slice.rangeText())
 	}
@@ -67,9 +67,9 @@ func (f seen) decider() string {
 	var claim string
 	switch {
 	case last < 0 && first >= 0:
-		claim = fmt.Sprintf("In %d of %s the first question was sent before the leader's process had started, when its record could not exist", len(slow), some(len(slow), "delayed trial"))
+		claim = fmt.Sprintf("In %d of %s the first question was sent before index 0's process had started, when its record could not exist", len(slow), some(len(slow), "late trial"))
 	case last < first:
-		claim = fmt.Sprintf("In %d of %s the first question was sent earlier, relative to the leader's start, than in any undelayed one", len(slow), some(len(slow), "delayed trial"))
+		claim = fmt.Sprintf("In %d of %s the first question was sent earlier, relative to index 0's start, than in any other", len(slow), some(len(slow), "late trial"))
 	default:
 		return ""
 	}
@@ -78,7 +78,7 @@ func (f seen) decider() string {
 	if told {
 		text += fmt.Sprintf(", %s to its entry in an EndpointSlice", extent(slice[yes]))
 	}
-	text += fmt.Sprintf("); in the undelayed %s later (%s", ones(len(quick)), extent(quick))
+	text += fmt.Sprintf("); in the other %s later (%s", ones(len(quick)), extent(quick))
 	if told {
 		text += fmt.Sprintf(" and %s", extent(slice[no]))
 	}
@@ -123,7 +123,7 @@ func extent(s series) string {
 
 // deciderInShort is the decider's claim without its numbers.
 func (f seen) deciderInShort() string {
-	text, _, _ := strings.Cut(f.decider(), " (")
+	text, _, _ := strings.Cut(strings.TrimSpace(f.decider()), " (")
 	if text == "" {
 		return ""
 	}

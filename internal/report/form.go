@@ -19,7 +19,7 @@ const mostOpen = 13
 func (r *Report) Markdown() []byte {
 	var d document
 	d.text("### What happened?\n\n")
-	r.opening(&d)
+	r.opening(&d, true)
 	d.text("### What did you expect to happen?\n\n%s\n\n", r.expected())
 	d.text("### How can we reproduce it (as minimally and precisely as possible)?\n\n")
 	r.reproduce(&d)
@@ -32,12 +32,9 @@ func (r *Report) Markdown() []byte {
 
 // Comment renders the shorter form, for an issue that exists.
 func (r *Report) Comment() []byte {
-	var d document
+	d := document{tight: true}
 	d.text("A measurement of this with nothing but an Indexed Job and a headless Service, no operator.\n\n")
-	r.opening(&d)
-	if rows := findingRows(r, func(f analysis.Finding) bool { return f.Primary || f.Check }); len(rows) > 1 {
-		d.table(rankFindings, "comparisons", "", rows)
-	}
+	r.opening(&d, false)
 	slow := slowest(r.seen())
 	isSlow := func(a experiment.Arm) bool { return slices.ContainsFunc(slow, func(f seen) bool { return f.holds(a) }) }
 	if rows := r.joinsByArm(isSlow); rows != nil {

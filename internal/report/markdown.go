@@ -18,6 +18,8 @@ const (
 	longestText = 200
 	// longestName is more than any combination's name that a plan of ours has.
 	longestName = 100
+	// longestLevel is more than any level's of a factor.
+	longestLevel = 30
 	// longestProse has room for what a decision's sentence lists.
 	longestProse = 600
 	// longestBlock is more than a Corefile or resolv.conf that a person wrote.
@@ -53,8 +55,9 @@ func cut(s string, most int) string {
 // a table cell; look-alikes stand for them.
 func code(s string) string { return codeSpan(s, longestText) }
 
-// brief is code in the opening, whose length has a bound.
-func brief(s string) string { return codeSpan(s, longestName) }
+// brief is code for one level of a factor in the opening, whose length has a
+// bound.
+func brief(s string) string { return codeSpan(s, longestLevel) }
 
 func codeSpan(s string, most int) string {
 	s = strings.NewReplacer("`", "ˋ", "|", "¦").Replace(cut(s, most))
@@ -150,6 +153,18 @@ func table(rows [][]string) string {
 			}
 		}
 		b.WriteString("|\n")
+	}
+	return b.String()
+}
+
+// tightTable renders the same table without padding.
+func tightTable(rows [][]string) string {
+	var b strings.Builder
+	for n, row := range rows {
+		b.WriteString("|" + strings.Join(row, "|") + "|\n")
+		if n == 0 {
+			b.WriteString("|:-" + strings.Repeat("|-:", len(row)-1) + "|\n")
+		}
 	}
 	return b.String()
 }

@@ -68,7 +68,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// Whether the first question tells delayed trials from the others is said only
+// Whether the first question tells late trials from the others is said only
 // where it does.
 func TestDecider(t *testing.T) {
 	type of struct{ connected, start, slice float64 }
@@ -78,9 +78,9 @@ func TestDecider(t *testing.T) {
 		want   string
 	}{
 		{"before and after", []of{{29, -0.6, -0.8}, {30, -0.2, -0.8}, {0.4, 0.3, -0.1}},
-			" In 2 of 2 delayed trials the first question was sent before the leader's process had started, when its record could not exist (-0.60 s to -0.20 s relative to its start, -0.80 s to its entry in an EndpointSlice); in the undelayed one later (+0.30 s and -0.10 s)."},
+			" In 2 of 2 late trials the first question was sent before index 0's process had started, when its record could not exist (-0.60 s to -0.20 s relative to its start, -0.80 s to its entry in an EndpointSlice); in the other one later (+0.30 s and -0.10 s)."},
 		{"earlier and later", []of{{29, 0.1, -0.5}, {0.4, 0.3, -0.1}, {0.5, 0.5, 0.1}},
-			" In 1 of 1 delayed trial the first question was sent earlier, relative to the leader's start, than in any undelayed one (+0.10 s relative to its start, -0.50 s to its entry in an EndpointSlice); in the undelayed 2 later (+0.30 s to +0.50 s and -0.10 s to +0.10 s)."},
+			" In 1 of 1 late trial the first question was sent earlier, relative to index 0's start, than in any other (+0.10 s relative to its start, -0.50 s to its entry in an EndpointSlice); in the other 2 later (+0.30 s to +0.50 s and -0.10 s to +0.10 s)."},
 		{"it does not tell them apart", []of{{29, 0.1, 0}, {30, 0.4, 0}, {0.4, 0.3, 0}}, ""},
 		{"all delayed", []of{{29, -0.1, 0}}, ""},
 		{"none delayed", []of{{0.2, 0.1, 0}}, ""},

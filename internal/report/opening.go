@@ -7,244 +7,194 @@ import (
 	"time"
 
 	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/record"
 )
 
 const (
-	// mostCases are described in the opening; it is to fit a screen.
-	mostCases = 3
-	// mostNamed are listed in one sentence of it.
+	// mostNamed are listed in one sentence; the opening is to fit a screen.
 	mostNamed = 5
+	// mostAlso are the further slow combinations that the lead names.
+	mostAlso = 3
 )
 
-// cases are the slow regimes that the opening describes, and the others. The
-// cluster's own DNS comes first, for it is what its users have; else the DNS
-// of the longest delay.
-func (r *Report) cases() (described, others []seen) {
-	slow := slowest(r.seen())
-	if len(slow) == 0 {
-		return nil, nil
+// opening is what a maintainer reads first: what is slow and what is not, what
+// the times are, the cases, and five lines to act on. The explanations are
+// named where their table follows.
+func (r *Report) opening(d *document, explanations bool) {
+	c := r.cases()
+	d.text("%s\n\n%s\n\n", r.lead(c), r.clock(c))
+	if !c.usable() {
+		return
 	}
-	dns := slow[0].DNS
-	if slices.ContainsFunc(slow, func(f seen) bool { return f.DNS == experiment.ClusterDNS }) {
-		dns = experiment.ClusterDNS
+	c.table(d, r.plan)
+	for _, l := range []struct{ name, text string }{
+		{"Why", r.why(c)},
+		{"What helps", r.helps(c)},
+		{"What does not fit or is not settled", r.unsettled(c, explanations)},
+		{"The extra object", r.extraObject()},
+		{"Where it does not happen", c.isolate()},
+	} {
+		d.text("- **%s.** %s\n", l.name, capital(l.text))
 	}
-	for _, f := range slow {
-		if f.DNS == dns && f.reported() && len(described) < mostCases {
-			described = append(described, f)
-		} else {
-			others = append(others, f)
-		}
-	}
-	if len(described) == 0 {
-		described, others = slow[:1], slow[1:]
-	}
-	return described, others
+	d.text("\n")
 }
 
-// opening is what a maintainer reads first: five lines.
-func (r *Report) opening(d *document) {
-	lines := r.five()
-	for i, l := range lines {
-		d.text("%d. %s\n", i+1, l)
+func capital(s string) string {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return s
 	}
-	d.text("\n%s\n\n", r.workload())
-	if c := r.caveats(); len(c) > 0 {
-		d.text("%s\n\n", strings.Join(c, " "))
-	}
+	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// five are the lines to act on: what, why, what to change, how sure, where not.
-func (r *Report) five() []string {
-	all := r.seen()
-	if !slices.ContainsFunc(all, func(f seen) bool { return len(f.connected) > 0 }) {
-		return []string{"No trial can be used: nothing can be said."}
+// lead says what is slow, by how much and with which DNS, and with which it is
+// not, and where those DNS ran.
+func (r *Report) lead(c *cases) string {
+	if !c.usable() {
+		return "**No trial can be used: nothing can be said.**"
 	}
-	cases, others := r.cases()
-	if len(cases) == 0 {
-		return []string{
-			"**What is slow:** nothing was. " + r.nothingSlow(all),
-			"**Why:** there is no delay to explain." + largest(r.of(everything)),
-			"**What would change it:** nothing has to.",
-			"**How sure:** " + r.sure(),
-			"**Where it does not happen:** in all that was tried, named in line 1.",
-		}
+	if len(c.slow) == 0 {
+		return r.nothingSlow(c) + "\n\n" + r.where(c)
 	}
-	return []string{
-		"**What is slow:** " + r.what(cases, others),
-		"**Why:** " + r.why(cases),
-		"**What would change it:** " + r.remedy(all, cases),
-		"**How sure:** " + r.sure(),
-		"**Where it does not happen:** " + isolate(all, cases),
+	var all series
+	lateTrials, doubt := 0, 0
+	for _, f := range c.slow {
+		all = append(all, f.connected...)
+		lateTrials, doubt = lateTrials+f.late, doubt+f.undecided
 	}
+	with := worded(dnsWords, c.dns)
+	if f := c.slow[0]; !f.reported() {
+		with += further(experiment.Arm(f.regime))
+	}
+	text := fmt.Sprintf("**With %s, pods of an Indexed Job took %s to reach each other by name behind a headless Service: later than 1 s in %d of %s%s.",
+		with, upTo(all), lateTrials, some(len(all), "trial"), undecided(doubt))
+	switch good := c.good; {
+	case good == nil && len(c.configurations()) < 2:
+		text += "** No other DNS configuration was tried."
+	case good == nil:
+		text += "** No other DNS configuration was tried on the same case."
+	case good.late+good.undecided == 0:
+		text += fmt.Sprintf(" With %s, all else equal%s, %s was (longest %s).**", worded(dnsWords, good.dns), c.only(good.of), noneOf(good.trials, "trial"), good.most)
+	default:
+		text += fmt.Sprintf("** With %s, all else equal%s, %d of %s were%s (longest %s).", worded(dnsWords, good.dns), c.only(good.of), good.late, some(good.trials, "trial"), undecided(good.undecided), good.most)
+	}
+	if also := c.also(); also != "" {
+		text += " Also later than 1 s: " + also + "."
+	}
+	return text + "\n\n" + r.where(c)
 }
 
-// letter names a case: (a), (b), (c).
-func letter(i int) string { return fmt.Sprintf("(%c)", 'a'+i) }
-
-// each joins what is said of each case.
-func each(cases []seen, say func(seen) string) string {
-	var out []string
-	for i, f := range cases {
-		out = append(out, letter(i)+" "+say(f))
+// noneOf is "the one trial was not" and so on, before "was".
+func noneOf(n int, what string) string {
+	if n == 1 {
+		return "not the one " + what
 	}
-	return strings.Join(out, " ")
+	return "none of " + some(n, what)
 }
 
-func (r *Report) what(cases, others []seen) string {
-	text := fmt.Sprintf("with %s, pods of an Indexed Job reaching each other by name behind a headless Service, counted from when both exist: ", worded(dnsWords, cases[0].DNS))
-	text += each(cases, func(f seen) string {
-		a := experiment.Arm(f.regime)
-		s := fmt.Sprintf("%s%s, %s: **%s**, later than 1 s in %s%s", worded(namesWords, a.Names), further(a), worded(observerWords, a.Observer),
-			f.size(), f.later(), undecided(f.undecided))
-		if by := r.byTimeout(f); a.Names == experiment.Reused && by != "" {
-			s += "; by the worker's connect timeout: " + by
-		}
-		return s + "."
-	})
-	if len(others) > 0 {
-		var names []string
-		for _, f := range others {
-			if len(names) == mostNamed {
-				names = append(names, fmt.Sprintf("%d more", len(others)-mostNamed))
-				break
-			}
-			names = append(names, fmt.Sprintf("%s %s, %s", brief(f.String()), f.size(), f.later()))
-		}
-		text += " Also: " + strings.Join(names, "; ") + "."
+// upTo is the longest time that was seen, or that some trial took longer.
+func upTo(s series) string {
+	_, most := s.width()
+	_, longest := s.seen().width()
+	if longest.d == most.d {
+		return "up to " + longest.String()
+	}
+	return "more than " + seconds(most.d)
+}
+
+// nothingSlow is the lead where no delay is known.
+func (r *Report) nothingSlow(c *cases) string {
+	var all series
+	doubt := 0
+	for _, f := range c.all {
+		all, doubt = append(all, f.connected...), doubt+f.undecided
+	}
+	_, most := all.width()
+	text := fmt.Sprintf("**Nothing was slow: of %s none is known to have taken longer than 1 s until the pods of an Indexed Job had reached each other by name behind a headless Service; longest: %s.**", some(len(all), "trial"), most)
+	if doubt > 0 {
+		text += fmt.Sprintf(" In %d it is not known: 1 s lies within what is known of them, or they ended before.", doubt)
 	}
 	return text
 }
 
-// size is how long it took: the median, and the range where some trials were
-// late and others not.
-func (f seen) size() string {
-	m, _ := f.connected.median()
-	if f.late > 0 && f.late < len(f.connected) {
-		return fmt.Sprintf("%s (%s)", m, f.connected.rangeText())
+// where says which DNS the pods had and where it ran: what a reader takes for
+// the cluster's own is most often not.
+func (r *Report) where(c *cases) string {
+	var own, private bool
+	for _, dns := range c.configurations() {
+		own, private = own || !dns.Private(), private || dns.Private()
 	}
-	return m.String()
+	cluster := "one cluster"
+	if r.env != nil && r.env.Server.GitVersion != "" {
+		cluster += " of Kubernetes " + brief(r.env.Server.GitVersion)
+	}
+	var text string
+	switch {
+	case own && private:
+		text = fmt.Sprintf("The pods asked the DNS of %s%s, or one that was run there privately for them, as the table's columns say.", cluster, r.keeps())
+	case own:
+		text = fmt.Sprintf("The pods asked the DNS of %s%s.", cluster, r.keeps())
+	default:
+		asked := "was not asked"
+		if slices.Contains(c.configurations(), experiment.Forwarding) {
+			asked = "was asked by the forwarder only"
+		}
+		which := "Each DNS configuration"
+		if len(c.configurations()) == 1 {
+			which = "The pods' DNS"
+		}
+		text = fmt.Sprintf("%s was run privately, for these pods only, on %s; that cluster's own DNS%s %s.", which, cluster, r.keeps(), asked)
+	}
+	if c.dns == experiment.Kubeadm131 || c.dns == experiment.NodeLocal131 {
+		// kubernetes/kubernetes v1.36.3, cmd/kubeadm/app/phases/addons/dns/dns.go
+		// and cluster/addons/dns/coredns/coredns.yaml.base.
+		text += " The old Corefile is that of clusters made by kubeadm up to 1.31 (an upgrade keeps it if it was edited) and of kube-up's addon as of v1.36.3."
+	}
+	return text
 }
 
-// later says in how many of a regime's trials it was later than 1 s.
-func (f seen) later() string {
-	return fmt.Sprintf("%d of %s", f.late, some(len(f.connected), "trial"))
-}
-
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
-
-// told are the connect timeouts that the opening tells of where there are many:
-// none, the original's default, its plot's longest and shortest, and today's
-// default.
-var told = []time.Duration{0, 30 * time.Second, 10 * time.Second, 5 * time.Second, time.Second}
-
-// byTimeout lists until when the workers of a solo regime joined.
-func (r *Report) byTimeout(f seen) string {
-	if f.Observer != record.Solo {
+// keeps says what the cluster's own DNS keeps of the cluster domain, by its
+// Corefile.
+func (r *Report) keeps() string {
+	if r.env == nil || r.env.DNS.Parsed == nil {
 		return ""
 	}
-	timeouts := r.timeouts(f.trials)
-	if len(timeouts) < 2 {
-		return ""
+	switch p := r.env.DNS.Parsed; {
+	case p.Success == 0 && p.Denial == 0:
+		return " (its Corefile does not cache the cluster domain)"
+	default:
+		return fmt.Sprintf(" (its Corefile caches addresses of the cluster domain for %d s, denials for %d s)", p.Success, p.Denial)
 	}
-	if len(timeouts) > mostNamed { // the table has the others
-		timeouts = slices.DeleteFunc(timeouts, func(t time.Duration) bool { return !slices.Contains(told, t) })
-	}
-	var out []string
-	for _, t := range timeouts {
-		out = append(out, fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), joined(f.trials, t, lagOf).medianText()))
-	}
-	return strings.Join(out, ", ")
 }
 
-// why says which part held the delayed trials' time, the cases of one part
-// together, and what was seen that shows it.
-func (r *Report) why(cases []seen) string {
-	var held []judge.Part
-	for _, f := range cases {
-		held = unique(held, f.holder())
-	}
-	var out []string
-	for _, part := range held {
-		var of, shares []string
-		var trials []trial
-		var decider string
-		for i, f := range cases {
-			if f.holder() != part {
-				continue
-			}
-			delayed := f.delayed()
-			trials = append(trials, delayed...)
-			of = append(of, letter(i))
-			if d := f.deciderInShort(); d != "" {
-				decider += " " + letter(i) + d
-			}
-			if s := where(delayed); s.total > 0 {
-				shares = append(shares, fmt.Sprintf("%.0f %%", 100*s.took[part].Seconds()/s.total.Seconds()))
-			}
+// clock says from when to when a time counts and what a trial is.
+func (r *Report) clock(c *cases) string {
+	n := r.tally(everything)
+	text := "**Times**: zero is when the asking process runs and the asked pod has its IP, the end when the two are connected (TCP)."
+	if c.usable() {
+		text += fmt.Sprintf(" A trial is one Job of %d pods behind a headless Service without ports, no operator; its time is that of its slowest pair of asker and asked", r.plan.Settings.Pods)
+		if c.pooled() {
+			text += ", with and without an extra object together"
 		}
-		text := strings.Join(of, "") + " "
-		if part == "" {
-			text += "where the time went is not known"
-		} else {
-			text += fmt.Sprintf("**%s**: %s of the time from the Job's creation until the last pair was connected (means of the delayed trials)", inWords(part), strings.Join(shares, ", "))
-		}
-		out = append(out, text+evidence(trials)+"."+decider)
+		text += "."
 	}
-	return strings.Join(out, " ")
+	text += fmt.Sprintf(" %d of %s carried out", n.done(), some(n.planned, "trial"))
+	if r.plan.Blocks > 1 {
+		text += fmt.Sprintf(", in %d blocks, each combination once in each, in random order", r.plan.Blocks)
+	}
+	text += "."
+	if n.censored > 0 {
+		text += fmt.Sprintf(" %d censored: not all connected when the trial ended, which counts as longer (\">\").", n.censored)
+	}
+	if n.invalid > 0 {
+		text += fmt.Sprintf(" %d invalid, which enter no number.", n.invalid)
+	}
+	return text
 }
 
-// evidence are the counts and times that show what held trials up.
-func evidence(trials []trial) string {
-	c := total(trials)
-	var out []string
-	if n := c.Denials(); n > 0 {
-		out = append(out, fmt.Sprintf("%s, %s provably from a cache", some(n, "denial"), count(c.ProvenCached)))
-	}
-	if n := c.StaleAnswers(); n > 0 {
-		out = append(out, some(n, "stale answer"))
-	}
-	if n := c.DialTimeouts; n > 0 {
-		out = append(out, some(n, "connect")+" into silence")
-	}
-	if server := collect(trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(server) > 0 {
-		out = append(out, fmt.Sprintf("the DNS servers themselves had every name after %s", server.medianText()))
-	}
-	if len(out) == 0 {
-		return ""
-	}
-	return "; " + strings.Join(out, "; ")
-}
-
-// largest says where most of the time went where nothing was slow.
-func largest(trials []trial) string {
-	s := where(trials)
-	if s.total == 0 {
-		return ""
-	}
-	part, took := s.most()
-	return fmt.Sprintf(" Most of the %s from the Job's creation until the last pair was connected (mean of %s) went to %s: %s.", s.totalText(), some(s.n, "trial"), inWords(part), seconds(took))
-}
-
-func (r *Report) nothingSlow(all []seen) string {
-	var names []string
-	for _, f := range all {
-		if len(f.connected) == 0 {
-			continue
-		}
-		if len(names) == mostNamed {
-			names = append(names, "others")
-			break
-		}
-		_, most := f.connected.width()
-		text := fmt.Sprintf("%s %s", code(f.String()), most)
-		if f.undecided > 0 {
-			text += fmt.Sprintf(" (%d of %s undecided)", f.undecided, some(len(f.connected), "trial"))
-		}
-		names = append(names, text)
-	}
-	return "In no trial is it known to have taken longer than 1 s until all were connected; longest: " + strings.Join(names, ", ") + "."
+// neighbour is what one change makes of cases.
+type neighbour struct {
+	change string
+	of     []int  // indices of cases
+	seen   []seen // what each of them became
 }
 
 // neighbours are the regimes that differ from some cases in one factor, by what
@@ -269,50 +219,40 @@ func neighbours(all, cases []seen, is func(seen) bool) []neighbour {
 	return out
 }
 
-// neighbour is what one change makes of cases.
-type neighbour struct {
-	change string
-	of     []int  // cases
-	seen   []seen // what each of them became
-}
-
 // isolate says with which single changes there was no delay.
-func isolate(all, cases []seen) string {
-	list := neighbours(all, cases, seen.prompt)
-	if len(list) == 0 {
-		return "this plan has no combination that differs from these in one factor and was never later than 1 s."
+func (c *cases) isolate() string {
+	if len(c.slow) == 0 {
+		return "in everything that was tried."
 	}
-	var out []string
-	for i, n := range list {
-		if i == mostNamed {
-			out = append(out, fmt.Sprintf("%d more in the overview", len(list)-i))
-			break
-		}
-		var of string
+	list := neighbours(c.all, c.slow, seen.prompt)
+	if len(list) == 0 {
+		return "this plan has no combination that differs from these in one thing and was never later than 1 s."
+	}
+	return "with one thing changed, never later than 1 s: " + capped(mostNamed, list, func(n neighbour) string {
 		var trials int
 		var longest time.Duration
-		for k, g := range n.seen {
-			of += letter(n.of[k])
+		for _, g := range n.seen {
 			trials += len(g.connected)
 			longest = max(longest, g.worst())
 		}
-		out = append(out, fmt.Sprintf("%s, %s: longest %s in %s", n.change, of, seconds(longest), some(trials, "trial")))
-	}
-	return "all else equal, never later than 1 s with " + strings.Join(out, "; with ") + "."
+		return fmt.Sprintf("%s (%s: longest %s in %s)", n.change, letters(n.of), seconds(longest), some(trials, "trial"))
+	}) + "."
 }
 
-// workload says what ran, for somebody who knows Kubernetes and not this.
-func (r *Report) workload() string {
-	n := r.tally(everything)
-	s := r.plan.Settings
-	text := fmt.Sprintf("Nothing but an Indexed Job of %d pods and a headless Service without ports, no operator. Times are readiness lags: from the moment when the asking process runs and the asked pod has its address. "+
-		"\">40 s\" is censored: it had not happened by then. Plan %s, seed %d: %d of %s carried out (%d complete, %d censored, %d invalid).",
-		s.Pods, code(r.plan.Name), r.plan.Seed, n.done(), some(n.planned, "trial"), n.complete, n.censored, n.invalid)
-	if r.env != nil && r.env.Server.GitVersion != "" {
-		text += " Kubernetes " + code(r.env.Server.GitVersion) + "."
+// largest says where most of the time went where nothing was slow.
+func largest(trials []trial) string {
+	s := where(trials)
+	if s.total == 0 {
+		return ""
 	}
-	return text
+	part, took := s.most()
+	return fmt.Sprintf(" Most of the %s from the Job's creation until the last pair was connected (mean of %s) went to %s: %s.", s.totalText(), some(s.n, "trial"), inWords(part), seconds(took))
 }
 
 // sizesOnly is said of plans whose blocks are too few for any test.
 func (r *Report) sizesOnly() bool { return r.plan.Blocks < smallestTest }
+
+// usable tells whether anything is known.
+func (c *cases) usable() bool {
+	return slices.ContainsFunc(c.all, func(f seen) bool { return len(f.connected) > 0 })
+}

@@ -64,6 +64,7 @@ type trial struct {
 	reasons []string
 	notes   []string
 	v       *judge.Verdict // without its pairs
+	held    []judge.Share  // of the slowest pair's lag
 }
 
 // counts tells whether the trial enters the numbers.
@@ -114,7 +115,7 @@ func (r *Report) Add(t *result.Trial) {
 	r.slowest = picture.Slowest(r.slowest, v)
 	kept := *v
 	kept.Pairs, kept.Moments = nil, nil // most of a verdict; nothing here is by pair or pod
-	k := trial{id: v.Trial.ID, arm: v.Trial.Arm, status: v.Status, reasons: v.Reasons, notes: v.Notes, v: &kept}
+	k := trial{id: v.Trial.ID, arm: v.Trial.Arm, status: v.Status, reasons: v.Reasons, notes: v.Notes, v: &kept, held: lagShares(v)}
 	if i := slices.IndexFunc(r.trials, func(o trial) bool { return o.id == k.id }); i >= 0 {
 		r.trials[i] = k
 		r.again++

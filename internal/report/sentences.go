@@ -52,23 +52,18 @@ func (r *Report) sentences(q quoter) []string {
 		out = append(out, "No trial can be used: nothing can be said.")
 	}
 	out = append(out, contrasts(all, q)...)
-	if s := r.extras(q); s != "" {
+	if s := r.extras(func(a experiment.Arm) string { return q(a.String()) }); s != "" {
 		out = append(out, s)
 	}
 	out = append(out, r.caveats()...)
 	return out
 }
 
-// described are the sentences about the cases of the opening, with the DNS
-// alone changed, and about the extras.
+// described are the sentences about the cases of the opening.
 func (r *Report) described() []string {
-	cases, _ := r.cases()
 	var out []string
-	for _, f := range cases {
+	for _, f := range r.cases().slow {
 		out = append(out, r.slow(f, code))
-	}
-	if s := r.extras(code); s != "" {
-		out = append(out, s)
 	}
 	return out
 }
@@ -197,8 +192,8 @@ func contrasts(all []seen, q quoter) []string {
 }
 
 // extras compares each extra with none, all else equal, where there are enough
-// trials of both.
-func (r *Report) extras(q quoter) string {
+// trials of both. Arms are named as name has it.
+func (r *Report) extras(name func(experiment.Arm) string) string {
 	compared, unknown := 0, 0
 	var differ []string
 	for _, a := range r.arms() {
@@ -220,7 +215,7 @@ func (r *Report) extras(q quoter) string {
 		}
 		compared++
 		if d := with.d - without.d; d > late || d < -late {
-			differ = append(differ, fmt.Sprintf("%s %s against %s", q(a.String()), with, without))
+			differ = append(differ, fmt.Sprintf("%s %s against %s", name(a), with, without))
 		}
 	}
 	var parts []string

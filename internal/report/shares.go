@@ -21,9 +21,9 @@ var partHeads = map[judge.Part]string{
 
 // partWords put a part into words where its own name does not say enough.
 var partWords = map[judge.Part]string{
-	judge.PartDenial:   "a denial kept in a DNS cache: the name was asked for too early, and \"does not exist\" was served on after the record was there",
-	judge.PartDenied:   "denials, fresh or cached, which cannot be told here",
-	judge.PartStale:    "a stale address kept in a DNS cache, that of a pod which is gone, and connects to it that nobody answers",
+	judge.PartDenial:   "a DNS cache kept \"does not exist\"",
+	judge.PartDenied:   "answers \"does not exist\", fresh or from a cache, which cannot be told here",
+	judge.PartStale:    "answers held an IP that is not the asked pod's",
 	judge.PartNoAnswer: "questions without a usable answer (time-outs, SERVFAIL)",
 	judge.PartServer:   "the record's way to the DNS servers",
 	judge.PartService:  "the headless Service being created after its pods",
@@ -34,6 +34,12 @@ var partWords = map[judge.Part]string{
 	judge.PartUnasked:  "the asker's own first question being later",
 	judge.PartPolling:  "the asker's own pause before it asked again",
 	judge.PartConnect:  "connecting although the answer was right",
+}
+
+// partHow says how a part comes to hold anybody up, where that is not plain.
+var partHow = map[judge.Part]string{
+	judge.PartDenial: "asked for before the record was there and answered on after it was",
+	judge.PartStale:  "and connects to it get no answer",
 }
 
 func inWords(p judge.Part) string {
@@ -54,16 +60,22 @@ type spent struct {
 
 // where adds up the shares of the trials that have them.
 func where(trials []trial) spent {
+	return sum(trials, func(t trial) ([]judge.Share, judge.Outcome) { return t.v.Shares, t.v.Connected.Since })
+}
+
+// sum adds up shares and makes means of them; total is what they add up to.
+func sum(trials []trial, of func(trial) (shares []judge.Share, total judge.Outcome)) spent {
 	s := spent{took: map[judge.Part]time.Duration{}}
 	for _, t := range trials {
-		if len(t.v.Shares) == 0 {
+		shares, total := of(t)
+		if len(shares) == 0 {
 			continue
 		}
 		s.n++
-		if t.v.Connected.Since.Censored {
+		if total.Censored {
 			s.censored++
 		}
-		for _, sh := range t.v.Shares {
+		for _, sh := range shares {
 			s.took[sh.Part] += sh.Took
 			s.total += sh.Took
 		}
@@ -89,18 +101,11 @@ func (s spent) most() (judge.Part, time.Duration) {
 	return most, s.took[most]
 }
 
-// holder is the part that most of the delayed trials' time went to; "" where
-// no shares are known.
-func (f seen) holder() judge.Part {
-	part, _ := where(f.delayed()).most()
-	return part
-}
-
 func (s spent) totalText() string {
 	return bound{s.total, s.censored > 0, s.censored == s.n}.String()
 }
 
-// shareRows are a table of where the time went: a line for the delayed and one
+// shareRows are a table of where the time went: a line for the late and one
 // for the other trials of each regime, a column for each part that occurs.
 func (r *Report) shareRows() [][]string {
 	type line struct {
@@ -114,7 +119,7 @@ func (r *Report) shareRows() [][]string {
 		for _, g := range []struct {
 			what   string
 			trials []trial
-		}{{"delayed", delayed}, {"others", others}} {
+		}{{"late", delayed}, {"others", others}} {
 			if s := where(g.trials); s.n > 0 {
 				lines = append(lines, line{code(f.String()) + ", " + g.what, s})
 			}

@@ -82,7 +82,7 @@ func (f seen) lost() string {
 	if name == "" {
 		return ""
 	}
-	text := fmt.Sprintf(" Largest step between stages in the delayed trials: %s (%s), until %q", most, steps.spread(), name)
+	text := fmt.Sprintf(" Largest step between stages in the late trials: %s (%s), until %q", most, steps.spread(), name)
 	if f.Observer == record.Solo && total(delayed).DialTimeouts > 0 {
 		text += "; a solo worker asks again only when its connect has ended"
 	}

@@ -14,25 +14,47 @@ import (
 
 var dnsWords = map[experiment.DNS]string{
 	experiment.ClusterDNS:     "the cluster's own DNS",
-	experiment.Kubeadm131:     "CoreDNS as kubeadm configured it up to 1.31 (`cache 30`)",
-	experiment.Kubeadm132:     "CoreDNS as kubeadm configures it since 1.32 (cluster domain not cached)",
-	experiment.NoDenialCache:  "CoreDNS as up to 1.31 but with `disable denial` for the cluster domain",
-	experiment.NoSuccessCache: "CoreDNS as up to 1.31 but with `disable success` for the cluster domain",
-	experiment.NodeLocal131:   "NodeLocal DNSCache before CoreDNS as up to 1.31",
-	experiment.NodeLocal132:   "NodeLocal DNSCache before CoreDNS as since 1.32",
+	experiment.Kubeadm131:     "kubeadm's Corefile up to 1.31 (`cache 30`)",
+	experiment.Kubeadm132:     "kubeadm's Corefile since 1.32 (cluster domain not cached)",
+	experiment.NoDenialCache:  "kubeadm's Corefile up to 1.31 and `disable denial` for the cluster domain",
+	experiment.NoSuccessCache: "kubeadm's Corefile up to 1.31 and `disable success` for the cluster domain",
+	experiment.NodeLocal131:   "NodeLocal DNSCache before kubeadm's Corefile up to 1.31",
+	experiment.NodeLocal132:   "NodeLocal DNSCache before kubeadm's Corefile since 1.32",
 	experiment.KubeDNS:        "kube-dns' dnsmasq (addresses cached, denials not)",
 	experiment.Forwarding:     "a forwarder with `cache 30` before the cluster's DNS",
 }
 
+// dnsHeads are the same for columns, and after they were introduced.
+var dnsHeads = map[experiment.DNS]string{
+	experiment.ClusterDNS:     "cluster's own DNS",
+	experiment.Kubeadm131:     "kubeadm ≤ 1.31",
+	experiment.Kubeadm132:     "kubeadm ≥ 1.32",
+	experiment.NoDenialCache:  "≤ 1.31 and `disable denial`",
+	experiment.NoSuccessCache: "≤ 1.31 and `disable success`",
+	experiment.NodeLocal131:   "NodeLocal before ≤ 1.31",
+	experiment.NodeLocal132:   "NodeLocal before ≥ 1.32",
+	experiment.KubeDNS:        "kube-dns' dnsmasq",
+	experiment.Forwarding:     "forwarder, `cache 30`",
+}
+
 var namesWords = map[experiment.Names]string{
-	experiment.Fresh:  "new names",
-	experiment.Reused: "the names of a Job just deleted",
+	experiment.Fresh:  "fresh names",
+	experiment.Reused: "reused names",
+}
+
+var extraWords = map[experiment.Extra]string{
+	experiment.ExtraNone:       "no extra object",
+	experiment.ExtraService:    "an unrelated Service",
+	experiment.ExtraServicePod: "an unrelated Service with a pod",
+	experiment.ExtraPod:        "an unrelated pod",
+	experiment.ExtraMemberPod:  "a pod that the headless Service selects",
+	experiment.ExtraOneshotPod: "a pod that completes within 3 s",
 }
 
 var observerWords = map[record.Observer]string{
-	record.Solo:        "each worker looks up index 0 only",
+	record.Solo:        "each worker looks up index 0",
 	record.Peers:       "every pod looks up every peer",
-	record.PeersServer: "every pod looks up every peer, and asks the DNS servers directly too",
+	record.PeersServer: "every pod looks up every peer, and the test asks the DNS servers directly",
 }
 
 // worded is a level in words, or quoted where there are none: plans may hold
@@ -86,14 +108,18 @@ var furtherFactors = []func(experiment.Arm) string{
 		case experiment.NoWait:
 			return "created anew without waiting for the deletion"
 		}
-		return brief(string(a.Gap)) + " between the last pod's deletion and the first question"
+		gap := brief(string(a.Gap))
+		if d, err := time.ParseDuration(string(a.Gap)); err == nil {
+			gap = short(d)
+		}
+		return gap + " after the last pod was gone"
 	},
 	func(a experiment.Arm) string {
 		switch a.Connect {
 		case experiment.ByName:
 			return ""
 		case experiment.ByAddress:
-			return "index 0's address handed over without DNS"
+			return "index 0's IP handed over without DNS"
 		}
 		return "connect by " + brief(string(a.Connect))
 	},
@@ -108,13 +134,13 @@ func short(d time.Duration) string {
 func change(a, b experiment.Arm) (text string, one bool) {
 	var out []string
 	if a.DNS != b.DNS {
-		out = append(out, worded(dnsWords, b.DNS))
+		out = append(out, worded(dnsHeads, b.DNS))
 	}
 	if a.Names != b.Names {
 		out = append(out, worded(namesWords, b.Names))
 	}
 	if a.Extra != b.Extra {
-		out = append(out, "the extra object "+brief(string(b.Extra)))
+		out = append(out, worded(extraWords, b.Extra))
 	}
 	if a.Observer != b.Observer {
 		out = append(out, worded(observerWords, b.Observer))

@@ -29,7 +29,7 @@ func (r *Runner) Caching(ctx context.Context, dns experiment.DNS, resolver Resol
 		args["dns-replicas"] = strings.Join(servers, ",")
 	}
 	name := "lag-" + r.Plan.Run + "-" + id
-	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Image: r.Image, Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: startAllowance + cachingDeadline})
+	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe, Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: startAllowance + cachingDeadline})
 	if err != nil {
 		return nil, err
 	}

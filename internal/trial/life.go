@@ -154,7 +154,10 @@ const settle = 500 * time.Millisecond
 // end deletes the life's objects. Unless it is only to be accepted it returns
 // after the last pod is gone, with the time at which that was seen.
 func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (gone time.Time, err error) {
-	if err := l.c.DeleteTrial(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial); err != nil {
+	err = cluster.Patiently(ctx, goneAllowance, func(ctx context.Context) error {
+		return l.c.DeleteTrial(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial)
+	})
+	if err != nil {
 		return gone, err
 	}
 	if how == accepted {
@@ -165,7 +168,10 @@ func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (go
 	dropped := false
 	for {
 		if how == promptly && !dropped && obs.JobGone() {
-			if err := l.c.DropPods(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial); err != nil {
+			err := cluster.Patiently(ctx, goneAllowance, func(ctx context.Context) error {
+				return l.c.DropPods(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial)
+			})
+			if err != nil {
 				return gone, err
 			}
 			dropped = true

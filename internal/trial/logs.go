@@ -14,6 +14,7 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
 )
 
 // logRetry is the pause before a log that broke off is read again from its
@@ -42,6 +43,8 @@ type open func(ctx context.Context, namespace, pod string) (io.ReadCloser, error
 type podLog struct {
 	lines   []record.Line
 	first   time.Time // receipt of the first line of all
+	begun   int64     // wall clock of the probe's start; 0: not read
+	again   bool      // the probe was started more than once
 	done    bool
 	endless bool // longer than a probe's: reading it again is of no use
 	junk    int  // lines that no probe wrote
@@ -106,6 +109,10 @@ func (f *follower) attempt(pod string, p *podLog) (problem string) {
 		defer f.mu.Unlock()
 		if p.first.IsZero() {
 			p.first = at
+		}
+		if s := l.Start; s != nil {
+			p.again = p.again || p.begun != 0 && p.begun != s.Wall
+			p.begun = s.Wall
 		}
 		if len(lines) > len(p.lines) {
 			p.lines = lines
@@ -192,6 +199,9 @@ func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
 				r.LogStart = int64(l.first.Sub(zero))
 			}
 			switch {
+			// What an earlier life of it asked has changed what this one was told.
+			case l.again, restarted(p):
+				r.Problem = "its probe was started again"
 			case l.done && l.junk > 0:
 				r.Problem = fmt.Sprintf("%d lines of the log are not the probe's", l.junk)
 			case !l.done && l.problem != "":
@@ -204,4 +214,12 @@ func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
 	}
 	slices.SortStableFunc(out, func(a, b result.Pod) int { return a.Index - b.Index })
 	return out
+}
+
+// restarted tells whether the pod's probe runs for a second time. The log shows
+// it as well, unless nothing was read of the first.
+func restarted(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.ContainerStatuses, func(cs corev1.ContainerStatus) bool {
+		return cs.Name == manifests.ProbeContainer && cs.RestartCount > 0
+	})
 }

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -61,4 +62,41 @@ func TestLogsAreReadAgain(t *testing.T) {
 	require.Empty(t, p.Problem)
 	require.Len(t, p.Lines, 2)
 	require.Equal(t, 2, opened)
+}
+
+// A probe that was started again has asked before: whatever it says afterwards,
+// the trial is not whole.
+func TestRestartedProbe(t *testing.T) {
+	life := func(wall, lines int) string {
+		return fmt.Sprintf(`{"v":1,"t":0,"start":{"wall":%d}}`+"\n", wall) + strings.Repeat(`{"v":1,"t":1,"closed":{"id":1}}`+"\n", lines)
+	}
+	const last = `{"v":1,"t":3,"done":{"reason":"complete"}}` + "\n"
+	pod := func(restarts int32) *corev1.Pod {
+		p := jobPod("1", "w", "10.0.0.2", "c1")
+		p.Status.ContainerStatuses[0].RestartCount = restarts
+		return p
+	}
+	for _, tc := range []struct {
+		name string
+		logs []string
+		pod  *corev1.Pod
+		want string
+	}{
+		{"first life shorter", []string{life(1, 0), life(2, 5) + last}, pod(0), "its probe was started again"},
+		{"first life longer", []string{life(1, 5), life(2, 0) + last}, pod(0), "its probe was started again"},
+		{"first life unseen", []string{life(2, 0) + last}, pod(1), "its probe was started again"},
+		{"stream broken off", []string{life(1, 2), life(1, 5) + last}, pod(0), ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			opened := 0
+			f := follow(t.Context(), "ns", func(context.Context, string, string) (io.ReadCloser, error) {
+				opened++
+				return io.NopCloser(strings.NewReader(tc.logs[opened-1])), nil
+			})
+			f.add("w")
+			require.Eventually(t, func() bool { return f.done() == 1 }, 10*time.Second, 10*time.Millisecond)
+			pods := f.collect(time.Now(), []*corev1.Pod{tc.pod})
+			require.Equal(t, tc.want, pods[0].Problem)
+		})
+	}
 }

@@ -28,9 +28,12 @@ type Resolver struct {
 	// them by: of two caches that forward one question to the same replica, the
 	// second would be given what that replica kept for the first.
 	Caches []string
-	// Unchanged returns an error when a server is no longer the one that was
-	// examined: its cache began empty. Nil where it cannot be told.
+	// Unchanged returns an error when a server is no longer the one that it
+	// was: its cache began empty. Nil where it cannot be told.
 	Unchanged func(context.Context) error
+	// Renew returns the same configuration with the servers that are there now,
+	// once all of them serve. Nil where Unchanged is.
+	Renew func(context.Context) (Resolver, error)
 }
 
 // reached are the servers that clients' questions reach.
@@ -51,7 +54,7 @@ type Runner struct {
 	Watcher   *cluster.Watcher
 	Plan      experiment.Plan
 	Namespace string
-	Image     string // of the probe; empty: the one in the manifests
+	Probe     manifests.Probe
 	Resolvers map[experiment.DNS]Resolver
 	// Components reads what the components' own metrics say; nil: nothing is
 	// read. *component.Reader does.
@@ -73,7 +76,8 @@ const cleanupPatience = goneAllowance + 30*time.Second
 
 // Run runs one trial and deletes what it created, also when the context ends.
 // The trial says itself whether it is whole. An error means that the cluster
-// cannot run trials at all, or that something could not be deleted.
+// cannot run trials at all, for a reason that does not pass by itself, or that
+// something could not be deleted.
 func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, error) {
 	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
 	var err, cleanup error
@@ -95,8 +99,8 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 		}
 		r.Watcher.Forget(primerID(pt))
 	}
-	if same := r.Resolvers[pt.Arm.DNS].Unchanged; same != nil && err == nil {
-		err = same(ctx)
+	if changed := r.unchanged(ctx, pt.Arm.DNS); changed != nil && err == nil {
+		err = changed
 	}
 	t.Took = experiment.Duration(time.Since(t.Began))
 	switch {
@@ -107,10 +111,31 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 	}
 	t.Earlier = r.earlier(t)
 	r.remember(t)
-	if err != nil && !errors.Is(err, context.Canceled) && t.Run.Pods == nil {
+	if err != nil && !errors.Is(err, context.Canceled) && t.Run.Pods == nil && !cluster.Passing(err) {
 		return t, errors.Join(err, cleanup)
 	}
 	return t, cleanup
+}
+
+// unchanged returns an error when a server of the configuration is no longer
+// the one that it was. That spoils this trial; the next ones go on with those
+// that are there.
+func (r *Runner) unchanged(ctx context.Context, dns experiment.DNS) error {
+	resolver := r.Resolvers[dns]
+	if resolver.Unchanged == nil || ctx.Err() != nil {
+		return nil
+	}
+	err := resolver.Unchanged(ctx)
+	if err == nil || resolver.Renew == nil {
+		return err
+	}
+	r.step("waiting for the DNS")
+	renewed, renewErr := resolver.Renew(ctx)
+	if renewErr != nil {
+		return fmt.Errorf("%w, and not all are back: %w", err, renewErr)
+	}
+	r.Resolvers[dns] = renewed
+	return err
 }
 
 // readingTime is what has to be left of a gap for the components' metrics to
@@ -250,7 +275,7 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 	}
 	// A forgotten Job ends itself soon after the runner would have given up.
 	lifetime := startAllowance + l.wait + goneAllowance
-	objs, err := manifests.Extra(arm.Extra, manifests.ExtraParams{Owner: l.owner, Name: extra, Job: pt.Job, Service: pt.Service, Image: r.Image, Lifetime: lifetime})
+	objs, err := manifests.Extra(arm.Extra, manifests.ExtraParams{Owner: l.owner, Name: extra, Job: pt.Job, Service: pt.Service, Probe: r.Probe, Lifetime: lifetime})
 	if err != nil {
 		return life{}, err
 	}
@@ -258,7 +283,7 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 	if err != nil {
 		return life{}, err
 	}
-	job, err := manifests.Job(manifests.JobParams{Owner: l.owner, Name: pt.Job, Service: pt.Service, Image: r.Image, Pods: s.Pods, Args: r.args(pt, primer), DNS: r.Resolvers[arm.DNS].PodDNS, Lifetime: lifetime})
+	job, err := manifests.Job(manifests.JobParams{Owner: l.owner, Name: pt.Job, Service: pt.Service, Probe: r.Probe, Pods: s.Pods, Args: r.args(pt, primer), DNS: r.Resolvers[arm.DNS].PodDNS, Lifetime: lifetime})
 	if err != nil {
 		return life{}, err
 	}

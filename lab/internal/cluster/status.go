@@ -71,7 +71,7 @@ func (l *Lab) Status(ctx context.Context, w io.Writer) (bool, error) {
 	if t, ok, err := l.Builder.Ready(); err == nil && ok {
 		v := t.Versions
 		fmt.Fprintf(w, "versions   Kubernetes %s, etcd %s, CoreDNS %s, CNI plugins %s\n", v.Kubernetes, v.Etcd, v.CoreDNS, v.CNI)
-		fmt.Fprintf(w, "images     %s, %s\n", t.CoreDNSImage(), DnsmasqImage)
+		fmt.Fprintf(w, "images     %s, %s, %s\n", t.CoreDNSImage(), DnsmasqImage, BusyboxImage)
 	}
 	client, err := api.New(l.State)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -19,12 +18,10 @@ import (
 	"headless-job-dns/lab/internal/build"
 	"headless-job-dns/lab/internal/cgroup"
 	"headless-job-dns/lab/internal/controlplane"
-	"headless-job-dns/lab/internal/image"
 	"headless-job-dns/lab/internal/layout"
 	"headless-job-dns/lab/internal/network"
 	"headless-job-dns/lab/internal/node"
 	"headless-job-dns/lab/internal/preflight"
-	"headless-job-dns/lab/internal/process"
 )
 
 // Lab is the lab of this machine.
@@ -178,7 +175,7 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	}
 	say("keys, cgroups and network namespaces are ready")
 
-	if err := packDnsmasq(ctx, l.State.DnsmasqTar()); err != nil {
+	if err := pack(ctx, l.State); err != nil {
 		return err
 	}
 	proxy, err := node.ProxyConfig(machine)
@@ -229,34 +226,13 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	return writeRecord(l.State, record)
 }
 
-// DnsmasqImage is Debian's dnsmasq with nothing but its libraries, for trials
-// with a DNS like kube-dns. Its program is where that of kube-dns' image is.
-const DnsmasqImage = "lab.local/dnsmasq:debian"
-
-// packDnsmasq makes the image of the machine's dnsmasq.
-func packDnsmasq(ctx context.Context, tar string) error {
-	binary, err := exec.LookPath("dnsmasq")
-	if err != nil {
-		return fmt.Errorf("make image %s: %w", DnsmasqImage, err)
-	}
-	out, err := process.Command(ctx, "ldd", binary).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("make image %s: ldd %s: %w: %s", DnsmasqImage, binary, err, out)
-	}
-	libraries, err := image.Libraries(string(out))
-	if err != nil {
-		return fmt.Errorf("make image %s: %w", DnsmasqImage, err)
-	}
-	return image.Write(image.Spec{Binary: binary, Libraries: libraries, Name: DnsmasqImage, Entrypoint: "/usr/sbin/dnsmasq"}, tar)
-}
-
 func startNode(ctx context.Context, r *node.Runner, tools build.Tools, client *api.Client, ready <-chan struct{}) error {
 	ctx, err := r.StartContainerd(ctx)
 	if err != nil {
 		return err
 	}
 	// While the apiserver comes up.
-	if err := node.Load(ctx, r.Node, r.Tree, tools.PauseTar, tools.CoreDNSTar, r.State.DnsmasqTar()); err != nil {
+	if err := node.Load(ctx, r.Node, r.Tree, tools.PauseTar, tools.CoreDNSTar, r.State.DnsmasqTar(), r.State.BusyboxTar()); err != nil {
 		return err
 	}
 	select {

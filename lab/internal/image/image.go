@@ -10,7 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -26,6 +26,7 @@ import (
 type Spec struct {
 	Binary     string   // on this machine
 	Libraries  []string // files of this machine that it needs, at the same paths; none if it is static
+	Links      []string // other paths in the image that lead to it
 	Name       string   // reference with a tag
 	Entrypoint string   // where the binary is in the image; default /<its name>
 	User       string   // default 65532
@@ -35,25 +36,45 @@ type Spec struct {
 // cannot see whether a name is root's, and refuses it under runAsNonRoot.
 const DefaultUser = "65532"
 
-// Write makes the image and stores it as a tar for `ctr images import` (and
-// `docker load`). The same binary gives the same bytes.
+// Write makes the image for this machine and stores it as a tar for `ctr images
+// import` (and `docker load`). The same binary gives the same bytes.
 func Write(s Spec, out string) error {
 	ref, err := name.NewTag(s.Name)
 	if err != nil {
 		return fmt.Errorf("image name %q: %w", s.Name, err)
 	}
+	// Not compressed: the image goes from one folder of the machine to another,
+	// and unpacking takes longer than reading.
+	asItIs := func(content []byte) (v1.Layer, error) {
+		return static.NewLayer(content, types.DockerUncompressedLayer), nil
+	}
+	img, err := s.image(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}, asItIs)
+	if err != nil {
+		return err
+	}
+	return replace(s.Name, out, func(f *os.File) error { return tarball.Write(ref, img, f) })
+}
+
+// image makes the image of one platform, with a layer made of a tar.
+func (s Spec) image(p v1.Platform, layerOf func(content []byte) (v1.Layer, error)) (v1.Image, error) {
 	if s.Entrypoint == "" {
 		s.Entrypoint = "/" + filepath.Base(s.Binary)
 	}
 	if s.User == "" {
 		s.User = DefaultUser
 	}
-	if !path.IsAbs(s.Entrypoint) {
-		return fmt.Errorf("entrypoint %q: must be a path from the root", s.Entrypoint)
+	for _, file := range append([]string{s.Entrypoint}, s.Links...) {
+		if !path.IsAbs(file) {
+			return nil, fmt.Errorf("entrypoint %q: must be a path from the root", file)
+		}
 	}
-	layer, err := layerOf(s)
+	content, err := s.content()
 	if err != nil {
-		return err
+		return nil, err
+	}
+	layer, err := layerOf(content)
+	if err != nil {
+		return nil, fmt.Errorf("make layer of %s: %w", s.Binary, err)
 	}
 	img, err := mutate.Append(empty.Image, mutate.Addendum{
 		Layer: layer,
@@ -61,27 +82,31 @@ func Write(s Spec, out string) error {
 		History: v1.History{CreatedBy: createdBy, Created: v1.Time{Time: time.Unix(0, 0).UTC()}},
 	})
 	if err != nil {
-		return fmt.Errorf("make image %s: %w", s.Name, err)
+		return nil, fmt.Errorf("make image %s: %w", s.Name, err)
 	}
 	config, err := img.ConfigFile()
 	if err != nil {
-		return fmt.Errorf("make image %s: %w", s.Name, err)
+		return nil, fmt.Errorf("make image %s: %w", s.Name, err)
 	}
 	config = config.DeepCopy()
-	config.Architecture, config.OS = runtime.GOARCH, "linux"
+	config.Architecture, config.OS = p.Architecture, p.OS
 	config.Created = v1.Time{Time: time.Unix(0, 0).UTC()}
-	config.Config = v1.Config{Entrypoint: []string{s.Entrypoint}, User: s.User, WorkingDir: "/", Env: []string{"PATH=/"}}
+	config.Config = v1.Config{Entrypoint: []string{s.Entrypoint}, User: s.User, WorkingDir: "/", Env: []string{"PATH=" + path.Dir(s.Entrypoint)}}
 	if img, err = mutate.ConfigFile(img, config); err != nil {
-		return fmt.Errorf("make image %s: %w", s.Name, err)
+		return nil, fmt.Errorf("make image %s: %w", s.Name, err)
 	}
+	return img, nil
+}
 
-	// Beside the target and renamed: nobody loads half an image.
+// replace writes a file beside the target and renames it: nobody loads half an
+// image.
+func replace(image, out string, write func(*os.File) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(out), ".image-*")
 	if err != nil {
-		return fmt.Errorf("write image %s: %w", s.Name, err)
+		return fmt.Errorf("write image %s: %w", image, err)
 	}
 	defer os.Remove(tmp.Name())
-	err = tarball.Write(ref, img, tmp)
+	err = write(tmp)
 	if closeErr := tmp.Close(); err == nil {
 		err = closeErr
 	}
@@ -89,7 +114,7 @@ func Write(s Spec, out string) error {
 		err = os.Rename(tmp.Name(), out)
 	}
 	if err != nil {
-		return fmt.Errorf("write image %s: %w", s.Name, err)
+		return fmt.Errorf("write image %s: %w", image, err)
 	}
 	return nil
 }
@@ -97,10 +122,8 @@ func Write(s Spec, out string) error {
 // createdBy is what an image's history shows.
 const createdBy = "headless-job-dns/lab image"
 
-// layerOf puts the program and its libraries into a layer. It is not
-// compressed: the image goes from one folder of the machine to another, and
-// unpacking takes longer than reading.
-func layerOf(s Spec) (v1.Layer, error) {
+// content is the program, its libraries and its links as a tar.
+func (s Spec) content() ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	add := func(file, as string) error {
@@ -126,32 +149,16 @@ func layerOf(s Spec) (v1.Layer, error) {
 			err = add(library, library)
 		}
 	}
+	for _, link := range slices.Sorted(slices.Values(s.Links)) {
+		if err == nil {
+			err = w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: link[1:], Linkname: s.Entrypoint, Mode: 0o777, ModTime: time.Unix(0, 0)})
+		}
+	}
 	if err == nil {
 		err = w.Close()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make layer of %s: %w", s.Binary, err)
 	}
-	return static.NewLayer(buf.Bytes(), types.DockerUncompressedLayer), nil
-}
-
-// Libraries lists what a program is linked with, its loader included, from
-// what ldd prints of it.
-func Libraries(ldd string) ([]string, error) {
-	var files []string
-	for _, line := range strings.Split(strings.TrimSpace(ldd), "\n") {
-		name, found, linked := strings.Cut(strings.TrimSpace(line), " => ")
-		if !linked {
-			found = name
-		}
-		file, _, _ := strings.Cut(found, " (")
-		switch {
-		case strings.HasPrefix(name, "linux-vdso."): // the kernel's own
-		case path.IsAbs(file):
-			files = append(files, file)
-		default:
-			return nil, fmt.Errorf("libraries: ldd says %q", line)
-		}
-	}
-	return files, nil
+	return buf.Bytes(), nil
 }

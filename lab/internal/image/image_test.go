@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/stretchr/testify/require"
 )
@@ -74,6 +75,48 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
+// TestWriteWithLinks: a link leads to the program, and PATH to the links.
+func TestWriteWithLinks(t *testing.T) {
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "busybox")
+	require.NoError(t, os.WriteFile(binary, []byte("program"), 0o755))
+	out := filepath.Join(dir, "image.tar")
+	require.NoError(t, Write(Spec{Binary: binary, Links: []string{"/bin/sh", "/bin/cat"}, Name: "lab.local/b:1", Entrypoint: "/bin/busybox"}, out))
+	img, err := tarball.ImageFromPath(out, nil)
+	require.NoError(t, err)
+	config, err := img.ConfigFile()
+	require.NoError(t, err)
+	require.Equal(t, []string{"PATH=/bin"}, config.Config.Env)
+	require.Equal(t, map[string]string{"/bin/busybox": "program", "/bin/cat": "-> /bin/busybox", "/bin/sh": "-> /bin/busybox"}, files(t, img))
+}
+
+// files are what an image's layers hold.
+func files(t *testing.T, img v1.Image) map[string]string {
+	t.Helper()
+	layers, err := img.Layers()
+	require.NoError(t, err)
+	got := map[string]string{}
+	for _, l := range layers {
+		r, err := l.Uncompressed()
+		require.NoError(t, err)
+		defer r.Close()
+		for tr := tar.NewReader(r); ; {
+			header, err := tr.Next()
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+			data, err := io.ReadAll(tr)
+			require.NoError(t, err)
+			got["/"+header.Name] = string(data)
+			if header.Linkname != "" {
+				got["/"+header.Name] = "-> " + header.Linkname
+			}
+		}
+	}
+	return got
+}
+
 // TestLibraries keeps each file at the path at which the loader looks for it.
 func TestLibraries(t *testing.T) {
 	files, err := Libraries(`	linux-vdso.so.1 (0x00007f1c8044d000)
@@ -98,21 +141,5 @@ func TestWriteWithLibraries(t *testing.T) {
 	require.NoError(t, Write(Spec{Binary: binary, Libraries: []string{library}, Name: "lab.local/d:1", Entrypoint: "/usr/sbin/dnsmasq"}, out))
 	img, err := tarball.ImageFromPath(out, nil)
 	require.NoError(t, err)
-	layers, err := img.Layers()
-	require.NoError(t, err)
-	r, err := layers[0].Uncompressed()
-	require.NoError(t, err)
-	defer r.Close()
-	got := map[string]string{}
-	for tr := tar.NewReader(r); ; {
-		header, err := tr.Next()
-		if err == io.EOF {
-			break
-		}
-		require.NoError(t, err)
-		data, err := io.ReadAll(tr)
-		require.NoError(t, err)
-		got["/"+header.Name] = string(data)
-	}
-	require.Equal(t, map[string]string{"/usr/sbin/dnsmasq": "program", library: "library"}, got)
+	require.Equal(t, map[string]string{"/usr/sbin/dnsmasq": "program", library: "library"}, files(t, img))
 }

@@ -97,6 +97,9 @@ func (s State) Control() string { return s.path("control") }
 // DnsmasqTar is the image that is made of Debian's dnsmasq.
 func (s State) DnsmasqTar() string { return s.path("dnsmasq.tar") }
 
+// BusyboxTar is the image that is made of Debian's busybox.
+func (s State) BusyboxTar() string { return s.path("busybox.tar") }
+
 // Node is one node of the lab.
 type Node struct {
 	Index int // from 1

@@ -91,8 +91,9 @@ func gib(n uint64) string { return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30)) }
 
 // packages are the Debian packages that bring each command. Debian's own
 // containerd and runc are enough for a kubelet; CNI plugins are built. dnsmasq
-// does not run on the machine: its program goes into an image.
+// and busybox do not run on the machine: their programs go into images.
 var packages = map[string]string{
+	"busybox":    "busybox-static",
 	"containerd": "containerd",
 	"ctr":        "containerd",
 	"dnsmasq":    "dnsmasq-base",

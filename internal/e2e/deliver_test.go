@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+// busyboxImage is what `lab up` makes of Debian's busybox; the lab has no
+// registry for the image that manifests/delivered-pod.yaml names.
+const busyboxImage = "lab.local/busybox:debian"
+
+// pulledImage is where registry serves the probe. A runtime takes a registry on
+// its own loopback for one without TLS.
+const pulledImage = "localhost:5000/probe:e2e"
+
+// registry serves the image that `make image` has written on every node's
+// loopback.
+func registry(t *testing.T) {
+	bin := build(t, "./testdata/registry")
+	for _, node := range []string{"node1", "node2"} {
+		background(t, "listening", "exec", node, "--", bin, "127.0.0.1:5000", filepath.Join(root(t), "bin", "probe.oci"))
+	}
+}
+
+// created is how far apart the processes of a run's pods were created, and how
+// long after the Job the last one was.
+func created(t *testing.T, run result.Run) (spread, last time.Duration) {
+	t.Helper()
+	var at []int64
+	for _, p := range run.Pods {
+		start := p.Lines[0].Start
+		require.NotNil(t, start)
+		require.Positive(t, start.Age, "when the process was created is known")
+		at = append(at, start.Wall-start.Age)
+	}
+	slices.Sort(at)
+	return time.Duration(at[len(at)-1] - at[0]), time.Duration(at[len(at)-1] - run.Zero.UnixNano())
+}
+
+// TestDeliver runs the same trials with the probe delivered in each way, and
+// says what that does to them: how soon a container asks its first question,
+// how far apart the pods start, and whether the finding is the same.
+func TestDeliver(t *testing.T) {
+	onLab(t)
+	registry(t)
+	for _, tc := range []struct {
+		way  string
+		args []string
+	}{
+		{"preloaded", nil},
+		{"image", []string{"--deliver", "image", "--image", pulledImage}},
+		{"configmap", []string{"--deliver", "configmap", "--base-image", busyboxImage}},
+	} {
+		t.Run(tc.way, func(t *testing.T) {
+			o := repro(t, append(tc.args, "--dns", "kubeadm-1.31,kubeadm-1.32", "--names", "fresh", "--extra", "none",
+				"--observer", "peers,solo", "--pods", "4", "--connect-timeouts", "5s", "--blocks", "2")...)
+			require.Equal(t, 0, o.code)
+			nothingLeft(t)
+
+			text, err := os.ReadFile(filepath.Join(o.dir, result.EnvironmentFile))
+			require.NoError(t, err)
+			var env environment.Environment
+			require.NoError(t, json.Unmarshal(text, &env))
+			require.Equal(t, tc.way, env.Delivery.Way)
+			require.NotEmpty(t, env.Program.Version)
+			require.Equal(t, tc.way == "configmap", len(env.Delivery.Programs) > 0)
+
+			trials := trialsOf(t, o.dir)
+			for i, v := range verdicts(t, o.dir) {
+				require.Equal(t, result.Complete, v.Status, v.Reasons)
+				spread, last := created(t, trials[i].Run)
+				ms := time.Millisecond
+				t.Logf("DELIVERY %s %s: connected %s; container created to first question at most %s; containers created within %s, the last %s after the Job",
+					tc.way, v.Trial.Arm, v.Connected.Lag.Value.Round(ms), v.Prompt.Round(ms), spread.Round(ms), last.Round(ms))
+				require.Positive(t, v.Prompt)
+				require.Less(t, v.Prompt, time.Second)
+				switch {
+				case v.Trial.Arm.DNS == experiment.Kubeadm132:
+					require.Less(t, v.Resolved.Lag.Value, 3*time.Second)
+				case v.Trial.Arm.Observer == record.Peers:
+					require.Greater(t, v.Resolved.Lag.Value, 25*time.Second)
+					require.Less(t, v.Resolved.Lag.Value, 34*time.Second)
+				}
+			}
+		})
+	}
+}
+
+// TestDeliverByAddress hands an address over to a probe that was unpacked: it
+// is the container's first process there, too.
+func TestDeliverByAddress(t *testing.T) {
+	onLab(t)
+	o := repro(t, "--deliver", "configmap", "--base-image", busyboxImage, "--dns", "cluster", "--names", "fresh", "--extra", "member-pod",
+		"--observer", "solo", "--connect", "address", "--pods", "2", "--connect-timeouts", "5s")
+	require.Equal(t, 0, o.code)
+	nothingLeft(t)
+	for _, v := range verdicts(t, o.dir) {
+		require.Equal(t, result.Complete, v.Status, v.Reasons)
+	}
+}
+
+// TestDeliverOnAnImageThatDoesNot ends early, with what to do.
+func TestDeliverOnAnImageThatDoesNot(t *testing.T) {
+	onLab(t)
+	coredns, err := kube(t).AppsV1().Deployments("kube-system").Get(t.Context(), "coredns", metav1.GetOptions{})
+	require.NoError(t, err)
+	for name, tc := range map[string]struct{ image, want string }{
+		"there is none":   {"lab.local/none:1", "name one that has a shell and that the nodes can pull with --base-image"},
+		"it has no shell": {coredns.Spec.Template.Spec.Containers[0].Image, "cannot start its container unpack"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := repro(t, "--deliver", "configmap", "--base-image", tc.image, "--plan", "quick", "--dns", "cluster")
+			require.Equal(t, 1, o.code)
+			require.Contains(t, o.stderr, tc.want)
+			nothingLeft(t)
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// somebody is a user of the lab's with no rights but those that a test grants.
+const somebody = "somebody@example.com"
+
+// theirNamespace makes a namespace that enforces `restricted`, in which somebody
+// has the Role of manifests/rbac.yaml.
+func theirNamespace(t *testing.T, name string) {
+	t.Helper()
+	k, ctx := kube(t), t.Context()
+	_, err := k.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name,
+		Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if err := k.CoreV1().Namespaces().Delete(context.Background(), name, metav1.DeleteOptions{}); err != nil {
+			t.Log(err)
+		}
+	})
+	text, err := manifests.Text("rbac.yaml")
+	require.NoError(t, err)
+	var role rbacv1.Role
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &role))
+	_, err = k.RbacV1().Roles(name).Create(ctx, &role, metav1.CreateOptions{})
+	require.NoError(t, err)
+	_, err = k.RbacV1().RoleBindings(name).Create(ctx, &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: somebody}},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+}
+
+// TestUnderTheRoleAlone: somebody who may do nothing but what manifests/rbac.yaml
+// says runs a plan in a namespace that enforces `restricted`, with the probe in
+// ConfigMaps. Forwarding stands in for the private DNS, and nothing is left.
+func TestUnderTheRoleAlone(t *testing.T) {
+	onLab(t)
+	theirNamespace(t, "their-plan")
+	o := repro(t, "-n", "their-plan", "--as", somebody, "--deliver", "configmap", "--base-image", busyboxImage,
+		"--plan", "quick", "--dns", "cluster,kubeadm-1.31,kubeadm-1.32", "--observer", "peers,solo", "--connect", "name,address", "--extra", "none,member-pod", "--pods", "3")
+	require.Equal(t, 0, o.code)
+	nothingLeft(t)
+	for _, want := range []string{
+		"\nok        namespace: their-plan is used as it is; Pod Security enforces restricted, and the pods meet every level\n",
+		"\nok        admission: dry runs of what the plan creates were admitted",
+		"forwarding stands in for kubeadm-1.31",
+		"\nunknown   nodes: this user lacks nodes (list) cluster-wide",
+	} {
+		require.Contains(t, o.stderr, want)
+	}
+	r, err := result.Load(o.dir)
+	require.NoError(t, err)
+	require.Equal(t, []experiment.DNS{experiment.Forwarding}, r.Plan.PrivateDNS())
+	text, err := os.ReadFile(filepath.Join(o.dir, result.EnvironmentFile))
+	require.NoError(t, err)
+	require.NotContains(t, string(text), somebody, "reports are published")
+	var env environment.Environment
+	require.NoError(t, json.Unmarshal(text, &env))
+	require.NotEmpty(t, env.Preflight)
+	report, err := os.ReadFile(filepath.Join(o.dir, "report.md"))
+	require.NoError(t, err)
+	require.NotContains(t, string(report), somebody)
+}
+
+// TestPreflightRefuses what a real API server refuses, before anything is
+// created: its own words are what the fakes of unit tests repeat.
+func TestPreflightRefuses(t *testing.T) {
+	onLab(t)
+	theirNamespace(t, "their-limits")
+	k := kube(t)
+	refused := func(want string, args ...string) {
+		t.Helper()
+		o := repro(t, append([]string{"-n", "their-limits", "--as", somebody, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--names", "fresh"}, args...)...)
+		require.Equal(t, 2, o.code)
+		require.NoDirExists(t, o.dir)
+		last := o.stderr[strings.LastIndexByte(strings.TrimSpace(o.stderr), '\n')+1:]
+		require.Contains(t, last, want)
+		nothingLeft(t)
+	}
+	refused("lacks in namespace their-limits what the plan needs: jobs (create", "--as", "nobody@example.com")
+
+	// What a quota says of one pod, and of all of them.
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "q"}}
+	quota.Spec.Hard = corev1.ResourceList{"limits.cpu": resource.MustParse("10")}
+	_, err := k.CoreV1().ResourceQuotas("their-limits").Create(t.Context(), quota, metav1.CreateOptions{})
+	require.NoError(t, err)
+	taken := func() {
+		require.Eventually(t, func() bool {
+			q, err := k.CoreV1().ResourceQuotas("their-limits").Get(t.Context(), "q", metav1.GetOptions{})
+			return err == nil && len(q.Status.Hard) == len(q.Spec.Hard)
+		}, 30*time.Second, 100*time.Millisecond, "the controller has seen the quota")
+	}
+	taken()
+	refused("must specify limits.cpu for: probe")
+	require.NoError(t, k.CoreV1().ResourceQuotas("their-limits").Delete(t.Context(), "q", metav1.DeleteOptions{}))
+	quota.Spec.Hard = corev1.ResourceList{"pods": resource.MustParse("3")}
+	_, err = k.CoreV1().ResourceQuotas("their-limits").Create(t.Context(), quota, metav1.CreateOptions{})
+	require.NoError(t, err)
+	taken()
+	refused("ResourceQuota their-limits/q has 3 left for pods (0 of 3 are used), and the plan needs 5 at a time; accepted: --pods 3 or fewer", "--pods", "5")
+	require.NoError(t, k.CoreV1().ResourceQuotas("their-limits").Delete(t.Context(), "q", metav1.DeleteOptions{}))
+
+	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "l"}}
+	limits.Spec.Limits = []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("48Mi")}}}
+	_, err = k.CoreV1().LimitRanges("their-limits").Create(t.Context(), limits, metav1.CreateOptions{})
+	require.NoError(t, err)
+	refused("minimum memory usage per Container is 48Mi, but request is 32Mi")
+	require.NoError(t, k.CoreV1().LimitRanges("their-limits").Delete(t.Context(), "l", metav1.DeleteOptions{}))
+
+	// More pods than the nodes take; only who may list nodes is told before.
+	o := repro(t, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--names", "fresh", "--pods", "900", "--observer", "solo")
+	require.Equal(t, 2, o.code)
+	require.Contains(t, o.stderr, "repro: --pods 900: 900 pods are there at a time with what stands beside the probes, and the nodes have room for ")
+	nothingLeft(t)
+}
+
+// TestPolicyIsNamed warns of a policy that would cut the probes off, and goes on.
+func TestPolicyIsNamed(t *testing.T) {
+	onLab(t)
+	theirNamespace(t, "their-policy")
+	_, err := kube(t).NetworkingV1().NetworkPolicies("their-policy").Create(t.Context(), &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "default-deny"},
+		Spec:       networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	// The lab's network knows no policies: the trial succeeds all the same.
+	o := repro(t, "-n", "their-policy", "--as", somebody, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--names", "fresh", "--observer", "peers", "--pods", "2")
+	require.Equal(t, 0, o.code)
+	require.Contains(t, o.stderr, "warning   network policies: default-deny of namespace their-policy cut off: connects between probes (TCP 8050);")
+	nothingLeft(t)
+}

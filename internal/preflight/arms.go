@@ -1,0 +1,114 @@
+package preflight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"headless-job-dns/internal/experiment"
+)
+
+// privateDNS asks whether the plan's private DNS can be had. Where kubeadm-1.31
+// cannot, forwarding adds the same caching to the cluster's own DNS; caching
+// cannot be removed that way, so that other arms are left out.
+func (p *preflight) privateDNS() error {
+	lacking := map[experiment.DNS]string{}
+	for _, dns := range p.report.Plan.PrivateDNS() {
+		why, err := p.lacks(dns)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			lacking[dns] = why
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	standIn := false
+	if lacking[experiment.Kubeadm131] != "" {
+		why, err := p.lacks(experiment.Forwarding)
+		if err != nil {
+			return err
+		}
+		standIn = why == ""
+	}
+	var missing, out []string
+	for _, dns := range experiment.AllDNS {
+		why := lacking[dns]
+		if why == "" {
+			continue
+		}
+		if !slices.Contains(missing, why) {
+			missing = append(missing, why)
+		}
+		if !standIn || dns != experiment.Kubeadm131 {
+			out = append(out, string(dns))
+		}
+	}
+	lack := strings.Join(missing, "; ")
+	text := fmt.Sprintf("this user may not create all that a private DNS consists of (%s)", lack)
+	if standIn {
+		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", experiment.Forwarding, experiment.Kubeadm131)
+	}
+	if len(out) > 0 {
+		text += "; arms with " + strings.Join(out, ", ") + " are left out"
+	}
+	text += " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
+	p.change("private dns", text, "a private DNS takes what this user lacks ("+lack+")", "--dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml",
+		func(a experiment.Arm) (experiment.Arm, bool) {
+			if lacking[a.DNS] == "" {
+				return a, true
+			}
+			if standIn && a.DNS == experiment.Kubeadm131 {
+				a.DNS = experiment.Forwarding
+				return a, true
+			}
+			return a, false
+		})
+	return nil
+}
+
+// lacks says what stands in the way of a private DNS; empty: nothing, or trying
+// will tell. A dry run knows what a list of rights does not: nobody can grant a
+// right that he does not have.
+func (p *preflight) lacks(dns experiment.DNS) (string, error) {
+	objs, err := p.DNS(dns)
+	if err != nil {
+		return "", err
+	}
+	missing, err := p.missing(on(objs))
+	switch {
+	case err != nil:
+		return "", nil // rights has said that they cannot be asked for
+	case len(missing) > 0:
+		return words(missing), nil
+	}
+	for _, o := range objs {
+		if o.GetNamespace() != "" {
+			continue
+		}
+		if _, err := p.Client.DryRun(p.ctx, o); apierrors.IsForbidden(err) {
+			return fmt.Sprintf("creating a %s is forbidden", kindOf(o)), nil
+		}
+	}
+	return "", nil
+}
+
+// byAddress leaves out the arms that hand addresses over where that is not
+// allowed.
+func (p *preflight) byAddress() error {
+	with := func(a experiment.Arm) (experiment.Arm, bool) { return a, a.Connect != experiment.ByAddress }
+	if !slices.ContainsFunc(p.report.Plan.Arms, func(a experiment.Arm) bool { return a.Connect == experiment.ByAddress }) {
+		return nil
+	}
+	missing, err := p.missing(handOver(p.Namespace))
+	if err != nil || len(missing) == 0 {
+		return nil // rights has said that they cannot be asked for
+	}
+	p.change("by address", fmt.Sprintf("this user lacks %s, with which addresses are handed over without DNS: arms that connect by address are left out (manifests/rbac.yaml has it)", words(missing)),
+		fmt.Sprintf("connecting by address takes what this user lacks in namespace %s (%s)", p.Namespace, words(missing)), "--connect name, or the Role of manifests/rbac.yaml", with)
+	return nil
+}

@@ -1,0 +1,165 @@
+package preflight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/manifests"
+)
+
+// objects is what is there at the most crowded time of the plan.
+type objects struct {
+	all  []manifests.Object // one of each that differs from the others
+	pods []podSet           // of the largest trial and beside it
+
+	lasting []manifests.Object
+	trials  [][]manifests.Object // one with each extra
+}
+
+// podSet is a number of equal pods.
+type podSet struct {
+	of     manifests.Object // what makes them, or the pod itself
+	pod    *corev1.Pod      // as the API server would admit it, where that was tried
+	count  int              // of one on each node: 0
+	each   bool             // one on each node
+	probes bool             // of the Job
+}
+
+// gather collects what the plan, as it is by now, is going to create.
+func (p *preflight) gather() error {
+	lasting := slices.Clone(p.Lasting)
+	for _, dns := range p.report.Plan.PrivateDNS() {
+		objs, err := p.DNS(dns)
+		if err != nil {
+			return err
+		}
+		lasting = append(lasting, objs...)
+	}
+	p.objects.lasting = lasting
+	for i, o := range lasting {
+		// The pieces of a probe are alike, and a megabyte each.
+		if kindOf(o) == "configmap" && slices.ContainsFunc(lasting[:i], func(b manifests.Object) bool { return kindOf(b) == "configmap" }) {
+			continue
+		}
+		p.objects.all = append(p.objects.all, o)
+	}
+	var largest []manifests.Object
+	for i, t := range p.kinds() {
+		objs, err := p.Trial(t)
+		if err != nil {
+			return err
+		}
+		for _, o := range objs {
+			if i == 0 || o.GetName() != t.Job && o.GetName() != t.Service {
+				p.objects.all = append(p.objects.all, o)
+			}
+		}
+		p.objects.trials = append(p.objects.trials, objs)
+		if len(sets(objs, 1)) > len(sets(largest, 1)) || largest == nil {
+			largest = objs
+		}
+	}
+	lives := 1
+	if slices.ContainsFunc(p.report.Plan.Arms, func(a experiment.Arm) bool {
+		_, noWait := p.report.Plan.GapOf(a)
+		return noWait && a.Names == experiment.Reused
+	}) {
+		lives = 2 // without waiting a life's pods stand beside those of the one before
+	}
+	p.objects.pods = append(sets(lasting, 1), sets(largest, lives)...)
+	return nil
+}
+
+// sets returns the pods that objects are or make, so many times.
+func sets(objs []manifests.Object, times int) []podSet {
+	var list []podSet
+	for _, o := range objs {
+		set := podSet{of: o, pod: podOf(o), count: times}
+		switch o := o.(type) {
+		case *corev1.Pod:
+		case *batchv1.Job:
+			set.count, set.probes = times*int(*o.Spec.Parallelism), true
+		case *appsv1.Deployment:
+			set.count = int(*o.Spec.Replicas)
+		case *appsv1.DaemonSet:
+			set.count, set.each = 0, true
+		default:
+			continue
+		}
+		list = append(list, set)
+	}
+	return list
+}
+
+// noUID stands for the UID of what does not exist yet.
+const noUID = "00000000-0000-0000-0000-000000000000"
+
+// podOf returns the pod that an object is or makes, nil where it is nothing of
+// the kind. The account of a private DNS does not exist yet, without which a
+// pod would not be admitted; no admission looks at which it is.
+func podOf(o manifests.Object) *corev1.Pod {
+	var t corev1.PodTemplateSpec
+	var of schema.GroupVersionKind // what makes it
+	switch o := o.(type) {
+	case *corev1.Pod:
+		t = corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: o.Labels}, Spec: o.Spec}
+	case *batchv1.Job:
+		t, of = o.Spec.Template, batchv1.SchemeGroupVersion.WithKind("Job")
+	case *appsv1.Deployment:
+		t, of = o.Spec.Template, appsv1.SchemeGroupVersion.WithKind("ReplicaSet")
+	case *appsv1.DaemonSet:
+		t, of = o.Spec.Template, appsv1.SchemeGroupVersion.WithKind("DaemonSet")
+	default:
+		return nil
+	}
+	pod := &corev1.Pod{ObjectMeta: *t.ObjectMeta.DeepCopy(), Spec: *t.Spec.DeepCopy()}
+	pod.Name, pod.Namespace = o.GetName(), o.GetNamespace()
+	pod.Spec.ServiceAccountName = ""
+	if of.Kind != "" {
+		// Some policies refuse pods that nothing controls.
+		controls := true
+		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: of.GroupVersion().String(), Kind: of.Kind, Name: o.GetName(), UID: noUID, Controller: &controls}}
+	}
+	if job, ok := o.(*batchv1.Job); ok {
+		pod.Labels["job-name"] = job.Name // as the Job controller does
+		pod.Labels[batchv1.JobNameLabel] = job.Name
+	}
+	return pod
+}
+
+// kindOf names an object's kind as kubectl does.
+func kindOf(o manifests.Object) string {
+	kinds, _, err := scheme.Scheme.ObjectKinds(o)
+	if err != nil {
+		return fmt.Sprintf("%T", o) // of a type that is not Kubernetes': manifests has none
+	}
+	return strings.ToLower(kinds[0].Kind)
+}
+
+// resourceOf is what the API calls the collection of an object's kind.
+func resourceOf(o manifests.Object) schema.GroupResource {
+	kinds, _, err := scheme.Scheme.ObjectKinds(o)
+	if err != nil {
+		return schema.GroupResource{} // as above
+	}
+	r, _ := meta.UnsafeGuessKindToResource(kinds[0])
+	return r.GroupResource()
+}
+
+func nameOf(o manifests.Object) string {
+	name := kindOf(o) + " " + o.GetName()
+	if ns := o.GetNamespace(); ns != "" {
+		name = kindOf(o) + " " + ns + "/" + o.GetName()
+	}
+	return name
+}

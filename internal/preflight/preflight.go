@@ -1,0 +1,155 @@
+// Package preflight finds out, before anything is created, whether a cluster
+// offers what a plan needs: rights, admission, quota, room, DNS, addresses,
+// network policies. What is missing takes arms out of the plan, or refuses it.
+// It asks and tries with dry runs; it changes nothing.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"k8s.io/apimachinery/pkg/util/version"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/manifests"
+)
+
+// Subject is an experiment that is about to begin, and the cluster for it.
+type Subject struct {
+	Client *cluster.Client
+	Env    *environment.Environment // as Collect has read it
+	Plan   experiment.Plan
+	// Namespace is where everything goes. Made: the run makes it.
+	Namespace string
+	Made      bool
+	// Fixed is a plan that may not be changed: one that is resumed.
+	Fixed bool
+
+	Lasting []manifests.Object                                 // what lives as long as the run, without the private DNS
+	DNS     func(experiment.DNS) ([]manifests.Object, error)   // what a private DNS consists of
+	Trial   func(experiment.Trial) ([]manifests.Object, error) // what a trial creates
+}
+
+// Report is what was found.
+type Report struct {
+	Conditions []environment.Condition
+	Plan       experiment.Plan // with the arms that can be had here
+	Changed    bool            // it is not the one that was asked for
+	Role       string          // YAML: the rights without which the plan was refused
+}
+
+// Run looks at everything, the most fundamental first, up to the first refusal.
+// The error is that refusal, an experiment.InputError, or the context's.
+func Run(ctx context.Context, s Subject) (Report, error) {
+	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
+	for _, look := range []func() error{p.version, p.rights, p.namespace, p.privateDNS, p.byAddress, p.gather,
+		p.admission, p.quotas, p.capacity, p.dns, p.addresses, p.policies} {
+		if err := look(); err != nil {
+			return p.report, err
+		}
+		if err := ctx.Err(); err != nil {
+			return p.report, err
+		}
+		if p.refusal != nil {
+			return p.report, p.refusal
+		}
+	}
+	return p.report, nil
+}
+
+// Admit looks at what can only be tried in a namespace that exists: for a
+// namespace that the run has just made. Its results are as Run's.
+func Admit(ctx context.Context, s Subject) (Report, error) {
+	s.Made = false
+	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
+	for _, look := range []func() error{p.gather, p.admission} {
+		if err := look(); err != nil {
+			return p.report, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return p.report, err
+	}
+	return p.report, p.refusal
+}
+
+// preflight is a look under way.
+type preflight struct {
+	Subject
+	ctx     context.Context
+	report  Report
+	refusal error
+
+	asked    map[right]bool    // whether it is granted
+	labels   map[string]string // of the namespace; nil: not known
+	objects  objects
+	families []string // of the addresses that the headless Service gets, as the API writes them
+}
+
+func (p *preflight) say(state environment.State, of, format string, a ...any) {
+	p.report.Conditions = append(p.report.Conditions, environment.Condition{Of: of, State: state, Text: fmt.Sprintf(format, a...)})
+}
+
+// refuse ends the look with a sentence that says what to do next.
+func (p *preflight) refuse(of, format string, a ...any) {
+	p.say(environment.Refused, of, format, a...)
+	if p.refusal == nil {
+		p.refusal = experiment.Inputf(format, a...)
+	}
+}
+
+// change takes arms out of the plan, or replaces them, and says so. Where the
+// plan may not be changed, or nothing is left of it, that is a refusal: of what
+// is missing, with what is accepted instead.
+func (p *preflight) change(of, text, missing, accepted string, with func(experiment.Arm) (experiment.Arm, bool)) {
+	if p.Fixed {
+		p.refuse(of, "the plan to be resumed cannot go on here: %s; accepted: the user who began it", missing)
+		return
+	}
+	plan, err := p.report.Plan.Replace(with)
+	if err != nil {
+		p.refuse(of, "%v: %s; accepted: %s", err, missing, accepted)
+		return
+	}
+	p.report.Plan, p.report.Changed = plan, true
+	p.say(environment.Degraded, of, "%s", text)
+}
+
+// leastVersion is the first with Indexed Jobs that need no feature gate.
+var leastVersion = version.MustParseGeneric("1.22")
+
+func (p *preflight) version() error {
+	text := p.Env.Server.GitVersion
+	v, err := version.ParseGeneric(text)
+	switch {
+	case err != nil:
+		p.say(environment.Untold, "version", "the API server answers and calls its version %q, from which nothing follows", cut(text))
+	case v.LessThan(leastVersion):
+		p.refuse("version", "Kubernetes %s has no Indexed Jobs, which came with %s: choose another cluster with --context", text, leastVersion)
+	default:
+		p.say(environment.Met, "version", "Kubernetes %s", text)
+	}
+	return nil
+}
+
+// longestQuote bounds, in characters, what is repeated of a text of the
+// cluster's: a webhook's sentence, not its essay.
+const longestQuote = 300
+
+// cut makes a text of the cluster's fit for one line.
+func cut(text string) string {
+	text = strings.Join(strings.Fields(strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return ' '
+	}, text)), " ")
+	if runes := []rune(text); len(runes) > longestQuote {
+		return string(runes[:longestQuote]) + "..."
+	}
+	return text
+}

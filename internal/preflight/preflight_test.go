@@ -1,0 +1,343 @@
+package preflight
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/trial"
+	"headless-job-dns/manifests"
+)
+
+// cluster that a test makes up.
+type world struct {
+	kube *fake.Clientset
+	deny []string // rights that are not granted: "create pods demo", "list nodes"
+
+	mu    sync.Mutex
+	asked []string // rights, in the same words
+	// refuse answers a dry run with an error; nil: it is admitted.
+	refuse func(o manifests.Object) error
+	// admit changes what is admitted.
+	admit func(o manifests.Object)
+	s     Subject
+}
+
+// theWorld is a cluster on which nothing stands in the way: two nodes, CoreDNS,
+// every right, a namespace "demo".
+func theWorld(t *testing.T, options experiment.Options, objs ...runtime.Object) *world {
+	t.Helper()
+	options.Run, options.Seed = "abc", 1
+	if options.Name == "" {
+		options.Name = "quick"
+	}
+	settings, blocks := experiment.Preset(options.Name)
+	if options.Settings.Pods > 0 {
+		settings.Pods = options.Settings.Pods
+	}
+	options.Settings = settings
+	if options.Blocks == 0 {
+		options.Blocks = max(1, blocks)
+	}
+	plan, err := experiment.Build(options)
+	require.NoError(t, err)
+	base := []runtime.Object{aNode("n1"), aNode("n2"), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}}
+	w := &world{kube: fake.NewClientset(append(base, objs...)...)}
+	w.kube.PrependReactor("create", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		create := a.(k8stesting.CreateActionImpl)
+		if review, ok := create.GetObject().(*authorizationv1.SelfSubjectAccessReview); ok {
+			of := review.Spec.ResourceAttributes
+			resource := of.Resource
+			if of.Subresource != "" {
+				resource += "/" + of.Subresource
+			}
+			asked := strings.TrimSpace(of.Verb + " " + resource + " " + of.Namespace)
+			w.mu.Lock()
+			w.asked = append(w.asked, asked)
+			w.mu.Unlock()
+			review.Status.Allowed = !slices.Contains(w.deny, asked) && !slices.Contains(w.deny, "everything")
+			return true, review, nil
+		}
+		require.Equal(t, []string{"All"}, create.GetCreateOptions().DryRun, "nothing is created")
+		o := create.GetObject().(manifests.Object)
+		if w.refuse != nil {
+			if err := w.refuse(o); err != nil {
+				return true, nil, err
+			}
+		}
+		if svc, ok := o.(*corev1.Service); ok {
+			svc.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
+		}
+		if w.admit != nil {
+			w.admit(o)
+		}
+		return true, o, nil
+	})
+	owner := manifests.Owner{Run: plan.Run, Namespace: "demo"}
+	env := &environment.Environment{NodeCount: 2, Server: environment.Server{GitVersion: "v1.36.3"}}
+	env.DNS = environment.DNS{Provider: environment.CoreDNS, ClusterIPs: []string{"10.96.0.10"}, Replicas: []string{"10.1.0.2:53", "10.1.0.3:53"},
+		Parsed: &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}}
+	w.s = Subject{
+		Client: &cluster.Client{Kube: w.kube}, Env: env, Plan: plan, Namespace: "demo",
+		DNS: func(dns experiment.DNS) ([]manifests.Object, error) {
+			return nameserver.Objects(dns, nameserver.Params{Owner: owner})
+		},
+		Trial: func(tr experiment.Trial) ([]manifests.Object, error) {
+			return (&trial.Runner{Plan: plan, Namespace: "demo"}).Objects(tr)
+		},
+	}
+	return w
+}
+
+// make lets the run make its namespace.
+func (w *world) make(t *testing.T) {
+	ns, err := manifests.Namespace(manifests.Owner{Run: "abc", Namespace: "demo"})
+	require.NoError(t, err)
+	w.s.Made, w.s.Lasting = true, []manifests.Object{ns}
+}
+
+func aNode(name string, change ...func(*corev1.Node)) *corev1.Node {
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	n.Status.NodeInfo = corev1.NodeSystemInfo{Architecture: "amd64", OperatingSystem: "linux"}
+	n.Status.Allocatable = corev1.ResourceList{
+		corev1.ResourcePods: resource.MustParse("110"), corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse("4Gi")}
+	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	for _, c := range change {
+		c(n)
+	}
+	return n
+}
+
+// lines are the conditions as they are printed, without those of the rights
+// that are had.
+func lines(r Report) []string {
+	var list []string
+	for _, c := range r.Conditions {
+		list = append(list, c.String())
+	}
+	return list
+}
+
+var onCluster = experiment.Options{DNS: []experiment.DNS{experiment.ClusterDNS}, Extras: []experiment.Extra{experiment.ExtraNone}, Observers: []record.Observer{record.Solo}}
+
+func with(o experiment.Options, change func(*experiment.Options)) experiment.Options {
+	change(&o)
+	return o
+}
+
+func forbidden(resource, why string) error {
+	return apierrors.NewForbidden(schema.GroupResource{Resource: resource}, "lag-abc-t001", errors.New(why))
+}
+
+func TestNothingInTheWay(t *testing.T) {
+	w := theWorld(t, experiment.Options{})
+	r, err := Run(t.Context(), w.s)
+	require.NoError(t, err)
+	require.Equal(t, w.s.Plan, r.Plan)
+	require.False(t, r.Changed)
+	require.Empty(t, r.Role)
+	require.Equal(t, []string{
+		"ok        version: Kubernetes v1.36.3",
+		"ok        rights: all 18 that every arm needs in namespace demo",
+		"ok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level",
+		"ok        admission: dry runs of what the plan creates were admitted (13)",
+		"ok        capacity: 2 nodes take pods (amd64); the 9 pods that are there at a time fit",
+		"ok        dns: CoreDNS, 2 ready replicas; its Corefile keeps addresses of cluster.local for 30 s and denials for 30 s",
+		"ok        addresses: IPv4 (by dry run); A is asked for",
+	}, lines(r))
+
+	w = theWorld(t, onCluster)
+	w.make(t)
+	r, err = Run(t.Context(), w.s)
+	require.NoError(t, err)
+	require.Contains(t, lines(r), "ok        admission: dry runs of what the plan creates were admitted (1)")
+	require.Contains(t, lines(r), "ok        addresses: IPv4 (as the DNS Service's address is); A is asked for")
+
+	// Once the namespace is there the rest can be tried.
+	r, err = Admit(t.Context(), w.s)
+	require.NoError(t, err)
+	require.Equal(t, []string{"ok        admission: dry runs of what the plan creates were admitted (4)"}, lines(r))
+}
+
+// TestRefusals: each is provoked; what was tried, what happened, what to do.
+func TestRefusals(t *testing.T) {
+	quota := func(hard, used corev1.ResourceList, change ...func(*corev1.ResourceQuota)) *corev1.ResourceQuota {
+		q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "compute", Namespace: "demo"}}
+		q.Spec.Hard, q.Status.Hard, q.Status.Used = hard, hard, used
+		for _, c := range change {
+			c(q)
+		}
+		return q
+	}
+	amount := func(name, text string) corev1.ResourceList {
+		return corev1.ResourceList{corev1.ResourceName(name): resource.MustParse(text)}
+	}
+	full := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("3") }
+	for name, tc := range map[string]struct {
+		options experiment.Options
+		objs    []runtime.Object
+		change  func(t *testing.T, w *world)
+		want    string
+	}{
+		"old version": {change: func(_ *testing.T, w *world) { w.s.Env.Server.GitVersion = "v1.21.14-gke.700" },
+			want: "Kubernetes v1.21.14-gke.700 has no Indexed Jobs, which came with 1.22: choose another cluster with --context"},
+		"rights in the namespace": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.deny = []string{"create jobs demo", "deletecollection jobs demo", "get pods/log demo"}
+			},
+			want: "this user lacks in namespace demo what the plan needs: jobs (create, deletecollection), pods/log (get): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n"},
+		"right to an extra pod": {options: with(onCluster, func(o *experiment.Options) { o.Extras = []experiment.Extra{experiment.ExtraMemberPod} }),
+			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods demo"} },
+			want:   "this user lacks in namespace demo what the plan needs: pods (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n"},
+		"right to make a namespace": {options: onCluster,
+			change: func(t *testing.T, w *world) {
+				w.make(t)
+				w.deny = []string{"create namespaces", "delete namespaces", "create jobs demo"}
+			},
+			want: "this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the Role of manifests/rbac.yaml is granted"},
+		"rights in one's own namespace": {options: onCluster,
+			change: func(t *testing.T, w *world) { w.make(t); w.deny = []string{"watch endpointslices demo"} },
+			want:   "this user may make namespace demo, but lacks in it endpointslices (watch): name one with -n in which the printed Role is granted"},
+		"no namespace": {options: onCluster,
+			change: func(t *testing.T, w *world) {
+				require.NoError(t, w.kube.CoreV1().Namespaces().Delete(t.Context(), "demo", metav1.DeleteOptions{}))
+			},
+			want: "namespace demo does not exist: create it, or leave -n out to have one made"},
+		"namespace on its way out": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.kube.PrependReactor("get", "namespaces", func(k8stesting.Action) (bool, runtime.Object, error) {
+					now := metav1.Now()
+					return true, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo", DeletionTimestamp: &now}}, nil
+				})
+			},
+			want: "namespace demo is being deleted: wait until it is gone, or name another with -n"},
+		"private dns only": {options: with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Kubeadm132} }),
+			change: func(_ *testing.T, w *world) { w.deny = []string{"create clusterroles"} },
+			want:   "plan quick: none of its arms can be had here: a private DNS takes what this user lacks (clusterroles (create) cluster-wide); accepted: --dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml"},
+		"private dns of a plan to resume": {options: experiment.Options{},
+			change: func(_ *testing.T, w *world) { w.s.Fixed, w.deny = true, []string{"create clusterrolebindings"} },
+			want:   "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (clusterrolebindings (create) cluster-wide); accepted: the user who began it"},
+		"by address only": {options: with(onCluster, func(o *experiment.Options) { o.Connects = []experiment.Connect{experiment.ByAddress} }),
+			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods/exec demo"} },
+			want:   "plan quick: none of its arms can be had here: connecting by address takes what this user lacks in namespace demo (pods/exec (create)); accepted: --connect name, or the Role of manifests/rbac.yaml"},
+		"webhook": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.refuse = func(o manifests.Object) error {
+					if _, pod := o.(*corev1.Pod); pod {
+						return apierrors.NewBadRequest(`admission webhook "validation.gatekeeper.sh" denied the request: [repos] container <probe> has an invalid image repo <localhost/headless-job-dns-probe:dev>, allowed repos are ["registry.example.com"]`)
+					}
+					return nil
+				}
+			},
+			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "admission webhook \"validation.gatekeeper.sh\" denied the request: [repos] container <probe> has an invalid image repo <localhost/headless-job-dns-probe:dev>, allowed repos are [\"registry.example.com\"]"; have that allowed, or name another namespace with -n`},
+		"webhook that is down": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.refuse = func(manifests.Object) error {
+					return apierrors.NewInternalError(errors.New(`failed calling webhook "policy.example.com": no endpoints available for service "policy"`))
+				}
+			},
+			want: `a dry run of creating service demo/svc-abc-t001 was refused: "Internal error occurred: failed calling webhook \"policy.example.com\": no endpoints available for service \"policy\""; have that allowed, or name another namespace with -n`},
+		"namespace by webhook": {options: onCluster,
+			change: func(t *testing.T, w *world) {
+				w.make(t)
+				w.refuse = func(o manifests.Object) error {
+					return apierrors.NewForbidden(schema.GroupResource{Resource: "namespaces"}, o.GetName(), errors.New("every namespace needs the label team"))
+				}
+			},
+			want: `a dry run of creating namespace demo was refused: "namespaces \"demo\" is forbidden: every namespace needs the label team"; have that allowed, or name a namespace with -n`},
+		"limit range": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.refuse = func(o manifests.Object) error {
+					if _, pod := o.(*corev1.Pod); pod {
+						return forbidden("pods", "minimum memory usage per Container is 64Mi, but request is 32Mi")
+					}
+					return nil
+				}
+			},
+			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi"; have that allowed, or name another namespace with -n`},
+		"quota that wants limits": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.refuse = func(o manifests.Object) error {
+					if _, pod := o.(*corev1.Pod); pod {
+						return forbidden("pods", "failed quota: compute: must specify limits.cpu for: probe")
+					}
+					return nil
+				}
+			},
+			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: failed quota: compute: must specify limits.cpu for: probe"; have that allowed, or name another namespace with -n`},
+		"quota of pods": {options: experiment.Options{},
+			objs: []runtime.Object{quota(amount("pods", "10"), amount("pods", "3"))},
+			want: "ResourceQuota demo/compute has 7 left for pods (3 of 10 are used), and the plan needs 9 at a time; accepted: --pods 3 or fewer, a larger quota, or another namespace with -n"},
+		"quota of cpu": {options: onCluster,
+			objs: []runtime.Object{quota(amount("requests.cpu", "100m"), amount("requests.cpu", "65m"))},
+			want: "ResourceQuota demo/compute has 35m left for requests.cpu (65m of 100m are used), and the plan needs 50m at a time; accepted: --pods 3 or fewer, a larger quota, or another namespace with -n"},
+		"quota of memory, with what a limit range gives": {options: onCluster,
+			objs: []runtime.Object{quota(amount("limits.memory", "256Mi"), amount("limits.memory", "0"))},
+			change: func(_ *testing.T, w *world) {
+				w.admit = func(o manifests.Object) {
+					if pod, ok := o.(*corev1.Pod); ok {
+						pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("100Mi")
+					}
+				}
+			},
+			want: "ResourceQuota demo/compute has 256Mi left for limits.memory (0 of 256Mi are used), and the plan needs 500Mi at a time; accepted: --pods 2 or fewer, a larger quota, or another namespace with -n"},
+		"quota of services": {options: experiment.Options{},
+			objs: []runtime.Object{quota(amount("count/services", "2"), amount("count/services", "0"))},
+			want: "ResourceQuota demo/compute has 2 left for count/services (0 of 2 are used), and the plan needs 4 at a time; accepted: a larger quota, or another namespace with -n"},
+		"no node": {options: onCluster,
+			change: func(t *testing.T, w *world) {
+				for _, n := range []*corev1.Node{
+					aNode("n1", func(n *corev1.Node) { n.Spec.Unschedulable = true }),
+					aNode("n2", func(n *corev1.Node) { n.Status.NodeInfo.OperatingSystem = "windows" }),
+				} {
+					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
+					require.NoError(t, err)
+				}
+			},
+			want: "none of the cluster's 2 nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, or choose another cluster with --context"},
+		"slots": {options: experiment.Options{},
+			change: func(t *testing.T, w *world) {
+				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
+					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
+					require.NoError(t, err)
+				}
+			},
+			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added beforehand"},
+		"cpu": {options: with(onCluster, func(o *experiment.Options) { o.Settings.Pods = 300 }),
+			objs: []runtime.Object{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "busy", Namespace: "other"}, Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{
+				{Resources: corev1.ResourceRequirements{Requests: amount("cpu", "1500m")}}}}}},
+			want: "--pods 300: 300 pods are there at a time with what stands beside the probes, and the nodes have room for 160 of them (short of one resource here and another there); accepted: --pods 160 or fewer, or nodes added beforehand"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := theWorld(t, tc.options, tc.objs...)
+			if tc.change != nil {
+				tc.change(t, w)
+			}
+			r, err := Run(t.Context(), w.s)
+			var in *experiment.InputError
+			require.ErrorAs(t, err, &in, "%s", strings.Join(lines(r), "\n"))
+			require.Equal(t, tc.want, err.Error())
+			last := r.Conditions[len(r.Conditions)-1]
+			require.Equal(t, environment.Refused, last.State, "nothing is looked at after it")
+			require.Equal(t, tc.want, last.Text)
+		})
+	}
+}

@@ -1,0 +1,230 @@
+package preflight
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/manifests"
+)
+
+// right is one verb on one resource. manifests/rbac.yaml and rbac-cluster.yaml
+// grant every right that is asked for in this package; a test compares them.
+type right struct {
+	group, resource string // "pods/log": with a subresource
+	verb            string
+	namespace       string // empty: in all, or of what has none
+}
+
+const kubeSystem = "kube-system"
+
+// grant returns the rights to do something with a resource.
+func grant(namespace, group, resource string, verbs ...string) []right {
+	var list []right
+	for _, v := range verbs {
+		list = append(list, right{group, resource, v, namespace})
+	}
+	return list
+}
+
+// always are the rights in the run's namespace that every plan needs, besides
+// those on what it creates: watching a trial, reading what the probes wrote, and
+// deleting by label.
+func always(namespace string) []right {
+	return slices.Concat(
+		grant(namespace, "batch", "jobs", "watch", "deletecollection"),
+		// A Job's pods are deleted with it; a controller that is late is helped.
+		grant(namespace, "", "pods", "list", "watch", "delete", "deletecollection"),
+		grant(namespace, "", "pods/log", "get"),
+		grant(namespace, "", "services", "watch"),
+		grant(namespace, "discovery.k8s.io", "endpointslices", "list", "watch"),
+	)
+}
+
+// handOver is what handing an address over takes. Get, which exec through a
+// WebSocket takes on older servers, is done without.
+func handOver(namespace string) []right { return grant(namespace, "", "pods/exec", "create") }
+
+// on are the rights on objects that the run creates, looks up and deletes.
+func on(objs []manifests.Object) []right {
+	var list []right
+	add := func(r ...right) {
+		for _, r := range r {
+			if !slices.Contains(list, r) {
+				list = append(list, r)
+			}
+		}
+	}
+	for _, o := range objs {
+		r := resourceOf(o)
+		add(grant(o.GetNamespace(), r.Group, r.Resource, "create", "get", "list", "delete")...)
+		if _, ok := o.(*appsv1.Deployment); ok {
+			// What is left behind is found by label, ReplicaSets included.
+			add(grant(o.GetNamespace(), "apps", "replicasets", "list")...)
+		}
+	}
+	return list
+}
+
+// courtesy is a set of rights that a plan does without.
+type courtesy struct {
+	of      string
+	rights  []right
+	without string // what is so then
+}
+
+// courtesies lists them for a run in a namespace: made is one of its own, in
+// which there is nothing yet to look at, private that it has a private DNS.
+func courtesies(namespace string, made, private bool) []courtesy {
+	list := []courtesy{
+		{"nodes", grant("", "", "nodes", "list"), "whether the pods fit, and on how many nodes, is not known beforehand"},
+		{"room", grant("", "", "pods", "list"), "how much of the nodes is taken is not known beforehand"},
+		{"environment", slices.Concat(
+			grant(kubeSystem, "", "namespaces", "get"),
+			grant(kubeSystem, "", "configmaps", "get"),
+			grant(kubeSystem, "", "services", "get", "list"),
+			grant(kubeSystem, "", "pods", "list"),
+			grant(kubeSystem, "apps", "daemonsets", "list"),
+			grant(kubeSystem, "discovery.k8s.io", "endpointslices", "list"),
+		), "the report describes the cluster's DNS and network as far as its pods see them"},
+		{"metrics", slices.Concat(grant("", "", "nodes/proxy", "get"), grant(kubeSystem, "", "pods/proxy", "get")),
+			"what the components' metrics say is left out"},
+	}
+	if !made {
+		list = append(list,
+			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level"},
+			courtesy{"quota", grant(namespace, "", "resourcequotas", "list"), "whether its quotas leave room for the pods is not known beforehand"},
+			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether one cuts the probes off is not known beforehand"})
+	}
+	if private {
+		list = append(list, courtesy{"metrics of the private dns", grant(namespace, "", "pods/proxy", "get"), "what they say is left out"})
+	}
+	return list
+}
+
+// rights asks for what every arm needs, and for what would be good to have.
+func (p *preflight) rights() error {
+	need := slices.Concat(on(p.Lasting), always(p.Namespace))
+	for _, t := range p.kinds() {
+		objs, err := p.Trial(t)
+		if err != nil {
+			return err
+		}
+		need = append(need, on(objs)...)
+	}
+	missing, err := p.missing(need)
+	if err != nil {
+		p.say(environment.Untold, "rights", "this user's rights could not be asked for (%s); what is missing shows when it is tried", reason(err))
+		return nil
+	}
+	ofNamespaces := slices.DeleteFunc(slices.Clone(missing), func(r right) bool { return r.resource != "namespaces" })
+	switch {
+	case len(ofNamespaces) > 0:
+		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the Role of manifests/rbac.yaml is granted", words(ofNamespaces))
+	case len(missing) > 0 && p.Made:
+		p.refuse("rights", "this user may make namespace %s, but lacks in it %s: name one with -n in which the printed Role is granted", p.Namespace, words(missing))
+	case len(missing) > 0:
+		p.refuse("rights", "this user lacks in namespace %s what the plan needs: %s: have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n", p.Namespace, words(missing))
+	default:
+		p.say(environment.Met, "rights", "all %d that every arm needs in namespace %s", len(p.asked), p.Namespace)
+	}
+	if len(missing) > 0 {
+		if len(ofNamespaces) == 0 {
+			p.report.Role = p.role(missing)
+		}
+		return nil
+	}
+	for _, c := range courtesies(p.Namespace, p.Made, len(p.report.Plan.PrivateDNS()) > 0) {
+		missing, err := p.missing(c.rights)
+		if err != nil {
+			return nil // done without
+		}
+		if len(missing) > 0 {
+			p.say(environment.Untold, c.of, "this user lacks %s: %s", words(missing), c.without)
+		}
+	}
+	return nil
+}
+
+// kinds returns the first trial with each extra: they create the same, apart
+// from names and the probes' flags.
+func (p *preflight) kinds() []experiment.Trial {
+	seen := map[experiment.Extra]bool{}
+	var list []experiment.Trial
+	for _, t := range p.report.Plan.Trials {
+		if !seen[t.Arm.Extra] {
+			seen[t.Arm.Extra] = true
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// mostReviews is how many questions for rights are under way at a time: some
+// dozens one after another would take seconds on a distant cluster.
+const mostReviews = 8
+
+// missing returns which of the rights this user does not have, each once. What
+// was asked before is not asked again.
+func (p *preflight) missing(rights []right) ([]right, error) {
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	slots := make(chan struct{}, mostReviews)
+	var ask []right
+	for _, r := range rights {
+		if _, known := p.asked[r]; !known && !slices.Contains(ask, r) {
+			ask = append(ask, r)
+		}
+	}
+	for _, r := range ask {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			allowed, err := p.review(r)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = err
+				return
+			}
+			p.asked[r] = allowed
+		})
+	}
+	all.Wait()
+	if failed != nil {
+		return nil, failed
+	}
+	var list []right
+	for _, r := range rights {
+		if !p.asked[r] && !slices.Contains(list, r) {
+			list = append(list, r)
+		}
+	}
+	return list, nil
+}
+
+func (p *preflight) review(r right) (allowed bool, err error) {
+	resource, sub, _ := strings.Cut(r.resource, "/")
+	of := &authorizationv1.ResourceAttributes{Namespace: r.namespace, Verb: r.verb, Group: r.group, Resource: resource, Subresource: sub}
+	if resource == "namespaces" && r.namespace != "" {
+		of.Name = r.namespace // as the API server asks for a request of this namespace
+	}
+	answer, err := p.Client.Kube.AuthorizationV1().SelfSubjectAccessReviews().Create(p.ctx,
+		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: of}}, metav1.CreateOptions{})
+	if err != nil {
+		return false, err
+	}
+	return answer.Status.Allowed, nil
+}
+
+// may tells whether a right is granted, as far as it was asked for.
+func (p *preflight) may(r []right) bool {
+	return !slices.ContainsFunc(r, func(r right) bool { granted, asked := p.asked[r]; return asked && !granted })
+}

@@ -1,0 +1,104 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
+
+	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+// during runs a trial on a fake cluster whose API server is away for a while,
+// from the first request of a kind on.
+func during(t *testing.T, verb, resource string, away time.Duration) (result.Trial, *fakeCluster, error) {
+	t.Helper()
+	r, pt := runner(record.Solo)
+	f := newFakeCluster()
+	var began time.Time
+	r.Client = &cluster.Client{Kube: f}
+	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	r.Watcher = w
+	f.PrependReactor("*", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if began.IsZero() && a.Matches(verb, resource) {
+			began = time.Now()
+		}
+		// Streams that are open stay open.
+		gone := !began.IsZero() && time.Since(began) < away && a.GetVerb() != "watch"
+		return gone, nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	})
+	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo}
+	got, err := r.Run(t.Context(), pt)
+	return got, f, err
+}
+
+// An API server that is away while a trial is created spoils that trial, and no
+// more; what was created is deleted once it is back.
+func TestOutageWhileCreating(t *testing.T) {
+	t.Parallel()
+	got, f, err := during(t, "create", "jobs", 1200*time.Millisecond)
+	require.NoError(t, err, "the plan goes on")
+	require.Equal(t, result.Invalid, got.Status)
+	require.Contains(t, got.Reason, "cannot create job ")
+	require.Contains(t, got.Reason, "connection refused")
+	require.Contains(t, f.happened(), "delete jobs")
+}
+
+// One that is away while a trial is deleted costs nothing but time.
+func TestOutageWhileDeleting(t *testing.T) {
+	t.Parallel()
+	got, f, err := during(t, "delete-collection", "jobs", 1200*time.Millisecond)
+	require.NoError(t, err)
+	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.Contains(t, f.happened(), "delete jobs")
+}
+
+// A replica that was restarted spoils one trial; the next one is measured with
+// those that are there then.
+func TestDNSIsRenewed(t *testing.T) {
+	t.Parallel()
+	r, pt := runner(record.PeersServer)
+	f := newFakeCluster()
+	r.Client = &cluster.Client{Kube: f}
+	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	r.Watcher = w
+	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.PeersServer}
+	was, lost := r.Resolvers[experiment.Kubeadm131], errors.New("a replica was restarted")
+	changed := true
+	was.Unchanged = func(context.Context) error { return lost }
+	was.Renew = func(context.Context) (Resolver, error) {
+		now := was
+		now.Replicas = []string{"10.0.0.9:1053"}
+		now.Unchanged = func(context.Context) error { return nil }
+		changed = false
+		return now, nil
+	}
+	r.Resolvers[experiment.Kubeadm131] = was
+	got, err := r.Run(t.Context(), pt)
+	require.NoError(t, err)
+	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, lost.Error(), got.Reason)
+	require.False(t, changed)
+	pt.ID = "t002"
+	pt = pt.Renamed("-2")
+	got, err = r.Run(t.Context(), pt)
+	require.NoError(t, err)
+	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.True(t, slices.Contains(r.Resolvers[experiment.Kubeadm131].Replicas, "10.0.0.9:1053"))
+}

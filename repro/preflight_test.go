@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// planned is a session of which nothing but the plan and its texts is used.
+func planned(t *testing.T, args ...string) *session {
+	t.Helper()
+	o, err := parse(args, &bytes.Buffer{})
+	require.NoError(t, err)
+	s := &session{options: o, say: newProgress(&bytes.Buffer{}, len(o.plan.Trials))}
+	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
+	return s
+}
+
+// TestKubeDNSIsOptional where nobody asked for it.
+func TestKubeDNSIsOptional(t *testing.T) {
+	for args, want := range map[string]bool{
+		"--plan=standard":                  true,
+		"--plan=quick":                     true,
+		"--dns=kube-dns":                   false,
+		"--plan=../records/providers.yaml": false,
+	} {
+		s := planned(t, args)
+		require.Equal(t, want, s.optional(experiment.KubeDNS), args)
+		require.False(t, s.optional(experiment.Kubeadm131))
+		s.resume = "dir"
+		require.False(t, s.optional(experiment.KubeDNS))
+	}
+
+	s := planned(t, "--plan=standard")
+	var err error
+	s.folder, err = result.Create(t.TempDir(), s.env.Collected)
+	require.NoError(t, err)
+	s.runner = s.newRunner(nil)
+	require.NoError(t, s.without(experiment.KubeDNS, errors.New("no image")))
+	require.NotContains(t, s.plan.PrivateDNS(), experiment.KubeDNS)
+	require.NoError(t, experiment.Check(s.plan))
+	require.Equal(t, s.plan, s.runner.Plan)
+	require.Equal(t, []string{"The plan's arms with dns kube-dns were left out: no image."}, s.env.Notes)
+	r, err := result.Load(s.folder.Dir())
+	require.NoError(t, err)
+	require.Equal(t, s.plan, r.Plan)
+	require.NoError(t, s.folder.Close())
+}
+
+// granting is what a Role in one namespace allows.
+func granting(t *testing.T, file, namespace string) func(verb, group, resource, in string) bool {
+	t.Helper()
+	text, err := manifests.Text(file)
+	require.NoError(t, err)
+	var role rbacv1.Role
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &role))
+	return func(verb, group, resource, in string) bool {
+		return in == namespace && slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
+			return slices.Contains(r.APIGroups, group) && slices.Contains(r.Resources, resource) && slices.Contains(r.Verbs, verb)
+		})
+	}
+}
+
+// againstFake runs the program against a server.
+func againstFake(t *testing.T, f *fakeAPI, args ...string) (stdout, stderr string, code int, dir string) {
+	t.Helper()
+	kubeconfig(t, f.URL)
+	dir = t.TempDir()
+	stdout, stderr, code = try(t, append(args, "--results", dir, "--pods", "2")...)
+	return stdout, stderr, code, filepath.Join(dir, result.Latest)
+}
+
+// theNamespace is one that somebody has made for the user.
+func (f *fakeAPI) theNamespace(name string) {
+	f.store(placeOf("/api/v1/namespaces/"+name), map[string]any{"apiVersion": "v1", "kind": "Namespace",
+		"metadata": map[string]any{"name": name, "labels": map[string]any{"pod-security.kubernetes.io/enforce": "restricted"}}})
+}
+
+// left returns what is in the server besides what was there before.
+func (f *fakeAPI) left() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []string
+	for p := range maps.Keys(f.objects) {
+		if p.resource != "nodes" && p.resource != "namespaces" {
+			list = append(list, p.resource+" "+p.name)
+		}
+	}
+	return list
+}
+
+// TestARoleIsEnough: under manifests/rbac.yaml alone a plan is carried out, and
+// nothing is left. Whatever else is asked for is refused.
+func TestARoleIsEnough(t *testing.T) {
+	f := newFakeAPI(t)
+	f.theNamespace("demo")
+	f.grants = granting(t, "rbac.yaml", "demo")
+	_, stderr, code, dir := againstFake(t, f, "-n", "demo", "--deliver", "preloaded", "--plan", "quick", "--dns", "cluster,kubeadm-1.32", "--extra", "none,service", "--observer", "peers")
+	require.Equal(t, 0, code, stderr)
+	require.Empty(t, f.left())
+	for _, want := range []string{
+		"\nok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level\n",
+		"\nunknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand\n",
+		"\ndegraded  private dns: this user may not create all that a private DNS consists of (clusterroles (create, get, list, delete), clusterrolebindings (create, get, list, delete) cluster-wide); arms with kubeadm-1.32 are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)\n",
+		"\nplan quick: 2 trials",
+	} {
+		require.Contains(t, stderr, want)
+	}
+	require.Less(t, strings.LastIndex(stderr, "\nplan quick: 2 trials"), strings.Index(stderr, "results go to"), "before anything is created")
+	r, err := result.Load(dir)
+	require.NoError(t, err)
+	require.Len(t, r.Plan.Trials, 2)
+	var env environment.Environment
+	require.NoError(t, yaml.Unmarshal(r.Environment, &env))
+	require.Contains(t, env.Notes[0], "arms with kubeadm-1.32 are left out")
+	require.GreaterOrEqual(t, len(env.Preflight), 8)
+	require.NotContains(t, string(r.Environment), `"u"`)
+}
+
+// TestWithoutTheRole nothing is created.
+func TestWithoutTheRole(t *testing.T) {
+	f := newFakeAPI(t)
+	f.theNamespace("demo")
+	f.grants = func(verb, _, resource, _ string) bool {
+		return verb == "list" || verb == "get" && resource == "namespaces"
+	}
+	_, stderr, code, dir := againstFake(t, f, "-n", "demo", "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--observer", "peers")
+	require.Equal(t, 2, code, stderr)
+	require.NoDirExists(t, dir)
+	require.Empty(t, f.left())
+	require.Contains(t, stderr, "\nkind: Role\n")
+	require.Contains(t, lastLine(stderr), "this user lacks in namespace demo what the plan needs: jobs (create")
+
+	_, stderr, code, _ = againstFake(t, f, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--observer", "peers")
+	require.Equal(t, 2, code, stderr)
+	require.Equal(t, "repro: this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the Role of manifests/rbac.yaml is granted", lastLine(stderr))
+}
+
+// TestRefusedInItsOwnNamespace: what only a namespace that exists can show ends
+// the run before the first trial, and the namespace goes again.
+func TestRefusedInItsOwnNamespace(t *testing.T) {
+	f := newFakeAPI(t)
+	f.instead = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/pods") {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusForbidden)
+		w.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"` + string(metav1.StatusReasonForbidden) + `","code":403,"message":"admission webhook \"w\" denied the request: no owner"}`))
+		return true
+	}
+	_, stderr, code, _ := againstFake(t, f, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--observer", "peers", "--run-id", "r")
+	require.Equal(t, 1, code, stderr)
+	require.Equal(t, `repro: a dry run of creating a pod of job lag-r/lag-r-t001 was refused: "admission webhook \"w\" denied the request: no owner"; have that allowed, or name another namespace with -n`, lastLine(stderr))
+	require.Empty(t, f.left())
+	require.NotContains(t, f.objects, placeOf("/api/v1/namespaces/lag-r"))
+}
+
+// TestResumedPlansAreNotChanged by missing rights.
+func TestResumedPlansAreNotChanged(t *testing.T) {
+	s := planned(t, "--plan", "quick")
+	s.resume = "dir"
+	subject, err := s.subject()
+	require.NoError(t, err)
+	require.True(t, subject.Fixed)
+}
