@@ -9,6 +9,8 @@ IMAGE    := localhost/headless-job-dns-probe:dev
 # What the nodes of a cluster may be.
 ARCHS    := amd64 arm64
 TIME     ?= 60s
+RUNS     ?= 100
+SOAK     ?= 60m
 
 GO      ?= go
 GOBUILD := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags "-s -w"
@@ -23,11 +25,11 @@ ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab r
 LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
-.PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e fuzz lint bench report clean FORCE
+.PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e chaos soak fuzz lint bench report clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s'
+	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=60m'
 
 repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
 	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
@@ -62,8 +64,14 @@ test-lab: ## the lab's own end to end test: up, down, crashes, leftovers (root, 
 
 # Where there is no lab the tests skip and say why, or fail where CI is set.
 e2e: bin/lab bin/repro image ## end to end tests of the reproducer on the lab (root, Linux)
-	$(ON_LAB) $(GO) test -count=1 -timeout 40m -v -skip '^TestBench' ./internal/e2e
+	LAB_SOAK=3m $(ON_LAB) $(GO) test -count=1 -timeout 50m -v -skip '^(TestBench|TestChaos$$)' ./internal/e2e
 	$(if $(ON_LAB),bin/lab leftovers)
+
+chaos: bin/lab bin/repro image ## RUNS runs with a fault each, at a moment drawn from a printed seed (an hour for 100)
+	LAB_CHAOS=$(RUNS) $(ON_LAB) $(GO) test -count=1 -timeout 3h -v -run '^TestChaos$$' ./internal/e2e
+
+soak: bin/lab bin/repro image ## quick trials for SOAK or 200 of them: does the runner grow?
+	LAB_SOAK=$(SOAK) $(ON_LAB) $(GO) test -count=1 -timeout 3h -v -run '^TestSoak$$' ./internal/e2e
 
 bench: bin/lab bin/repro image ## measure what is promised about speed (half an hour)
 	$(GO) test -run '^$$' -bench . ./probe ./internal/judge ./internal/report

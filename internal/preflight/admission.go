@@ -47,8 +47,9 @@ func (p *preflight) namespace() error {
 
 const (
 	// accountPatience is how long a new namespace may take to get its default
-	// account, without which no pod is admitted; usually it takes 0.1 s.
-	accountPatience = 10 * time.Second
+	// account, without which no pod is admitted; usually it takes 0.1 s, and 15 s
+	// more where the controller manager has just lost its lease.
+	accountPatience = 30 * time.Second
 	accountPause    = 100 * time.Millisecond
 )
 

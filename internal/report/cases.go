@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
@@ -228,7 +229,7 @@ func (c *cases) table(d *document, plan experiment.Plan) {
 		}
 		rows = append(rows, row)
 	}
-	above := "Median time and how many trials were later than 1 s; where only some were, the times of both kinds."
+	above := "Median time and how many trials were later than 1 s; where the times fall into two groups, both with their numbers of trials."
 	d.table(rankFindings, "cases", above, rows)
 	var notes []string
 	if n := c.hidden; n > 0 {
@@ -271,14 +272,27 @@ func rowWords(a experiment.Arm, plan experiment.Plan, defined map[string]bool) s
 		names = define(names, fmt.Sprintf("of a Job whose last pod was gone %s before", short(gap)))
 	}
 	if a.Observer == record.Solo {
-		asks = define(asks, "worker: every pod but index 0")
+		asks = define(asks, "worker: every pod but index 0"+timeoutList(plan.Settings.ConnectTimeouts))
 	}
 	return names + "; " + asks + further(a)
 }
 
-// cell shows a regime's times: the median, or, where some trials were late and
-// others not, both kinds apart, for the median is then a time that no trial
-// had.
+// timeoutList says which connect timeouts workers have.
+func timeoutList(of []experiment.Duration) string {
+	var out []string
+	for _, t := range of {
+		out = append(out, timeoutWords(time.Duration(t)))
+	}
+	switch n := len(out); {
+	case n == 0:
+		return ""
+	case n > mostNamed:
+		return fmt.Sprintf("; connect timeouts %s to %s", out[0], out[n-1])
+	}
+	return "; connect timeouts " + strings.Join(out, ", ")
+}
+
+// cell shows a regime's times and how many of them were late.
 func (f seen) cell() string {
 	n := len(f.connected)
 	if n == 0 {
@@ -292,37 +306,43 @@ func (f seen) cell() string {
 		share = "**" + share + "**"
 	}
 	share += undecided(f.undecided)
-	if !f.split() {
-		return f.connected.typical() + ", " + share
+	if low, high := f.connected.groups(); f.split() && len(low) > 0 {
+		return share + ": " + inGroups(low, high)
 	}
-	slow, rest := f.apart()
-	return fmt.Sprintf("%s: %s; others %s", share, slow.ranged(), rest.ranged())
+	return f.connected.typical() + ", " + share
 }
 
 // split tells that some trials were late and others not.
 func (f seen) split() bool { return f.late > 0 && f.late < len(f.connected) }
 
-// apart are the times of the trials that are known to be late, and the others'.
-func (f seen) apart() (slow, rest series) {
-	for _, o := range f.connected {
-		if isLate(o, late) == yes {
-			slow = append(slow, o)
-		} else {
-			rest = append(rest, o)
-		}
-	}
-	return slow, rest
-}
-
-// typical is the median, or the range where the median would be the middle of
-// two times further apart than late.
+// typical is the median, or two groups of times where the median would be
+// between them: a time that no trial had.
 func (s series) typical() string {
-	sorted := slices.SortedFunc(slices.Values(s), func(a, b judge.Outcome) int { return cmp.Compare(a.Value, b.Value) })
-	n := len(sorted)
-	if n > 0 && n%2 == 0 && sorted[n/2].Value-sorted[n/2-1].Value > late {
-		return s.ranged()
+	low, high := s.groups()
+	if len(low) > 0 && len(low) == len(high) {
+		return inGroups(low, high)
 	}
 	return s.medianText()
+}
+
+// groups parts times where two that follow one another are furthest apart; it
+// returns none where that is not more than what counts as a delay.
+func (s series) groups() (low, high series) {
+	sorted := slices.SortedFunc(slices.Values(s), func(a, b judge.Outcome) int { return cmp.Compare(a.Value, b.Value) })
+	at, most := 0, late
+	for i := 1; i < len(sorted); i++ {
+		if gap := sorted[i].Value - sorted[i-1].Value; gap > most {
+			at, most = i, gap
+		}
+	}
+	if at == 0 {
+		return nil, nil
+	}
+	return sorted[:at], sorted[at:]
+}
+
+func inGroups(low, high series) string {
+	return fmt.Sprintf("%d × %s, %d × %s", len(low), low.ranged(), len(high), high.ranged())
 }
 
 // ranged is one time or a range of them.

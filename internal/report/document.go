@@ -131,6 +131,15 @@ func (p part) String() string {
 	return b.String()
 }
 
+// size is how many characters the whole document has.
+func (d *document) size() int {
+	n := 0
+	for _, p := range d.parts {
+		n += utf8.RuneCountInString(p.String())
+	}
+	return n
+}
+
 // fit renders the document within limit characters: lists lose their last rows, the
 // least important list first, each down to leastRows before any goes below.
 func (d *document) fit(limit int) []byte {

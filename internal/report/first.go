@@ -36,13 +36,13 @@ func firstAsked(a experiment.Arm, trials []trial) string {
 	return text + ". Negative: before."
 }
 
-// decider says, where some trials of a solo regime were delayed and others not,
-// whether the first question tells them apart.
-func (f seen) decider() string {
+// firsts are when the first questions were sent, in trials that are known not
+// to be late and in late ones: nothing where the regime is not one of solo
+// workers and fresh names.
+func (f seen) firsts() (start, slice [2]series) {
 	if f.Observer != record.Solo || f.Names != experiment.Fresh {
-		return ""
+		return start, slice
 	}
-	var start, slice [2]series // undelayed, delayed
 	for _, t := range f.trials {
 		o := t.v.Connected.Lag
 		if !o.Known() {
@@ -58,6 +58,31 @@ func (f seen) decider() string {
 			slice[l] = append(slice[l], s)
 		}
 	}
+	return start, slice
+}
+
+// early counts the trials, not late and late, in which the first question came
+// before the leader's process had started, and those of which that is known.
+func (f seen) early() (early, of [2]int) {
+	start, _ := f.firsts()
+	for l, s := range start {
+		for _, o := range s {
+			switch {
+			case o.Value+o.Clock < 0:
+				early[l]++
+				of[l]++
+			case o.Lo-o.Clock >= 0:
+				of[l]++
+			}
+		}
+	}
+	return early, of
+}
+
+// decider says, where some trials of a solo regime were late and others not,
+// whether the first question tells them apart.
+func (f seen) decider() string {
+	start, slice := f.firsts()
 	quick, slow := start[no], start[yes]
 	if len(quick) == 0 || len(slow) == 0 {
 		return ""

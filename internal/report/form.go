@@ -15,9 +15,17 @@ const mostOpen = 13
 
 // Markdown renders report.md: the form of Kubernetes' bug reports, filled in
 // (kubernetes/kubernetes, .github/ISSUE_TEMPLATE/bug-report.yaml), with its
-// headings in its order. It pastes whole into an issue.
+// headings in its order. It pastes whole into an issue. Where it is too long
+// its tables give up their padding before any row is left out.
 func (r *Report) Markdown() []byte {
-	var d document
+	d := r.form(document{})
+	if d.size() > formLimit {
+		d = r.form(document{tight: true})
+	}
+	return d.fit(formLimit)
+}
+
+func (r *Report) form(d document) *document {
 	d.text("### What happened?\n\n")
 	r.opening(&d, true)
 	d.text("### What did you expect to happen?\n\n%s\n\n", r.expected())
@@ -27,7 +35,7 @@ func (r *Report) Markdown() []byte {
 	r.anythingElse(&d)
 	r.environment(&d)
 	d.text("/sig network\n")
-	return d.fit(formLimit)
+	return &d
 }
 
 // Comment renders the shorter form, for an issue that exists.

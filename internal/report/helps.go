@@ -97,7 +97,7 @@ func (r *Report) remedyWords(m analysis.Remedy) string {
 	case experiment.RemedyPublish:
 		return "`publishNotReadyAddresses: true`"
 	case experiment.RemedyLater:
-		return fmt.Sprintf("the first question %s after the process' start", short(r.plan.FirstQuery(with)))
+		return fmt.Sprintf("the first question %[1]s after the process' start, the %[1]s included", short(r.plan.FirstQuery(with)))
 	case experiment.RemedyPause:
 		before, _ := r.plan.GapOf(control)
 		after, _ := r.plan.GapOf(with)

@@ -81,7 +81,7 @@ func TestDecider(t *testing.T) {
 			" In 2 of 2 late trials the first question was sent before index 0's process had started, when its record could not exist (-0.60 s to -0.20 s relative to its start, -0.80 s to its entry in an EndpointSlice); in the other one later (+0.30 s and -0.10 s)."},
 		{"earlier and later", []of{{29, 0.1, -0.5}, {0.4, 0.3, -0.1}, {0.5, 0.5, 0.1}},
 			" In 1 of 1 late trial the first question was sent earlier, relative to index 0's start, than in any other (+0.10 s relative to its start, -0.50 s to its entry in an EndpointSlice); in the other 2 later (+0.30 s to +0.50 s and -0.10 s to +0.10 s)."},
-		{"it does not tell them apart", []of{{29, 0.1, 0}, {30, 0.4, 0}, {0.4, 0.3, 0}}, ""},
+		{"it does not tell them apart", []of{{29, 0.1, 0}, {30, 0.4, 0}, {31, -0.1, 0}, {0.4, 0.3, 0}}, ""},
 		{"all delayed", []of{{29, -0.1, 0}}, ""},
 		{"none delayed", []of{{0.2, 0.1, 0}}, ""},
 	} {
@@ -95,6 +95,10 @@ func TestDecider(t *testing.T) {
 				f.trials = append(f.trials, trial{v: &judge.Verdict{Connected: judge.Timing{Lag: at(x.connected)}, FirstAsked: &judge.FirstAsked{Start: at(x.start), Slice: at(x.slice)}}})
 			}
 			require.Equal(t, tc.want, f.decider())
+			if tc.name == "it does not tell them apart" {
+				early, of := f.early()
+				require.Equal(t, [2][2]int{{0, 1}, {1, 3}}, [2][2]int{early, of})
+			}
 			f.Names = experiment.Reused
 			require.Empty(t, f.decider())
 		})

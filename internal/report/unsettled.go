@@ -8,7 +8,6 @@ import (
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/hypothesis"
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/stats"
 )
 
@@ -72,11 +71,12 @@ func (r *Report) open(c *cases) string {
 func (f seen) misfits(letter string) string {
 	var out []string
 	if f.split() && f.decider() == "" {
-		text := fmt.Sprintf("case %s: what tells the late trials (%d) from the others (%d) was not found", letter, f.late, len(f.connected)-f.late)
-		if f.Observer == record.Solo && f.Names == experiment.Fresh {
-			text += "; whether the first question came before index 0 had started does not"
+		if early, of := f.early(); of[yes]*of[no] > 0 {
+			out = append(out, fmt.Sprintf("case %s: the first question came before index 0's process had started in %d of %s and in %d of %s, so that it alone does not decide",
+				letter, early[yes], some(of[yes], "late trial"), early[no], some(of[no], "other")))
+		} else {
+			out = append(out, fmt.Sprintf("case %s: what tells the late trials (%d) from the others (%d) was not found", letter, f.late, len(f.connected)-f.late))
 		}
-		out = append(out, text)
 	}
 	if parts, n := f.elsewhere(); len(parts) > 0 {
 		out = append(out, fmt.Sprintf("case %s: of %s most of the time went elsewhere in %s", letter, some(f.late, "late trial"), capped(mostNamed, parts, func(p judge.Part) string {

@@ -121,6 +121,9 @@ volumePluginDir: /var/lib/kubelet/volume-plugins
 # As kind has it: the disk is the machine's and may be nearly full for reasons
 # of its own, and an image that is collected cannot be fetched again.
 imageGCHighThresholdPercent: 100
+# An image that was loaded under one name and pulled under another would have to
+# be pulled under both (KEP-2535); what is loaded here is in no registry.
+imagePullCredentialsVerificationPolicy: NeverVerify
 evictionHard:
   memory.available: "0%"
   nodefs.available: "0%"
