@@ -36,7 +36,7 @@ func (p *preflight) dns() error {
 		text += fmt.Sprintf(", none of %d replicas ready: `kubectl get pods -n %s` says more", len(d.NotReady), kubeSystem)
 	}
 	if c := d.Parsed; c != nil {
-		text += fmt.Sprintf("; its Corefile keeps addresses of %s for %d s and denials for %d s", c.Domain, c.Success, c.Denial)
+		text += fmt.Sprintf("; its Corefile, for %s: addresses %s, denials %s", c.Domain, kept(c.Success), kept(c.Denial))
 	} else if state == environment.Met || state == environment.Untold {
 		text += "; how it caches a pod finds out"
 	}
@@ -48,6 +48,14 @@ func (p *preflight) dns() error {
 		p.say(environment.Untold, "dns", "observer %s asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing", record.PeersServer)
 	}
 	return nil
+}
+
+// kept says for how many seconds a cache keeps something.
+func kept(seconds int) string {
+	if seconds == 0 {
+		return "not cached"
+	}
+	return fmt.Sprintf("cached for up to %d s", seconds)
 }
 
 // addresses says of which family the pods and their records are. A headless

@@ -160,7 +160,7 @@ func TestNothingInTheWay(t *testing.T) {
 		"ok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level",
 		"ok        admission: dry runs of what the plan creates were admitted (13)",
 		"ok        capacity: 2 nodes take pods (amd64); the 9 pods that are there at a time fit",
-		"ok        dns: CoreDNS, 2 ready replicas; its Corefile keeps addresses of cluster.local for 30 s and denials for 30 s",
+		"ok        dns: CoreDNS, 2 ready replicas; its Corefile, for cluster.local: addresses cached for up to 30 s, denials cached for up to 30 s",
 		"ok        addresses: IPv4 (by dry run); A is asked for",
 	}, lines(r))
 
