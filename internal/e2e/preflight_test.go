@@ -59,7 +59,12 @@ func theirNamespace(t *testing.T, name string) {
 func TestUnderTheRoleAlone(t *testing.T) {
 	onLab(t)
 	theirNamespace(t, "their-plan")
+	// Who may not read kube-system cannot know which CoreDNS is on the nodes,
+	// and the lab has no registry to take another from.
+	coredns, err := kube(t).AppsV1().Deployments("kube-system").Get(t.Context(), "coredns", metav1.GetOptions{})
+	require.NoError(t, err)
 	o := repro(t, "-n", "their-plan", "--as", somebody, "--deliver", "configmap", "--base-image", busyboxImage,
+		"--dns-image", coredns.Spec.Template.Spec.Containers[0].Image,
 		"--plan", "quick", "--dns", "cluster,kubeadm-1.31,kubeadm-1.32", "--observer", "peers,solo", "--connect", "name,address", "--extra", "none,member-pod", "--pods", "3")
 	require.Equal(t, 0, o.code)
 	nothingLeft(t)
