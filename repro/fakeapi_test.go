@@ -121,9 +121,7 @@ func (f *fakeAPI) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.headers = nil
-	for i := range f.events {
-		f.events[i].text = nil
-	}
+	f.events = make([]fakeEvent, len(f.events)) // a watch may still read the old ones
 }
 
 // remove takes away an object and what goes with it: what is in a namespace,
@@ -356,7 +354,7 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request, of place, match 
 	fmt.Sscan(r.URL.Query().Get("resourceVersion"), &next)
 	for {
 		f.mu.Lock()
-		events, more := f.events[next:], f.more
+		events, more := slices.Clone(f.events[next:]), f.more // forget works on the original
 		next += len(events)
 		f.mu.Unlock()
 		for _, e := range events {
