@@ -242,7 +242,9 @@ func TestOwnNamespace(t *testing.T) {
 	nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
 		require.Equal(t, result.Complete, v.Status, v.Reasons)
-		require.Nil(t, v.Gap, "none was kept")
+		// Nothing was waited for: the old pods may end after the first question.
+		require.NotNil(t, v.Gap)
+		require.Less(t, *v.Gap, 2*time.Second)
 		require.NotEmpty(t, v.Left)
 	}
 	_, err = k.CoreV1().ConfigMaps(ns).Get(ctx, "theirs", metav1.GetOptions{})
