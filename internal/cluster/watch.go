@@ -299,6 +299,19 @@ func (o *Observation) JobGone() bool {
 	return slices.ContainsFunc(o.events, func(s stamped) bool { return s.Object == "job" && s.What == result.Deleted })
 }
 
+// Lost names an object that was deleted; empty while there is none. Slices do
+// not count: their controller deletes and makes them as it likes.
+func (o *Observation) Lost() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.events {
+		if s.What == result.Deleted && s.Object != "endpointslice" {
+			return s.Object + " " + s.Name
+		}
+	}
+	return ""
+}
+
 // Stuck returns a sentence about a pod that cannot start, and what to do;
 // empty while there is none.
 func (o *Observation) Stuck() string {

@@ -50,7 +50,7 @@ var faults = []fault{
 	{name: "probe killed", phases: trialsOnly, spoils: true, strike: killProbe},
 	{name: "pod deleted", phases: trialsOnly, spoils: true, strike: deletePod},
 	{name: "pod evicted", phases: trialsOnly, spoils: true, short: true, strike: evictPod},
-	{name: "namespace deleted", spoils: true, strike: deleteNamespace},
+	{name: "namespace deleted", strike: deleteNamespace},
 	{name: "DNS replicas restarted", phases: trialsOnly, spoils: true, dns: experiment.Kubeadm132, strike: restartDNS},
 	{name: "DNS replica stopped", phases: trialsOnly, dns: experiment.Kubeadm132, strike: stopDNS},
 	{name: "DNS answers SERVFAIL", phases: trialsOnly, dns: experiment.Kubeadm132, strike: badDNS("servfail")},

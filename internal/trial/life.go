@@ -62,6 +62,9 @@ func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observatio
 	logs := follow(ctx, l.owner.Namespace, l.c.Log)
 	defer logs.cancel()
 	err = l.watch(ctx, run.Zero, obs, logs)
+	if lost := obs.Lost(); lost != "" && err == nil {
+		err = fmt.Errorf("%s in namespace %s was deleted by somebody while it was needed", lost, l.owner.Namespace)
+	}
 	run.Events = obs.Events(run.Zero)
 	run.Pods = logs.collect(run.Zero, obs.Pods())
 	return run, obs, err

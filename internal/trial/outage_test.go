@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	k8stesting "k8s.io/client-go/testing"
 
 	"headless-job-dns/internal/cluster"
@@ -101,4 +102,26 @@ func TestDNSIsRenewed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, result.Complete, got.Status, got.Reason)
 	require.True(t, slices.Contains(r.Resolvers[experiment.Kubeadm131].Replicas, "10.0.0.9:1053"))
+}
+
+// A Service that somebody deletes takes its names along: whatever the probes
+// found, it is not what the trial is about.
+func TestServiceIsDeletedUnderUs(t *testing.T) {
+	t.Parallel()
+	r, pt := runner(record.Solo)
+	f := newFakeCluster()
+	f.PrependReactor("create", "jobs", func(k8stesting.Action) (bool, runtime.Object, error) {
+		f.Tracker().Delete(schema.GroupVersionResource{Version: "v1", Resource: "services"}, r.Namespace, pt.Service)
+		return false, nil, nil
+	})
+	r.Client = &cluster.Client{Kube: f}
+	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	r.Watcher = w
+	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo}
+	got, err := r.Run(t.Context(), pt)
+	require.NoError(t, err)
+	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, "service "+pt.Service+" in namespace "+r.Namespace+" was deleted by somebody while it was needed", got.Reason)
 }
