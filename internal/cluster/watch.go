@@ -324,11 +324,11 @@ func (o *Observation) Stuck() string {
 			}
 			switch w.Reason {
 			case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
-				if cs.Name == manifests.UnpackContainer {
+				if manifests.Delivered(&p.Spec) {
 					return fmt.Sprintf("pod %s cannot get the image %s (%s), on which the probe is unpacked: name one that has a shell and that the nodes can pull with --base-image", name, cs.Image, w.Reason)
 				}
 				return fmt.Sprintf("pod %s cannot get its image %s (%s): load it onto the nodes (`make image` builds it) or name one they can pull with --image", name, cs.Image, w.Reason)
-			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff":
+			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError", "CrashLoopBackOff":
 				why := w.Message
 				// What a container that ended said of it, if anything.
 				if last := cs.LastTerminationState.Terminated; last != nil && last.Message != "" {

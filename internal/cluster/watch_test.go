@@ -127,18 +127,18 @@ func TestStuckUnpacking(t *testing.T) {
 		"on which the probe is unpacked: name one that has a shell and that the nodes can pull with --base-image": func(cs *corev1.ContainerStatus) {
 			cs.State.Waiting.Reason = "ErrImagePull"
 		},
-		"cannot start its container unpack: CrashLoopBackOff: no probe for armv7l; `kubectl": func(cs *corev1.ContainerStatus) {
+		"cannot start its container probe: CrashLoopBackOff: no probe for armv7l; `kubectl": func(cs *corev1.ContainerStatus) {
 			cs.State.Waiting.Reason, cs.State.Waiting.Message = "CrashLoopBackOff", "back-off 10s"
 			cs.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Message: "no probe for armv7l\n"}
 		},
 	} {
 		w := &Watcher{trials: map[string]*Observation{}}
 		o := w.Observe("t001")
-		cs := corev1.ContainerStatus{Name: manifests.UnpackContainer, Image: "shell:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
+		cs := corev1.ContainerStatus{Name: manifests.ProbeContainer, Image: "shell:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}}}
 		change(&cs)
 		w.note(jobPod(func(p *corev1.Pod) {
-			p.Status.InitContainerStatuses = []corev1.ContainerStatus{cs}
-			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: manifests.ProbeContainer, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}}}
+			p.Spec.Volumes = []corev1.Volume{{Name: "pieces"}}
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{cs}
 		}), false)
 		require.Contains(t, o.Stuck(), want)
 	}

@@ -28,9 +28,9 @@ const (
 	Preloaded Way = "preloaded"
 	// Image: the nodes pull the image.
 	Image Way = "image"
-	// ConfigMap: the program comes in ConfigMaps, and an init container on a
-	// public image with a shell puts it together. This takes no registry, no
-	// right beyond the namespace, and a second or two of each pod's start.
+	// ConfigMap: the program comes in ConfigMaps, and each pod puts it together
+	// on a public image with a shell (manifests/delivered-pod.yaml). This takes
+	// no registry and no right beyond the namespace.
 	ConfigMap Way = "configmap"
 )
 

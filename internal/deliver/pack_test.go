@@ -74,13 +74,13 @@ func TestPackSaysWhyNot(t *testing.T) {
 	require.ErrorContains(t, err, "mips")
 }
 
-// script is what the pods run, with a folder in the root's place.
-func script(t *testing.T, root string) *exec.Cmd {
+// script is what the pods run, with a folder in the root's place and arguments
+// for the probe.
+func script(t *testing.T, root string, args ...string) *exec.Cmd {
 	t.Helper()
 	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: "lag", Service: "headless", Probe: manifests.Probe{Pieces: []string{"p"}}, Pods: 1})
 	require.NoError(t, err)
-	unpack := job.Spec.Template.Spec.InitContainers[0]
-	argv := append(slices.Clone(unpack.Command), unpack.Args...)
+	argv := append(slices.Clone(job.Spec.Template.Spec.Containers[0].Command), args...)
 	for i := range argv {
 		argv[i] = strings.NewReplacer("/pieces/", root+"/pieces/", "cd /program", "cd "+root+"/program").Replace(argv[i])
 	}
@@ -117,23 +117,20 @@ func TestUnpack(t *testing.T) {
 	machine, err := exec.Command("uname", "-m").Output()
 	require.NoError(t, err)
 	// A shell program longer than ten pieces, so that their order is tried.
-	program := append([]byte("#!/bin/sh\necho it runs\nexit\n"), incompressible(11*pieceSize)...)
+	program := append([]byte("#!/bin/sh\necho $0 runs: \"$@\"\nexit\n"), incompressible(11*pieceSize)...)
 	root := mount(t, pack(t, []string{"amd64", "arm64", "ppc64le", "s390x", "riscv64"}, program))
 	first := filepath.Join(root, "pieces", strings.TrimSpace(string(machine))+".gz.00")
 	if _, err := os.Stat(first); err != nil {
 		t.Skipf("nothing is delivered to a %s", machine)
 	}
-	for range 2 { // again, as when a pod's sandbox is made anew
-		out, err := script(t, root).CombinedOutput()
+	for range 2 { // again, as when the container is started anew
+		out, err := script(t, root, "--pods=4", "two words").CombinedOutput()
 		require.NoError(t, err, "%s", out)
+		require.Equal(t, "./probe runs: --pods=4 two words\n", string(out), "and nothing else gets into the log")
 		got, err := os.ReadFile(filepath.Join(root, "program", "probe"))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(program, got))
 	}
-	out, err := exec.Command(filepath.Join(root, "program", "probe")).CombinedOutput()
-	require.NoError(t, err)
-	require.Equal(t, "it runs\n", string(out))
-
 	good, err := os.ReadFile(first)
 	require.NoError(t, err)
 	spoil := func(name string, change func()) {

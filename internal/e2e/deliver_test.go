@@ -118,7 +118,7 @@ func TestDeliverOnAnImageThatDoesNot(t *testing.T) {
 	require.NoError(t, err)
 	for name, tc := range map[string]struct{ image, want string }{
 		"there is none":   {"lab.local/none:1", "name one that has a shell and that the nodes can pull with --base-image"},
-		"it has no shell": {coredns.Spec.Template.Spec.Containers[0].Image, "cannot start its container unpack"},
+		"it has no shell": {coredns.Spec.Template.Spec.Containers[0].Image, "cannot start its container probe"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := repro(t, "--deliver", "configmap", "--base-image", tc.image, "--plan", "quick", "--dns", "cluster")
