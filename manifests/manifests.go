@@ -125,6 +125,11 @@ func load(file string) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decode(file, b)
+}
+
+// decode is load with the file's text.
+func decode(file string, b []byte) ([]Object, error) {
 	var objs []Object
 	for i, doc := range bytes.Split(b, []byte("\n---\n")) {
 		var tm metav1.TypeMeta
