@@ -55,7 +55,7 @@ func lab(t *testing.T, args ...string) {
 }
 
 // newStand brings up a private CoreDNS with the kubeadm-1.31 Corefile, altered.
-func newStand(t *testing.T, name string, corefile func(string) string, deployment func(*appsv1.Deployment)) *stand {
+func newStand(t *testing.T, name string, in injection) *stand {
 	t.Helper()
 	ctx := t.Context()
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil)
@@ -88,14 +88,18 @@ func newStand(t *testing.T, name string, corefile func(string) string, deploymen
 		switch o := o.(type) {
 		case *corev1.ConfigMap:
 			text := strings.Replace(o.Data["Corefile"], "errors", "errors\n    log", 1)
-			if corefile != nil {
-				text = corefile(text)
+			if in.corefile != nil {
+				text = in.corefile(text)
 			}
 			o.Data["Corefile"] = text
 		case *appsv1.Deployment:
 			s.dns = o.Name
-			if deployment != nil {
-				deployment(o)
+			if in.server != nil {
+				in.server(o)
+			}
+		case *corev1.Service:
+			if in.service != nil {
+				in.service(o)
 			}
 		}
 		require.NoError(t, c.Create(ctx, o))

@@ -32,6 +32,7 @@ type injection struct {
 	success, denial time.Duration    // for how long that keeps them
 	before          func(*testing.T) // anything else
 	server          func(*appsv1.Deployment)
+	service         func(*corev1.Service) // the servers' one
 	job             func(*batchv1.Job)
 	prepare         func(*testing.T, *stand)                  // before the trial; it cleans up by t.Cleanup
 	during          func(context.Context, *testing.T, *stand) // beside the trial, until it returns or the context ends
@@ -150,11 +151,19 @@ var injections = []injection{
 	},
 	{
 		name: "stale record in one replica", part: judge.PartStale, arm: reusedArm, corefile: caching(20, 0), success: 20 * time.Second,
-		// A restart empties the other replica's cache.
+		// Every pod asks the replica on its own node, or the next question would
+		// go to the other one and end the matter.
+		service: func(s *corev1.Service) { s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicyLocal) },
+		// A restart empties one replica's cache.
 		gap: func(t *testing.T, s *stand) {
+			name := s.servers()[1].Name
 			for _, pid := range processes(t, s.servers()[1]) {
 				require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 			}
+			require.Eventually(t, func() bool {
+				p, err := s.c.Kube.CoreV1().Pods(s.namespace).Get(t.Context(), name, metav1.GetOptions{})
+				return err == nil && len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].RestartCount == 1 && p.Status.ContainerStatuses[0].Ready
+			}, 15*time.Second, 50*time.Millisecond, "pod %s/%s serves again", s.namespace, name)
 		},
 	},
 }

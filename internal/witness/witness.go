@@ -26,6 +26,12 @@ type Span struct{ From, To time.Time }
 // Known tells whether it happened at all.
 func (s Span) Known() bool { return !s.To.IsZero() }
 
+// Earliest is when it happened at the earliest.
+func (s Span) Earliest() time.Time { return s.From }
+
+// Latest is when it happened at the latest.
+func (s Span) Latest() time.Time { return s.To }
+
 // Off is how far t is from the span: zero inside it.
 func (s Span) Off(t time.Time) time.Duration {
 	switch {
