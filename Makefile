@@ -10,6 +10,9 @@ IMAGE    := localhost/headless-job-dns-probe:dev
 ARCHS    := amd64 arm64
 TIME     ?= 60s
 RUNS     ?= 100
+# kind's own where they are empty.
+NODE_IMAGE  ?=
+KIND_CONFIG ?=
 SOAK     ?= 60m
 
 GO      ?= go
@@ -25,14 +28,17 @@ ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab r
 LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
-.PHONY: help repro image lab-up lab-down lab-status test test-unit test-lab e2e chaos soak fuzz lint bench report clean FORCE
+.PHONY: help repro kind-repro image lab-up lab-down lab-status test test-unit test-lab e2e chaos soak fuzz lint bench report clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=60m'
+	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=60m  NODE_IMAGE= KIND_CONFIG='
 
 repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
 	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
+
+kind-repro: bin/repro image ## run PLAN on a cluster that kind makes (docker, podman or nerdctl) and deletes again
+	bin/repro kind --plan $(PLAN) --probe-archive bin/probe.tar $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) $(if $(KIND_CONFIG),--kind-config $(KIND_CONFIG)) $(ARGS)
 
 image: bin/image $(ARCHS:%=bin/%/probe) ## build the probe's image for all architectures: bin/probe.tar to load, bin/probe.oci to push
 	bin/image --name $(IMAGE) -o bin/probe.tar --layout bin/probe.oci $(ARCHS:%=bin/%/probe)

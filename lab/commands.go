@@ -27,6 +27,7 @@ var commands = map[string]func(ctx context.Context, args []string, stdout, stder
 	"status":    runStatus,
 	"load":      runLoad,
 	"run":       runRun,
+	"build":     runBuild,
 	"leftovers": runLeftovers,
 	"signal":    runSignal,
 	"restart":   runRestart,
@@ -194,6 +195,22 @@ func runLoad(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	return lab.Load(ctx, f.Args()...)
+}
+
+// runBuild prints the folder alone on stdout, for whoever makes something else
+// of the programs.
+func runBuild(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := newFlags("build", stderr)
+	lab, err := f.open(args, stderr)
+	if err != nil {
+		return err
+	}
+	tools, err := lab.Build(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, tools.Dir)
+	return nil
 }
 
 func runLeftovers(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -83,6 +83,7 @@ const usage = `A throw-away Kubernetes cluster on this machine.
   lab load IMAGE.tar...                             import images on every node
   lab run [--keep] [--nodes 2] [--cluster-dns ...] [--load IMAGE.tar] -- COMMAND...
                                                     up, COMMAND with KUBECONFIG, down; COMMAND's exit code
+  lab build                                         build the cluster's programs, print their folder
   lab leftovers                                     what of it is on the machine; exit code 1 when anything
 
 To disturb it:
@@ -108,7 +109,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, run, leftovers, signal, restart and exec", args[0])}
+		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, run, build, leftovers, signal, restart and exec", args[0])}
 	}
 	return command(ctx, args[1:], stdout, stderr)
 }

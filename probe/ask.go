@@ -29,6 +29,10 @@ const (
 	ednsSize = 1232
 	// maxAddrs bounds what is kept of an answer.
 	maxAddrs = 16
+	// maxTCP is how many answers are read over TCP at once. Each may be of
+	// 64 KiB, and of ten times that when it is taken apart; a pod has 64 MiB.
+	// The names that are asked for have answers that fit into a packet.
+	maxTCP = 16
 )
 
 // question is one question to one server.
@@ -101,7 +105,7 @@ func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question, limi
 			continue
 		}
 		if r.Truncated {
-			if r, err = askTCP(ctx, server, m, wire, until); err != nil {
+			if r, err = p.askTCP(ctx, server, m, wire, until); err != nil {
 				return fail(record.Error, "tcp: "+cause(err))
 			}
 			t = p.now()
@@ -112,8 +116,16 @@ func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question, limi
 }
 
 // askTCP repeats a question whose answer did not fit into a packet.
-func askTCP(ctx context.Context, server netip.AddrPort, m *dns.Msg, wire []byte, until time.Time) (*dns.Msg, error) {
-	dialer := net.Dialer{Deadline: until, KeepAlive: -1}
+func (p *probe) askTCP(ctx context.Context, server netip.AddrPort, m *dns.Msg, wire []byte, until time.Time) (*dns.Msg, error) {
+	ctx, stop := context.WithDeadline(ctx, until)
+	defer stop()
+	select {
+	case p.tcp <- struct{}{}:
+		defer func() { <-p.tcp }()
+	case <-ctx.Done():
+		return nil, os.ErrDeadlineExceeded
+	}
+	dialer := net.Dialer{KeepAlive: -1}
 	c, err := dialer.DialContext(ctx, "tcp", server.String())
 	if err != nil {
 		return nil, err

@@ -18,9 +18,12 @@ func (p *probe) start() *record.Start {
 		Namespace: c.namespace, Job: c.job, Service: c.service,
 		Pod: c.pod, UID: c.uid, Node: c.node, Index: c.index, Pods: c.pods, Domain: p.domain,
 		Addresses: p.addrs, Wall: p.zero.UnixNano(), Boot: procLine("sys/kernel/random/boot_id"), Age: p.age(),
-		Interval: int64(c.interval), Deadline: int64(c.deadline), FirstQueryAfter: int64(c.firstQueryAfter),
+		Interval: int64(p.interval()), Deadline: int64(c.deadline), FirstQueryAfter: int64(c.firstQueryAfter),
 		Resolv: p.resolv, Kernel: procLine("sys/kernel/osrelease"),
 		SynRetries: procInt("sys/net/ipv4/tcp_syn_retries"), SynLinearRetries: procInt("sys/net/ipv4/tcp_syn_linear_timeouts"),
+	}
+	if c.observer == record.Peers || c.observer == record.PeersServer {
+		s.Sample = c.sample
 	}
 	if c.observer == record.Solo {
 		s.ConnectTimeout = int64(c.connectTimeout())

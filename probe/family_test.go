@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 	"github.com/stretchr/testify/require"
@@ -59,7 +62,7 @@ func TestIPv6Only(t *testing.T) {
 			if observer == "prime" {
 				index = 0
 			}
-			p := startWith(t, func(p *probe) { p.hasIPv6, p.oneType = true, dns.TypeAAAA }, append(args(t, index, 2, port, s.addr), "--observer="+observer)...)
+			p := startWith(t, func(p *probe) { p.hasIPv6, p.hasIPv4, p.oneType = true, false, dns.TypeAAAA }, append(args(t, index, 2, port, s.addr), "--observer="+observer)...)
 			log := p.log()
 			p.release() // the next one has its port
 			done, _ := log.Done()
@@ -82,6 +85,86 @@ func TestIPv6Only(t *testing.T) {
 				require.Equal(t, "::1", dials(log)[0].Dial.Addr)
 				require.NotZero(t, done.Reached)
 			}
+		})
+	}
+}
+
+// Where nothing else is said the probe can be reached at addresses of either
+// family, and tells who called without the mapping of one into the other.
+func TestListensOnBothFamilies(t *testing.T) {
+	l, err := listen(context.Background(), &config{})
+	require.NoError(t, err)
+	defer l.Close()
+	from := make(chan netip.Addr, 1)
+	go serve(l, leader, func(a netip.Addr) { from <- a })
+	port := l.Addr().(*net.TCPAddr).Port
+	for _, addr := range []string{"127.0.0.1", "::1"} {
+		c, err := net.Dial("tcp", net.JoinHostPort(addr, strconv.Itoa(port)))
+		if err != nil && addr == "::1" {
+			t.Skip("no IPv6 on loopback:", err)
+		}
+		require.NoError(t, err)
+		who, err := readWho(c)
+		require.NoError(t, err)
+		require.Equal(t, leader.Job, who.Job)
+		require.Equal(t, addr, (<-from).String())
+		c.Close()
+	}
+}
+
+// An address is handed over as it is, of whichever family.
+func TestByAddressIPv6(t *testing.T) {
+	port, socket := freePort(t), socketOf(t)
+	l, err := net.Listen("tcp", fmt.Sprint("[::1]:", port))
+	if err != nil {
+		t.Skip("no IPv6 on loopback:", err)
+	}
+	defer l.Close()
+	go serve(l, leader, func(netip.Addr) {})
+	s := serveDNS(t, newZone().handle)
+	p := startByAddress(t, socket, args(t, 1, 4, port, s.addr)...)
+	tell(t, socket, "::1")
+	log := p.log()
+	require.Len(t, answers(log), 1)
+	a := answers(log)[0].Answer
+	require.Equal(t, "AAAA", a.Type)
+	require.Equal(t, []string{"::1"}, a.Addrs)
+	require.Equal(t, record.Connected, dials(log)[0].Dial.Outcome)
+	done, _ := log.Done()
+	require.Equal(t, "complete", done.Reason)
+	require.Empty(t, s.questions())
+}
+
+// Peers ask for what they could connect by, and for both families half as often
+// each: what a DNS server gets is bounded by questions, not by streams.
+func TestPeersAskForTheirFamilies(t *testing.T) {
+	for name, c := range map[string]struct {
+		four, six bool
+		types     []uint16
+		interval  time.Duration
+	}{
+		"IPv4":       {true, false, []uint16{dns.TypeA}, 20 * time.Millisecond},
+		"IPv6":       {false, true, []uint16{dns.TypeAAAA}, 20 * time.Millisecond},
+		"dual-stack": {true, true, []uint16{dns.TypeA, dns.TypeAAAA}, 40 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serveDNS(t, newZone().handle) // without a name, so that all go on asking
+			p := startWith(t, func(p *probe) { p.hasIPv4, p.hasIPv6 = c.four, c.six }, append(args(t, 1, 2, freePort(t), s.addr), "--observer=peers", "--deadline=400ms")...)
+			log := p.log()
+			require.Equal(t, int64(c.interval), log.Start().Interval)
+			asked := map[uint16]int{}
+			for _, q := range s.questions() {
+				asked[q.typ]++
+			}
+			require.Len(t, asked, len(c.types))
+			sum := 0
+			for _, typ := range c.types {
+				require.NotZero(t, asked[typ], typ)
+				sum += asked[typ]
+			}
+			// Two names, 20 ms, 400 ms: 20 questions each, besides the first.
+			require.LessOrEqual(t, sum, 2*20+2*len(c.types))
 		})
 	}
 }

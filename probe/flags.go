@@ -40,7 +40,8 @@ type config struct {
 	job, service, namespace string
 	pod, uid, node          string
 	pods, index             int
-	domain                  string // as given; empty: from resolv.conf
+	sample                  record.Sample // for whom to ask; not for solo, prime and caching
+	domain                  string        // as given; empty: from resolv.conf
 	observer                record.Observer
 	interval                time.Duration
 	deadline                time.Duration
@@ -82,6 +83,8 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.StringVar(&cfg.namespace, "namespace", getenv("NAMESPACE"), "`name` of the namespace (default $NAMESPACE)")
 	fs.Func("pods", "`number` of the Job's pods", intInto(&cfg.pods, 1, maxPods))
 	fs.Func("index", "this pod's `number`, from 0 (default $JOB_COMPLETION_INDEX)", intInto(&cfg.index, 0, maxPods-1))
+	fs.Func("peers", "`number` of others that each pod asks for, drawn from --seed, with observer peers and peers+server (default 0: all)", intInto(&cfg.sample.Peers, 0, maxPods-1))
+	fs.Uint64Var(&cfg.sample.Seed, "seed", 0, "`number` that --peers draws from, the same in all pods (default 0)")
 	fs.StringVar(&cfg.domain, "domain", "", "cluster `domain` (default: from resolv.conf, else cluster.local)")
 	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime or caching (default peers)", cfg.setObserver)
 	fs.Func("interval", "`time` between questions of one stream (default: 20ms, or so that a DNS server gets 1000 a second from all pods together)", durationInto(&cfg.interval))
@@ -171,6 +174,9 @@ func (cfg *config) complete() error {
 	if cfg.index < 0 || cfg.index >= cfg.pods {
 		return usagef("invalid value \"%d\" for flag -index: want 0 to %d, the number of pods less one", cfg.index, cfg.pods-1)
 	}
+	if cfg.sample.Peers >= max(cfg.pods, 1) {
+		return usagef("invalid value \"%d\" for flag -peers: want 0 to %d, the number of other pods", cfg.sample.Peers, cfg.pods-1)
+	}
 	if cfg.firstQueryAfter >= cfg.deadline {
 		return usagef("invalid value %q for flag -first-query-after: want less than the deadline, %s", cfg.firstQueryAfter, cfg.deadline)
 	}
@@ -190,7 +196,7 @@ func (cfg *config) complete() error {
 		}
 	}
 	if cfg.interval == 0 {
-		cfg.interval = time.Duration(experiment.Interval(cfg.pods, defaultQPS))
+		cfg.interval = time.Duration(experiment.Interval(cfg.pods, cfg.sample.Peers, defaultQPS))
 	}
 	return nil
 }

@@ -9,10 +9,13 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/miekg/dns"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/record"
@@ -175,4 +178,136 @@ func TestHostileOverTCP(t *testing.T) {
 			require.LessOrEqual(t, len(a.Addrs), maxAddrs)
 		})
 	}
+}
+
+// However many names have huge answers, few are in memory at once.
+func TestHugeAnswersTogether(t *testing.T) {
+	p := testProbe(t)
+	var now, most atomic.Int32
+	s := serveDNS(t, func(w dns.ResponseWriter, r *dns.Msg) {
+		m := new(dns.Msg).SetReply(r)
+		if m.Truncated = w.LocalAddr().Network() == "udp"; !m.Truncated {
+			for n := now.Add(1); ; {
+				if was := most.Load(); n <= was || most.CompareAndSwap(was, n) {
+					break
+				}
+			}
+			time.Sleep(5 * time.Millisecond) // for others to come
+			now.Add(-1)
+			m.Answer = []dns.RR{addressRecord(fqdn(0), "10.0.0.1", 1)}
+		}
+		w.WriteMsg(m)
+	})
+	var asking sync.WaitGroup
+	for range 10 * maxTCP {
+		asking.Go(func() {
+			a, _, _ := p.ask(context.Background(), netip.MustParseAddrPort(s.addr), askA, patient)
+			assert.Equal(t, record.Address, a.Class, a.Err)
+		})
+	}
+	asking.Wait()
+	require.LessOrEqual(t, most.Load(), int32(maxTCP))
+	require.Greater(t, most.Load(), int32(1))
+}
+
+// Whatever the server does and whatever is asked, a probe ends by its deadline
+// with a log that is whole and no longer than a log may be.
+func TestHostileServersAndWholeRuns(t *testing.T) {
+	var made atomic.Uint32
+	elsewhere := func() dns.RR { // refused at once: nobody listens on the rest of loopback
+		n := made.Add(1)
+		return addressRecord(fqdn(0), fmt.Sprintf("127.%d.%d.%d", 1+n>>16%250, n>>8%256, n%256), n)
+	}
+	servers := map[string]string{"drops over TCP": drips(t)}
+	for name, handle := range map[string]dns.HandlerFunc{
+		"silence": func(dns.ResponseWriter, *dns.Msg) {},
+		"a new address each time": func(w dns.ResponseWriter, r *dns.Msg) {
+			m := new(dns.Msg).SetReply(r)
+			for range 20 {
+				m.Answer = append(m.Answer, elsewhere())
+			}
+			w.WriteMsg(m)
+		},
+		"another code each time": func(w dns.ResponseWriter, r *dns.Msg) {
+			w.WriteMsg(new(dns.Msg).SetRcode(r, int(made.Add(1)%16)))
+		},
+		"aliases without end": func(w dns.ResponseWriter, r *dns.Msg) {
+			m, name := new(dns.Msg).SetReply(r), r.Question[0].Name
+			for range 20 {
+				next := fmt.Sprintf("a%d.x.", made.Add(1))
+				m.Answer = append(m.Answer, &dns.CNAME{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: 1}, Target: next})
+				name = next
+			}
+			w.WriteMsg(m)
+		},
+		"compression in circles": func(w dns.ResponseWriter, r *dns.Msg) {
+			b := append(make([]byte, 12), 0xc0, 12, 0, 1, 0, 1)
+			binary.BigEndian.PutUint16(b, r.Id)
+			b[2], b[5] = 0x80, 1
+			w.Write(b)
+		},
+		"a flood": func(w dns.ResponseWriter, r *dns.Msg) {
+			m := new(dns.Msg).SetReply(r)
+			m.Question[0].Name = "other."
+			for range 2000 {
+				w.WriteMsg(m)
+			}
+		},
+	} {
+		servers[name] = serveDNS(t, handle).addr
+	}
+	for name, server := range servers {
+		for _, observer := range []string{"solo", "peers", "peers+server", "prime", "caching"} {
+			t.Run(name+"/"+observer, func(t *testing.T) {
+				t.Parallel()
+				const deadline = time.Second
+				began := time.Now()
+				pod := start(t, append(args(t, 1, 4, freePort(t), server), "--observer="+observer, "--dns-replicas="+server, "--deadline="+deadline.String())...)
+				log := pod.log()
+				done, at := log.Done()
+				require.Contains(t, []string{"deadline", "complete"}, done.Reason) // caching is complete with what it saw
+				require.Less(t, time.Duration(at), deadline+patient/4, "after its start")
+				require.Less(t, time.Since(began), patient/2)
+				require.Less(t, len(pod.out.text()), 1<<20)
+				pod.release()
+			})
+		}
+	}
+}
+
+// drips is a server that says in packets that its answers are too long for
+// them, and over TCP sends the longest a byte at a time.
+func drips(t *testing.T) string {
+	pc, l := bothPorts(t)
+	t.Cleanup(func() { pc.Close(); l.Close() })
+	go func() {
+		buf := make([]byte, 512)
+		for {
+			n, from, err := pc.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			b := answered(buf[:n])
+			b[2] |= 2 // truncated
+			pc.WriteTo(b, from)
+		}
+	}()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for b := []byte{0xff}; ; b[0] = 0 {
+					if _, err := c.Write(b); err != nil {
+						return
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+			}()
+		}
+	}()
+	return pc.LocalAddr().String()
 }

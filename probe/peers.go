@@ -29,22 +29,20 @@ const (
 // result is when the last name was right, and when its owner was reached.
 type result struct{ resolved, reached int64 }
 
-// peers asks for every peer's name, its own included, through the resolver and
-// connects to each address that it is given, until every peer is reached at an
-// address of its latest answer.
+// peers asks for every peer's name, its own included, or for those of its
+// sample, through the resolver and connects to each address that it is given,
+// until every peer is reached at an address of its latest answer.
 func (p *probe) peers(ctx context.Context) (result, bool) {
 	dialling, cut := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	var dials sync.WaitGroup
-	all := make([]*peer, p.cfg.pods)
-	types := []uint16{dns.TypeA}
-	if p.hasIPv6 {
-		types = append(types, dns.TypeAAAA)
-	}
-	for i := range all {
-		all[i] = newPeer(p, i, types, &dials)
+	asked := p.ring.Asked(p.cfg.index)
+	all := make([]*peer, len(asked))
+	types := p.types()
+	for i, index := range asked {
+		all[i] = newPeer(p, index, types, &dials)
 		for _, s := range all[i].streams {
-			asking.Go(func() { all[i].follow(ctx, dialling, s) })
+			asking.Go(func() { all[i].follow(ctx, dialling, s, p.ticks(i, len(asked))) })
 		}
 	}
 	asking.Wait()
@@ -53,13 +51,13 @@ func (p *probe) peers(ctx context.Context) (result, bool) {
 
 	var r result
 	complete := true
-	for i, peer := range all {
+	for _, peer := range all {
 		if !peer.complete() {
 			complete = false
 			r = result{}
 			break
 		}
-		if i != p.cfg.index {
+		if peer.index != p.cfg.index {
 			r.resolved, r.reached = max(r.resolved, peer.resolved), max(r.reached, peer.reached)
 		}
 	}
@@ -100,11 +98,10 @@ func newPeer(p *probe, index int, types []uint16, dials *sync.WaitGroup) *peer {
 
 // follow asks one question an interval, and none while one is unanswered,
 // until there is nothing more to learn from this stream.
-func (peer *peer) follow(ctx, dialling context.Context, s *stream) {
+func (peer *peer) follow(ctx, dialling context.Context, s *stream, ticks *ticks) {
 	p := peer.p
 	q := question{peer: peer.index, view: record.Client, name: p.peerName(peer.index) + ".", typ: s.typ, as: dns.TypeToString[s.typ]}
 	prev := int64(-1)
-	ticks := p.ticks(peer.index)
 	for {
 		if a, t, ok := p.lookup(ctx, q, &prev); ok {
 			peer.take(dialling, s, a, t)

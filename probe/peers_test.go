@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -264,10 +265,52 @@ func TestNothingIsAskedBeforeItsTime(t *testing.T) {
 	}
 }
 
+// Six pods that ask for two others each ask for nobody else, look at the
+// servers only for those, and are done with that.
+func TestPeersOfASample(t *testing.T) {
+	t.Parallel()
+	const pods = 6
+	z := newZone()
+	s := serveDNS(t, z.handle)
+	port := freePort(t)
+	for i := range pods {
+		z.set(fqdn(i), podAddr(i))
+	}
+	sample := record.Sample{Peers: 2, Seed: 5}
+	ring := sample.Ring(pods)
+	var all []*pod
+	for i := range pods {
+		all = append(all, start(t, append(args(t, i, pods, port, s.addr), "--observer=peers+server", "--dns-replicas="+s.addr, "--peers=2", "--seed=5")...))
+	}
+	looked := map[int][]int{}
+	for i, p := range all {
+		log := p.log()
+		require.Equal(t, sample, log.Start().Sample)
+		done, _ := log.Done()
+		require.Equal(t, "complete", done.Reason)
+		asked := map[record.View][]int{}
+		for _, l := range answers(log) {
+			if v := l.Answer.View; !slices.Contains(asked[v], l.Answer.Peer) {
+				asked[v] = append(asked[v], l.Answer.Peer)
+			}
+		}
+		require.ElementsMatch(t, ring.Asked(i), asked[record.Client])
+		for _, peer := range asked[record.Uncached] {
+			looked[peer] = append(looked[peer], i)
+		}
+		for _, l := range dials(log) {
+			require.Contains(t, ring.Asked(i), l.Dial.Peer)
+		}
+	}
+	for peer := range pods {
+		require.ElementsMatch(t, ring.Lookers(peer), looked[peer])
+	}
+}
+
 // Ticks stay on their grid however late a question's answer is.
 func TestTicksDoNotDrift(t *testing.T) {
 	p := testProbe(t, "--interval=10ms")
-	ticks := p.ticks(0)
+	ticks := p.ticks(0, 1)
 	first := ticks.next
 	ctx := t.Context()
 	for i := range 5 {

@@ -28,18 +28,21 @@ type probe struct {
 	servers []netip.AddrPort // resolv.Servers
 	addrs   []string         // this pod's own
 	hasIPv6 bool             // among them one that is not only of the link
+	hasIPv4 bool             // likewise; or it is not known which it has
 	oneType uint16           // of address record, where one is asked for
+	ring    *record.Ring     // who asks for whom
 	log     *journal
 	broken  chan error // the log could not be written
 	signs   signs
 	given   given
+	tcp     chan struct{} // a place for each answer that is read over TCP
 
 	mu        sync.Mutex
 	questions map[string]int
 }
 
 func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
-	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), questions: map[string]int{}, given: given{first: make(chan struct{})}}
+	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), tcp: make(chan struct{}, maxTCP), questions: map[string]int{}, given: given{first: make(chan struct{})}}
 	p.log = newJournal(stdout, p.now, func(err error) {
 		select {
 		case p.broken <- err:
@@ -57,8 +60,10 @@ func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
 	if p.domain = cfg.domain; p.domain == "" {
 		p.domain = clusterDomain(p.resolv, cfg.namespace)
 	}
+	p.ring = cfg.sample.Ring(cfg.pods)
 	p.addrs = ownAddresses()
 	p.hasIPv6 = slices.ContainsFunc(p.addrs, isIPv6)
+	p.hasIPv4 = !p.hasIPv6 || slices.ContainsFunc(p.addrs, func(a string) bool { return !isIPv6(a) })
 	p.oneType = oneType(p.addrs, p.servers)
 	return p, nil
 }
@@ -166,11 +171,11 @@ type ticks struct {
 	next, every int64
 }
 
-// ticks returns a stream's ticks. The first questions all leave at once; after
-// that the streams of a pod are spread over the interval.
-func (p *probe) ticks(peer int) *ticks {
-	every := int64(p.cfg.interval)
-	return &ticks{p: p, next: p.now() + every*int64(peer+1)/int64(p.cfg.pods), every: every}
+// ticks returns the ticks of one of several streams. The first questions all
+// leave at once; after that the streams of a pod are spread over the interval.
+func (p *probe) ticks(stream, of int) *ticks {
+	every := int64(p.interval())
+	return &ticks{p: p, next: p.now() + every*int64(stream+1)/int64(of), every: every}
 }
 
 // wait returns true at the next tick, and false as soon as ctx ends or
@@ -204,6 +209,23 @@ func ownAddresses() []string {
 	}
 	return addrs
 }
+
+// types are the types of address record that peers ask for: those of the
+// families that this pod could connect by.
+func (p *probe) types() []uint16 {
+	switch {
+	case !p.hasIPv6:
+		return []uint16{dns.TypeA}
+	case !p.hasIPv4:
+		return []uint16{dns.TypeAAAA}
+	}
+	return []uint16{dns.TypeA, dns.TypeAAAA}
+}
+
+// interval is the time between two questions of one stream. Who asks for both
+// families has two streams for a name, each half as often: what was promised is
+// so many questions.
+func (p *probe) interval() time.Duration { return p.cfg.interval * time.Duration(len(p.types())) }
 
 func isIPv6(addr string) bool { return strings.Contains(addr, ":") }
 

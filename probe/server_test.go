@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,11 +48,8 @@ type dnsServer struct {
 func serveDNS(t testing.TB, handle dns.HandlerFunc) *dnsServer {
 	t.Helper()
 	s := &dnsServer{}
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	require.NoError(t, err)
+	pc, l := bothPorts(t)
 	s.addr = pc.LocalAddr().String()
-	l, err := net.Listen("tcp", s.addr)
-	require.NoError(t, err)
 	h := dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
 		q := r.Question[0]
 		a := asked{name: q.Name, typ: q.Qtype, cd: r.CheckingDisabled, from: w.RemoteAddr().String(), at: time.Now()}
@@ -71,6 +69,24 @@ func serveDNS(t testing.TB, handle dns.HandlerFunc) *dnsServer {
 		t.Cleanup(func() { server.Shutdown() })
 	}
 	return s
+}
+
+// bothPorts listens on one port for packets and connections. One that is free
+// for packets may be taken for connections, then it tries another.
+func bothPorts(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		require.NoError(t, err)
+		l, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, l
+		}
+		pc.Close()
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+	}
+	require.Fail(t, "no port is free for both")
+	return nil, nil
 }
 
 func (s *dnsServer) questions() []asked {
@@ -253,7 +269,7 @@ func newTestProbe(t testing.TB, out io.Writer, args ...string) *probe {
 	require.NoError(t, err)
 	p, err := newProbe(zero, cfg, out)
 	require.NoError(t, err)
-	p.hasIPv6, p.oneType = false, dns.TypeA
+	p.hasIPv6, p.hasIPv4, p.oneType = false, true, dns.TypeA
 	return p
 }
 

@@ -61,17 +61,9 @@ func keys(half int) []key {
 	return list
 }
 
-// lookers returns who looks at a peer's name; the first has half 0 of the
-// keys, the second half 1. Nobody looks at himself while there are others.
-func lookers(peer, pods int) []int {
-	if pods <= 2 {
-		return []int{(peer + 1) % pods}
-	}
-	return []int{(peer + 1) % pods, (peer + 2) % pods}
-}
-
 // withUncached runs the client's view and, beside it, the uncached view of
-// each replica that answers such questions as expected.
+// each replica that answers such questions as expected. Of a name's lookers the
+// first has half 0 of the keys, the second half 1.
 func (p *probe) withUncached(ctx context.Context) (result, bool) {
 	looking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -82,7 +74,7 @@ func (p *probe) withUncached(ctx context.Context) (result, bool) {
 				return
 			}
 			for peer := range p.cfg.pods {
-				if half := slices.Index(lookers(peer, p.cfg.pods), p.cfg.index); half >= 0 {
+				if half := slices.Index(p.ring.Lookers(peer), p.cfg.index); half >= 0 {
 					looks.Go(func() { p.look(looking, server, peer, keys(half)) })
 				}
 			}

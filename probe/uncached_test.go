@@ -27,25 +27,6 @@ func TestKeysArePartitioned(t *testing.T) {
 	require.Len(t, seen, 1020)
 }
 
-func TestLookers(t *testing.T) {
-	require.Equal(t, []int{0}, lookers(0, 1))
-	for pods := 2; pods < 20; pods++ {
-		looks := map[int]int{}
-		for peer := range pods {
-			list := lookers(peer, pods)
-			require.LessOrEqual(t, len(list), 2)
-			for i, l := range list {
-				require.NotEqual(t, peer, l)
-				require.NotContains(t, list[:i], l)
-				looks[l]++
-			}
-		}
-		for _, n := range looks {
-			require.LessOrEqual(t, n, 2, "the work is shared evenly")
-		}
-	}
-}
-
 // Four pods and two replicas, one of which learns the names later: every look
 // uses a key that was never used before, and looking stops at NODATA.
 func TestUncachedView(t *testing.T) {
@@ -105,7 +86,7 @@ func TestUncachedView(t *testing.T) {
 		}
 	}
 	for peer := range pods {
-		require.ElementsMatch(t, lookers(peer, pods), lookedAt[peer])
+		require.ElementsMatch(t, record.Sample{}.Ring(pods).Lookers(peer), lookedAt[peer])
 	}
 	for _, s := range servers {
 		used := map[string]bool{}

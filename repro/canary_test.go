@@ -122,7 +122,7 @@ func TestCanaries(t *testing.T) {
 		{name: "flag beside a wrong one", args: func(b *birds) []string { return []string{"--token", b.plant("token"), "--pods", "x"} }, code: 2},
 		{name: "flag of an unknown command", args: func(b *birds) []string { return []string{"--token", b.plant("token"), "run"} }, code: 2},
 		{name: "password", user: func(t *testing.T, b *birds) string { return "username: u, password: " + b.plant("password") },
-			gets: func(b birds) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+b[0].text)) }},
+			gets: basic},
 		{name: "certificate", user: func(t *testing.T, b *birds) string {
 			cert, key := b.plantKey(t)
 			return fmt.Sprintf("client-certificate-data: %s, client-key-data: %s", cert, key)
@@ -155,13 +155,40 @@ func TestCanaries(t *testing.T) {
 			return "auth-provider: {name: oidc, config: {id-token: " + b.plant("token") + ", refresh-token: " + b.plant("refresh") + ", client-secret: " + b.plant("secret") + ", idp-issuer-url: https://127.0.0.1:1, client-id: i}}"
 		}, code: 1},
 		{name: "password in the server's address", server: func(b *birds, url string) string {
-			return strings.Replace(url, "https://", "https://user:"+b.plant("password")+"@", 1)
-		}},
+			return strings.Replace(url, "https://", "https://u:"+b.plant("password")+"@", 1)
+		}, gets: basic},
 		{name: "password in the address of a server that is not there", server: func(b *birds, url string) string {
 			return "https://user:" + b.plant("password") + "@127.0.0.1:1"
 		}, code: 1},
 		{name: "password in the address of a proxy that is not there", cluster: func(b *birds) string {
 			return ", proxy-url: \"http://user:" + b.plant("password") + "@127.0.0.1:1\""
+		}, code: 1},
+		{name: "token for a user in the server's address", server: func(b *birds, url string) string {
+			return strings.Replace(url, "https://", "https://"+b.plant("token")+"@", 1)
+		}},
+		{name: "token in the query of the server's address", server: func(b *birds, url string) string {
+			return url + "/?access_token=" + b.plant("token")
+		}},
+		{name: "password with an at sign", server: func(b *birds, url string) string {
+			return "https://user:p@" + b.plant("password") + "@127.0.0.1:1"
+		}, code: 1},
+		{name: "password with a slash", server: func(b *birds, url string) string {
+			return "https://user:" + b.plant("first") + "/" + b.plant("second") + "@127.0.0.1:1"
+		}, code: 1},
+		{name: "proxy's password with a slash", cluster: func(b *birds) string {
+			return ", proxy-url: \"http://user:" + b.plant("first") + "/" + b.plant("second") + "@127.0.0.1:1\""
+		}, code: 1},
+		{name: "token for a user in the proxy's address", cluster: func(b *birds) string {
+			return ", proxy-url: \"http://" + b.plant("token") + "@127.0.0.1:1\""
+		}, code: 1},
+		{name: "password with a space", server: func(b *birds, url string) string {
+			return "https://user:" + b.plant("first") + " " + b.plant("second") + "@127.0.0.1:1"
+		}, code: 1},
+		{name: "password with a percent sign", server: func(b *birds, url string) string {
+			return "https://user:%zz" + b.plant("password") + "@127.0.0.1:1"
+		}, code: 1},
+		{name: "address without a scheme", server: func(b *birds, url string) string {
+			return "user:" + b.plant("password") + "@127.0.0.1:1"
 		}, code: 1},
 		{name: "address that is none", server: func(b *birds, url string) string { return "https://user:" + b.plant("password") + "@[::1" }, code: 1},
 		{name: "proxy address that is none", cluster: func(b *birds) string {
@@ -267,5 +294,9 @@ users: [{name: u, user: {%s}}]
 }
 
 func token(_ *testing.T, b *birds) string { return "token: " + b.plant("token") }
+
+func basic(b birds) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte("u:"+b[0].text))
+}
 
 func bearer(b birds) string { return "Bearer " + b[0].text }

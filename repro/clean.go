@@ -128,6 +128,7 @@ func ask(ctx context.Context, in io.Reader, out io.Writer, question string) (boo
 
 // clean looks, lists, asks, deletes and says what is left.
 func (o *cleanOptions) clean(ctx context.Context, c *cluster.Client, ask asker, stdout, stderr io.Writer) error {
+	stdout, stderr = printable{stdout}, printable{stderr} // names and reasons are the cluster's
 	looking, cancel := context.WithTimeout(ctx, findPatience)
 	found, err := c.Leftovers(looking, o.scope)
 	cancel()

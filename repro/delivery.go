@@ -15,11 +15,11 @@ import (
 // delivered is how the pods of a session get their probe.
 type delivered struct {
 	manifests.Probe
-	objects []manifests.Object // there before any pod with a probe is made
+	archs   []string           // it is to be built for; none: the image has it
+	objects []manifests.Object // there before any pod with a probe is made; made by pack
 }
 
-// deliver decides how the probe gets into the pods and makes what that takes,
-// before anything is created.
+// deliver decides how the probe gets into the pods.
 func (s *session) deliver(ctx context.Context) error {
 	request := s.delivery
 	before := environment.Delivery{}
@@ -52,15 +52,21 @@ func (s *session) deliver(ctx context.Context) error {
 		s.say.line("the probe's image is %s (%s: %s)", s.env.Delivery.Image, choice.Way, choice.Why)
 		return nil
 	}
-	p, err := deliver.Pack(ctx, s.owner, choice.Archs, s.build, func(what string) { s.say.line("%s", what) })
+	s.probe.archs = choice.Archs
+	s.say.line("the probe comes in ConfigMaps, for %s, on image %s (%s)", strings.Join(choice.Archs, " and "), choice.Image, choice.Why)
+	return nil
+}
+
+// pack builds the probe and makes the objects that bring it.
+func (s *session) pack(ctx context.Context) ([]manifests.Object, error) {
+	p, err := deliver.Pack(ctx, s.owner, s.probe.archs, s.build, func(what string) { s.say.line("%s", what) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.probe.Pieces, s.probe.objects = p.Names, p.Objects
 	s.env.Delivery.Programs = p.Sums
-	s.say.line("the probe comes in %d ConfigMaps of %.1f MB together, for %s, on image %s (%s)",
-		len(p.Names), float64(p.Bytes)/1e6, strings.Join(choice.Archs, " and "), choice.Image, choice.Why)
-	return nil
+	s.say.line("the probe is %d ConfigMaps of %.1f MB together", len(p.Names), float64(p.Bytes)/1e6)
+	return p.Objects, nil
 }
 
 // createProbe creates what pods make their probe of.

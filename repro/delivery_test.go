@@ -52,7 +52,7 @@ func TestDelivery(t *testing.T) {
 		"image": {nil, []string{"--image", "example.org/p:1"}, manifests.Probe{Image: "example.org/p:1"}, environment.Delivery{Way: "image", Image: "example.org/p:1"},
 			"the probe's image is example.org/p:1 (image: --image)"},
 		"configmap": {nil, nil, manifests.Probe{Image: base, Pieces: []string{"probe-r1-arm64-0"}}, environment.Delivery{Way: "configmap", Image: base, Programs: sums},
-			"the probe comes in 1 ConfigMaps of 0.0 MB together, for arm64, on image " + base},
+			"the probe comes in ConfigMaps, for arm64, on image " + base},
 		"configmap on another image": {[]string{ours}, []string{"--deliver", "configmap", "--base-image", "shell:1"},
 			manifests.Probe{Image: "shell:1", Pieces: []string{"probe-r1-arm64-0"}}, environment.Delivery{Way: "configmap", Image: "shell:1", Programs: sums},
 			"for arm64, on image shell:1 (--deliver configmap)"},
@@ -60,6 +60,19 @@ func TestDelivery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, said := delivering(t, tc.images, tc.args...)
 			require.NoError(t, s.deliver(t.Context()))
+			require.Empty(t, s.probe.objects, "nothing is built before the rights are known")
+			subject, err := s.subject()
+			require.NoError(t, err)
+			require.Equal(t, len(tc.probe.Pieces) > 0, subject.Deliver != nil)
+			if subject.Deliver != nil {
+				pieces, err := subject.Deliver(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, s.probe.objects, pieces)
+				require.Contains(t, said.String(), "the probe is 1 ConfigMaps of 0.0 MB together")
+				subject, err = s.subject()
+				require.NoError(t, err)
+				require.Nil(t, subject.Deliver, "it is built once")
+			}
 			require.Equal(t, tc.probe, s.probe.Probe)
 			require.Contains(t, said.String(), tc.said)
 			got := *s.env.Delivery
@@ -120,6 +133,8 @@ func TestDeliveryRefuses(t *testing.T) {
 	s, _ := delivering(t, nil)
 	broken := errors.New("no compiler")
 	s.build = func(context.Context, string) ([]byte, error) { return nil, broken }
-	require.ErrorIs(t, s.deliver(t.Context()), broken)
+	require.NoError(t, s.deliver(t.Context()))
+	_, err := s.pack(t.Context())
+	require.ErrorIs(t, err, broken)
 	require.Empty(t, s.probe.objects)
 }

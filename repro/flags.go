@@ -24,6 +24,7 @@ const intro = `repro times when the pods of an Indexed Job with a headless Servi
 resolve and reach each other, and says where the time goes.
 
   repro [flags]        run a plan on the cluster that kubectl would use
+  repro kind           the same on a cluster that kind makes; kind --help
   repro --resume DIR   complete an interrupted plan, with its own seed
   repro report DIR     make report.md again from a results folder
   repro clean          delete what killed runs left behind; clean --help
@@ -53,7 +54,7 @@ Factors (comma-separated lists, all combined; each plan has its own defaults):
               reused            names of a run that ended just before
   --extra     none, service, service-pod, pod, member-pod, oneshot-pod, or all
   --observer  solo              each worker resolves and joins index 0 as ZeroMQ does
-              peers             every pod asks for every pod
+              peers             every pod asks for every pod, or for --peers others
               peers+server      the same, and asks the DNS servers past their caches
   --publish-not-ready  false, true             the Service's publishNotReadyAddresses
   --order     service-first, job-first         what is created first
@@ -143,8 +144,9 @@ func (f *planFlags) define(fs *pflag.FlagSet) {
 	p.Uint64Var(&f.seed, "seed", 0, "seed of the order of trials; 0 draws one and prints it")
 	p.DurationVar(&f.margin, "margin", time.Duration(experiment.DefaultMargin), "up to what a difference does not matter")
 	p.IntVar(&f.settings.Pods, "pods", def.Pods, "pods of each Job, index 0 being the leader")
+	p.IntVar(&f.settings.Peers, "peers", def.Peers, "peers and peers+server: others that each pod asks for, a balanced sample drawn from the seed; 0: all")
 	p.StringVar(&f.timeouts, "connect-timeouts", experiment.FormatTimeouts(def.ConnectTimeouts), "solo: connect timeouts, dealt out over the workers")
-	p.DurationVar((*time.Duration)(&f.settings.Deadline), "deadline", time.Duration(def.Deadline), "what has not happened so long after a probe's start is censored")
+	p.DurationVar((*time.Duration)(&f.settings.Deadline), "deadline", time.Duration(def.Deadline), "what has not happened so long after a probe's start is censored; later with more than 20 pods, which start apart")
 	p.DurationVar((*time.Duration)(&f.settings.Follow), "follow", time.Duration(def.Follow), "deadline of the one trial that follows the worker without a connect timeout to its end")
 	p.IntVar(&f.settings.QPS, "qps", def.QPS, "questions a second over all pods, at most; sets the resolution")
 	p.DurationVar(&f.interval, "interval", 0, "time between questions of one kind (default: from --qps)")
@@ -163,9 +165,22 @@ func (f *planFlags) given(fs *pflag.FlagSet) []string {
 	return names
 }
 
+// command is one that runs a plan and has flags besides a plan's; the zero
+// value is the one that has none.
+type command struct {
+	intro string
+	flags func(*pflag.FlagSet)
+	check func(*pflag.FlagSet) error // of what was given
+}
+
 // parse reads the flags and makes the plan. It returns nil and no error after
 // --help.
 func parse(args []string, stdout io.Writer) (*options, error) {
+	return parseFor(args, stdout, command{})
+}
+
+// parseFor does so for a command with flags of its own.
+func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 	o := &options{}
 	fs := pflag.NewFlagSet("repro", pflag.ContinueOnError)
 	fs.SortFlags = false
@@ -184,10 +199,20 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	help := fs.BoolP("help", "h", false, "print this")
 
+	own := pflag.NewFlagSet("", pflag.ContinueOnError)
+	own.SortFlags = false
+	if cmd.flags != nil {
+		cmd.flags(own)
+		fs.AddFlagSet(own)
+	}
 	loader, over := connection(fs, "existing namespace to use as it is (default: one is made and deleted)")
 
 	if err := fs.Parse(args); err != nil {
 		return nil, experiment.Inputf("%w; `repro --help` lists the flags", err)
+	}
+	if *help && cmd.flags != nil {
+		fmt.Fprint(stdout, cmd.intro, flagHelp(own), "\n")
+		return nil, nil
 	}
 	if *help {
 		fmt.Fprintf(stdout, intro, experiment.LeastBlocks, planHelp())
@@ -196,6 +221,11 @@ func parse(args []string, stdout io.Writer) (*options, error) {
 	}
 	if fs.NArg() > 0 {
 		return nil, experiment.Inputf("%q is not a command; accepted: report DIR, or flags only, or clean with flags of its own", fs.Arg(0))
+	}
+	if cmd.check != nil {
+		if err := cmd.check(fs); err != nil {
+			return nil, err
+		}
 	}
 	if err := o.delivery.Check(); err != nil {
 		return nil, err
@@ -274,6 +304,7 @@ func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error
 		take func()
 	}{
 		{"pods", func() { s.Pods = f.settings.Pods }},
+		{"peers", func() { s.Peers = f.settings.Peers }},
 		{"deadline", func() { s.Deadline = f.settings.Deadline }},
 		{"follow", func() { s.Follow = f.settings.Follow }},
 		{"qps", func() { s.QPS = f.settings.QPS }},
@@ -281,6 +312,9 @@ func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error
 		if was(set.flag) {
 			set.take()
 		}
+	}
+	if !was("deadline") {
+		s.Deadline = s.Enough(s.Pods)
 	}
 	if s.Interval = experiment.Duration(f.interval); was("interval") && f.interval == 0 {
 		return e, experiment.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")

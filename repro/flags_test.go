@@ -68,6 +68,16 @@ func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	require.Equal(t, 6, o.plan.Blocks)
 	require.EqualValues(t, 9, o.plan.Seed)
 
+	// Deadlines leave time for the last of many pods, unless one is given.
+	for args, want := range map[string]time.Duration{
+		"--plan quick --pods 20": 40 * time.Second, "--plan quick --pods 150 --peers 8": 105 * time.Second, "--plan standard --pods 30": 41 * time.Second,
+		"--plan quick --pods 150 --peers 8 --deadline 40s": 40 * time.Second,
+	} {
+		o, err = parse(strings.Fields(args), io.Discard)
+		require.NoError(t, err, args)
+		require.Equal(t, want, time.Duration(o.plan.Settings.Deadline), args)
+	}
+
 	o, err = parse([]string{"--plan", "../records/providers.yaml", "--blocks", "9", "--seed", "4"}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, "providers", o.plan.Name)
@@ -83,6 +93,7 @@ func TestReportsCommandMakesThePlanAgain(t *testing.T) {
 		"--dns cluster --extra all --names fresh", "--gap 10s --first-query-after 5s", "--no-wait", "--observer peers --interval 70ms --qps 500",
 		"--names reused --gap 0s,2s,no-wait --extra none",
 		"--extra none,pod --again --blocks 6", "--blocks 6 --margin 1s", "--deadline 50s --follow 3m --connect-timeouts none,2.5s",
+		"--plan quick --pods 150 --peers 8 --qps 3000", "--plan quick --pods 30 --observer peers --peers 4 --deadline 40s",
 	} {
 		o, err := parse(append(strings.Fields(args), "--run-id", "r"), io.Discard)
 		require.NoError(t, err, args)

@@ -46,14 +46,19 @@ func main() {
 	// terminal's group, and a parent may pass it on once more.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	complain(os.Stderr, err)
+	os.Exit(exitCode(err))
+}
+
+// complain says why the program ends as it does, where nobody knows yet.
+func complain(w io.Writer, err error) {
 	switch {
 	case err == nil, errors.Is(err, errInvalidTrials):
 	case err == context.Canceled: // nothing else went wrong
-		fmt.Fprintln(os.Stderr, "repro: interrupted")
+		fmt.Fprintln(w, "repro: interrupted")
 	default:
-		fmt.Fprintln(os.Stderr, "repro:", err)
+		fmt.Fprintln(printable{w}, "repro:", err)
 	}
-	os.Exit(exitCode(err))
 }
 
 func exitCode(err error) int {
@@ -82,6 +87,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if len(args) > 0 && args[0] == "clean" {
 		return cleanCommand(ctx, args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "kind" {
+		return kindCommand(ctx, args[1:], stdout, stderr)
 	}
 	o, err := parse(args, stdout)
 	if err != nil || o == nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/nameserver"
@@ -62,12 +64,39 @@ func (s *session) found(r preflight.Report, stderr io.Writer) {
 	s.env.Preflight = append(s.env.Preflight, r.Conditions...)
 }
 
+// place settles where a run goes for which no namespace is named: into one of
+// its own or, where this user may not make one, into the one that the
+// kubeconfig's context names. `default` is where everybody is who has not chosen.
+func (s *session) place(ctx context.Context) error {
+	s.owner = manifests.Owner{Run: s.plan.Run, Namespace: s.namespaceName()}
+	named, _, err := s.loader.Namespace()
+	if s.namespace != "" || err != nil || named == "" || named == metav1.NamespaceDefault {
+		return nil // the connection has shown that the kubeconfig can be used
+	}
+	own, err := manifests.Namespace(s.owner)
+	if err != nil {
+		return err
+	}
+	lacks := preflight.Lacks(ctx, s.c, own)
+	if lacks == "" {
+		return nil
+	}
+	s.namespace, s.owner.Namespace = named, named
+	s.found(preflight.Report{Conditions: []environment.Condition{{Of: "namespace", State: environment.Degraded,
+		Text: fmt.Sprintf("this user may not make one for the run, which takes %s: %s, which the kubeconfig's context names, is used as it is (-n names another)", lacks, named)}}}, io.Discard)
+	return nil
+}
+
 func (s *session) subject() (preflight.Subject, error) {
 	lasting, err := s.lasting()
+	deliver := s.pack
+	if len(s.probe.archs) == 0 || len(s.probe.objects) > 0 {
+		deliver = nil
+	}
 	return preflight.Subject{
 		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
 		Namespace: s.owner.Namespace, Made: s.namespace == "",
-		Lasting: lasting,
+		Lasting: lasting, Deliver: deliver,
 		DNS: func(dns experiment.DNS) ([]manifests.Object, error) {
 			return nameserver.Objects(dns, s.dnsParams())
 		},

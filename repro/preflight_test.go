@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -115,7 +116,7 @@ func TestARoleIsEnough(t *testing.T) {
 	require.Empty(t, f.left())
 	for _, want := range []string{
 		"\nok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level\n",
-		"\nunknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand\n",
+		"\nunknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand (manifests/rbac-cluster.yaml grants it)\n",
 		"\ndegraded  private dns: this user may not create all that a private DNS consists of (clusterroles (create, get, list, delete), clusterrolebindings (create, get, list, delete) cluster-wide); arms with kubeadm-1.32 are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)\n",
 		"\nplan quick: 2 trials",
 	} {
@@ -148,7 +149,58 @@ func TestWithoutTheRole(t *testing.T) {
 
 	_, stderr, code, _ = againstFake(t, f, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--observer", "peers")
 	require.Equal(t, 2, code, stderr)
-	require.Equal(t, "repro: this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the Role of manifests/rbac.yaml is granted", lastLine(stderr))
+	require.Equal(t, "repro: this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the printed Role is granted (manifests/rbac.yaml is for every plan)", lastLine(stderr))
+	require.Contains(t, stderr, "\n# To be bound as well: kubectl create rolebinding headless-job-dns -n NAMESPACE ")
+
+	// Nor is the probe built, which takes a minute the first time.
+	_, stderr, code, _ = againstFake(t, f, "-n", "demo", "--deliver", "configmap", "--dns", "cluster", "--extra", "none", "--observer", "peers")
+	require.Equal(t, 2, code, stderr)
+	require.Contains(t, lastLine(stderr), "configmaps (create")
+	require.NotContains(t, stderr, "building the probe")
+}
+
+// TestTheContextsNamespace stands in where none may be made, unless it is the
+// one where everybody is who has not chosen.
+func TestTheContextsNamespace(t *testing.T) {
+	f := newFakeAPI(t)
+	f.theNamespace("demo")
+	f.grants = granting(t, "rbac.yaml", "demo")
+	kubeconfig(t, f.URL)
+	path := os.Getenv("KUBECONFIG")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	in := func(namespace string) (stderr string, code int, dir string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(path, bytes.Replace(text, []byte("user: u}"), []byte("user: u, namespace: "+namespace+"}"), 1), 0o600))
+		dir = t.TempDir()
+		_, stderr, code = try(t, "--results", dir, "--pods", "2", "--deliver", "preloaded", "--plan", "quick", "--dns", "cluster", "--extra", "none", "--observer", "peers")
+		return stderr, code, filepath.Join(dir, result.Latest)
+	}
+	stderr, code, dir := in("demo")
+	require.Equal(t, 0, code, stderr)
+	const sentence = "this user may not make one for the run, which takes namespaces (create, get, list, delete) cluster-wide: demo, which the kubeconfig's context names, is used as it is (-n names another)"
+	require.Contains(t, stderr, "\ndegraded  namespace: "+sentence+"\n")
+	require.Contains(t, stderr, "\nok        namespace: demo is used as it is;")
+	require.Empty(t, f.left())
+	require.Contains(t, f.objects, placeOf("/api/v1/namespaces/demo"), "it is nobody's to delete")
+	r, err := result.Load(dir)
+	require.NoError(t, err)
+	for tr, err := range r.Trials() {
+		require.NoError(t, err)
+		require.Equal(t, "demo", tr.Run.Namespace)
+	}
+	var env environment.Environment
+	require.NoError(t, yaml.Unmarshal(r.Environment, &env))
+	require.Equal(t, sentence, env.Notes[0])
+
+	stderr, code, _ = in(metav1.NamespaceDefault)
+	require.Equal(t, 2, code, stderr)
+	require.Contains(t, lastLine(stderr), "this user may not make a namespace for the run")
+
+	f.grants = nil // who may make one gets one
+	stderr, code, _ = in("demo")
+	require.Equal(t, 0, code, stderr)
+	require.NotContains(t, stderr, "degraded")
 }
 
 // TestRefusedInItsOwnNamespace: what only a namespace that exists can show ends

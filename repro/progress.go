@@ -56,7 +56,7 @@ func (p *progress) print(format string, a ...any) {
 	if p.tty != nil {
 		fmt.Fprint(p.w, clearLine)
 	}
-	fmt.Fprintf(p.w, format+"\n", a...)
+	fmt.Fprintf(printable{p.w}, format+"\n", a...)
 }
 
 // of says how many trials the plan has, where that changed.
@@ -103,7 +103,7 @@ func (p *progress) draw(stop chan struct{}) {
 	if p.ticking != stop {
 		return
 	}
-	s := fmt.Sprintf("%s: %s, %s, about %s to go", p.what, p.doing, round(time.Since(p.since)), round(p.remains()))
+	s := visible(fmt.Sprintf("%s: %s, %s, about %s to go", p.what, p.doing, round(time.Since(p.since)), round(p.remains())))
 	// A line that wraps cannot be rewritten.
 	if width, _, err := term.GetSize(int(p.tty.Fd())); err == nil && width > 1 && len(s) > width-1 {
 		s = s[:width-1]

@@ -69,7 +69,6 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	}
 	s.say.line("cluster %s, Kubernetes %s", s.c.Host, v.GitVersion)
 	noticeLeftovers(ctx, s.c, stderr)
-	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
 	s.env = environment.Collect(ctx, s.c.Kube)
 	s.env.Program = environment.ThisProgram(ctx)
 	s.identify()
@@ -80,6 +79,9 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 		o.domain = manifests.DefaultDomain
 	}
 	if err := s.sameCluster(); err != nil {
+		return err
+	}
+	if err := s.place(ctx); err != nil {
 		return err
 	}
 	if err := s.deliver(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
@@ -44,6 +45,9 @@ func (a *Analysis) Bench() []byte {
 		{"pods", strconv.Itoa(a.plan.Settings.Pods)}, {"deadline", time.Duration(a.plan.Settings.Deadline).String()},
 	} {
 		fmt.Fprintf(&b, "%s: %s\n", line[0], benchLine(line[1]))
+	}
+	if n := a.plan.Settings.Peers; n > 0 {
+		fmt.Fprintf(&b, "peers: %d\n", n)
 	}
 	fmt.Fprintf(&b, "Unit %s better=lower\n\n", lagUnit)
 	for _, t := range a.plan.Trials {
@@ -87,8 +91,13 @@ func (a *Analysis) bench(b *bytes.Buffer, name string, arm experiment.Arm, of ex
 	}
 }
 
-// benchLine keeps a text within its line.
-func benchLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+// benchLine keeps a text within its line and from steering a terminal.
+func benchLine(text string) string { return strings.Join(words(text), " ") }
+
+// words are what is printed of a text, between what is not.
+func words(text string) []string {
+	return strings.FieldsFunc(strings.ToValidUTF8(text, "\ufffd"), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+}
 
 // benchName names an arm by its factors' levels, as benchstat's -row, -col and
 // -filter take them apart. What is the default of the further factors is left
@@ -103,7 +112,7 @@ func benchName(a experiment.Arm) string {
 				return '_'
 			}
 			return r
-		}, strings.Join(strings.Fields(level), "_"))
+		}, strings.Join(words(level), "_"))
 		b.WriteString("/" + factor + "=" + clean)
 	}
 	level("dns", string(a.DNS))

@@ -121,3 +121,12 @@ func TestBenchNamesTellArmsApart(t *testing.T) {
 		seen[benchName(a)] = a
 	}
 }
+
+// What somebody else wrote stays in its place, and steers no terminal.
+func TestBenchTexts(t *testing.T) {
+	const text = "\x1b[31ma\nBenchmarkX 1\r\u202e\xff\u2028b\x00"
+	require.Equal(t, "[31ma BenchmarkX 1 \ufffd b", benchLine(text))
+	a := none
+	a.DNS = experiment.DNS(text + "/x y")
+	require.Contains(t, benchName(a), "/dns=[31ma_BenchmarkX_1_\ufffd_b__x_y/")
+}

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -37,7 +36,7 @@ const (
 type Client struct {
 	Kube    kubernetes.Interface
 	REST    *rest.Config // for what is no request and answer (Exec); nil: there is no such thing
-	Host    string       // API server, for messages
+	Host    string       // API server, for messages: no user, no query
 	Context string       // kubeconfig context, for messages
 }
 
@@ -49,37 +48,30 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
 			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or run `make repro`, which brings a cluster up itself")
 		}
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", discreet{err})
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", discreetly(loader, err))
+	}
+	if err := asUser(cfg); err != nil {
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster entry of the context", err)
 	}
 	cfg.QPS, cfg.Burst = clientQPS, clientBurst
 	cfg.UserAgent = "headless-job-dns"
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", discreet{err})
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", discreetly(loader, err))
 	}
-	c := &Client{Kube: kube, REST: cfg, Host: withoutPassword(cfg.Host)}
+	c := &Client{Kube: kube, REST: cfg, Host: cfg.Host}
 	if raw, err := loader.RawConfig(); err == nil {
 		c.Context = raw.CurrentContext
 	}
 	v, err := c.version(ctx)
 	if err != nil {
-		return nil, nil, c.explain(err)
+		if err == context.Canceled { // how the program is told that it was interrupted
+			return nil, nil, err
+		}
+		return nil, nil, discreetly(loader, c.explain(err))
 	}
 	return c, v, nil
 }
-
-// password is what an address may hold before its host.
-var password = regexp.MustCompile(`(//[^/@\s"]*:)[^/@\s"]*@`)
-
-// withoutPassword hides the passwords of addresses in a text that is shown to
-// somebody: a kubeconfig's server and its proxy may have one.
-func withoutPassword(text string) string { return password.ReplaceAllString(text, "${1}***@") }
-
-// discreet is an error whose text quotes what a kubeconfig says.
-type discreet struct{ error }
-
-func (d discreet) Error() string { return withoutPassword(d.error.Error()) }
-func (d discreet) Unwrap() error { return d.error }
 
 // version asks once, with a deadline of its own; discovery's interface takes
 // no context.

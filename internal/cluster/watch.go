@@ -324,10 +324,7 @@ func (o *Observation) Stuck() string {
 			}
 			switch w.Reason {
 			case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
-				if manifests.Delivered(&p.Spec) {
-					return fmt.Sprintf("pod %s cannot get the image %s (%s), on which the probe is unpacked: name one that has a shell and that the nodes can pull with --base-image", name, cs.Image, w.Reason)
-				}
-				return fmt.Sprintf("pod %s cannot get its image %s (%s): load it onto the nodes (`make image` builds it) or name one they can pull with --image", name, cs.Image, w.Reason)
+				return fmt.Sprintf("pod %s cannot get the image %s (%s)%s", name, cs.Image, w.Reason, otherImage(p, cs.Name))
 			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError", "CrashLoopBackOff":
 				why := w.Message
 				// What a container that ended said of it, if anything.
@@ -339,6 +336,23 @@ func (o *Observation) Stuck() string {
 		}
 	}
 	return ""
+}
+
+// otherImage ends a sentence about an image that a container of ours cannot get
+// with how to name another.
+func otherImage(p *corev1.Pod, container string) string {
+	switch container {
+	case manifests.ProbeContainer:
+		if manifests.Delivered(&p.Spec) {
+			return ", on which the probe is unpacked: name one that has a shell and that the nodes can pull with --base-image"
+		}
+		return " of the probe: load it onto the nodes (`make image` builds it), name one they can pull with --image, or let --deliver configmap do without"
+	case manifests.CoreDNSContainer:
+		return " of a private DNS: name one of CoreDNS that the nodes have or can pull with --dns-image, or do without by --dns cluster"
+	case manifests.DnsmasqContainer:
+		return " of a private DNS: name one with /usr/sbin/dnsmasq that the nodes have or can pull with --dnsmasq-image, or leave kube-dns out of --dns"
+	}
+	return " of container " + container + ", which the cluster added to it: have that mended or switched off for the namespace, or name another with -n"
 }
 
 // Waiting says, for a pod that is not running, what it waits for.

@@ -101,11 +101,11 @@ func TestEndpointSlicesKeepEveryChange(t *testing.T) {
 func TestStuckSaysWhatToDo(t *testing.T) {
 	waiting := func(reason string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
-			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Image: "img:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: manifests.ProbeContainer, Image: "img:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}}}
 		}
 	}
 	for reason, want := range map[string]string{
-		"ErrImagePull":               "cannot get its image img:1 (ErrImagePull): load it onto the nodes",
+		"ErrImagePull":               "cannot get the image img:1 (ErrImagePull) of the probe: load it onto the nodes",
 		"CreateContainerConfigError": "`kubectl describe pod lag-0-x -n ns`",
 		"ContainerCreating":          "",
 	} {
@@ -117,6 +117,23 @@ func TestStuckSaysWhatToDo(t *testing.T) {
 		} else {
 			require.Contains(t, o.Stuck(), want)
 		}
+	}
+}
+
+// TestStuckNamesTheFlagOfTheImage, which is not the same for each container.
+func TestStuckNamesTheFlagOfTheImage(t *testing.T) {
+	for container, want := range map[string]string{
+		manifests.ProbeContainer:   "pod ns/lag-0-x cannot get the image img:1 (ImagePullBackOff) of the probe: load it onto the nodes (`make image` builds it), name one they can pull with --image, or let --deliver configmap do without",
+		manifests.CoreDNSContainer: "pod ns/lag-0-x cannot get the image img:1 (ImagePullBackOff) of a private DNS: name one of CoreDNS that the nodes have or can pull with --dns-image, or do without by --dns cluster",
+		manifests.DnsmasqContainer: "pod ns/lag-0-x cannot get the image img:1 (ImagePullBackOff) of a private DNS: name one with /usr/sbin/dnsmasq that the nodes have or can pull with --dnsmasq-image, or leave kube-dns out of --dns",
+		"istio-proxy":              "pod ns/lag-0-x cannot get the image img:1 (ImagePullBackOff) of container istio-proxy, which the cluster added to it: have that mended or switched off for the namespace, or name another with -n",
+	} {
+		w := &Watcher{trials: map[string]*Observation{}}
+		o := w.Observe("t001")
+		w.note(jobPod(func(p *corev1.Pod) {
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container, Image: "img:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}}}
+		}), false)
+		require.Equal(t, want, o.Stuck())
 	}
 }
 

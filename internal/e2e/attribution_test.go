@@ -291,7 +291,7 @@ const injectedDeadline = 60 * time.Second
 // tolerance is what attribution may be off by: 100 ms, or the interval between
 // two questions where that is longer.
 func tolerance() time.Duration {
-	interval := time.Duration(experiment.Interval(injectedPods, experiment.Defaults().QPS))
+	interval := time.Duration(experiment.Interval(injectedPods, 0, experiment.Defaults().QPS))
 	return max(100*time.Millisecond, interval)
 }
 

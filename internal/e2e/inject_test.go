@@ -141,7 +141,7 @@ func (s *stand) measure(arm experiment.Arm, deadline time.Duration, alter func([
 	s.t.Helper()
 	settings := experiment.Defaults()
 	settings.Pods = injectedPods
-	settings.Interval = experiment.Interval(settings.Pods, settings.QPS)
+	settings.Interval = experiment.Interval(settings.Pods, settings.Peers, settings.QPS)
 	s.trial = experiment.Trial{ID: "t001", Seq: 1, Block: 1, Arm: arm, Job: "lag-" + s.run, Service: "svc-" + s.run, Deadline: experiment.Duration(deadline)}
 	plan := experiment.Plan{V: experiment.PlanVersion, Run: s.run, Name: "injection", Blocks: 1, Arms: []experiment.Arm{arm}, Settings: settings, Trials: []experiment.Trial{s.trial}}
 	r := &trial.Runner{Client: s.c, Watcher: s.w, Plan: plan, Namespace: s.namespace,

@@ -168,6 +168,7 @@ func TestCollectGKE(t *testing.T) {
 	// Where Cloud DNS answers, only a pod shows it.
 	e.AddPod(record.Start{Node: "n1", Domain: "cluster.local", Resolv: record.Resolv{Servers: []string{"169.254.169.254:53"}}})
 	require.Contains(t, e.DNS.Evidence, "a pod's nameserver is 169.254.169.254, Cloud DNS for GKE")
+	require.Equal(t, CloudDNS, e.DNS.Provider)
 	require.Equal(t, "cluster.local", e.DNS.Domain)
 }
 
@@ -186,6 +187,11 @@ func TestCollectOtherPlaces(t *testing.T) {
 		require.Equal(t, Unknown, e.KubeProxy)
 		require.Contains(t, e.Warnings, "kube-proxy mode: ConfigMap kube-system/kube-proxy is not understood")
 	})
+	t.Run("kubespray's NodeLocal DNSCache", func(t *testing.T) {
+		e := Collect(t.Context(), cluster("v1.34.1", daemonSet("nodelocaldns")))
+		require.True(t, e.DNS.NodeLocal)
+		require.Contains(t, e.DNS.Evidence, "DaemonSet kube-system/nodelocaldns exists")
+	})
 	t.Run("RKE2's names", func(t *testing.T) {
 		const name = "rke2-coredns-rke2-coredns"
 		e := Collect(t.Context(), cluster("v1.34.1+rke2r1", dnsServiceObject(name), dnsSlice(name), dnsPod("p", "rancher/hardened-coredns:v1.12"), configMap(name, "Corefile", corefile132)))
@@ -202,9 +208,27 @@ func TestCollectOtherPlaces(t *testing.T) {
 	t.Run("a DNS outside of the cluster", func(t *testing.T) {
 		svc := dnsServiceObject("kube-dns")
 		svc.Spec.Selector = nil
-		e := Collect(t.Context(), cluster("v1.36.3", svc, dnsPod("other", "nginx")))
-		require.Equal(t, Unknown, e.DNS.Provider)
+		e := Collect(t.Context(), cluster("v1.36.3", svc, dnsPod("other", "nginx"), configMap("coredns", "Corefile", corefile132)))
+		require.Equal(t, Outside, e.DNS.Provider)
 		require.Contains(t, strings.Join(e.DNS.Evidence, "\n"), "has no selector")
+		require.Nil(t, e.DNS.Parsed, "a Corefile that was left behind is not its own")
+	})
+	t.Run("a DNS whose pods are gone", func(t *testing.T) {
+		e := Collect(t.Context(), cluster("v1.36.3", dnsServiceObject("kube-dns")))
+		require.Equal(t, Unknown, e.DNS.Provider)
+		require.Contains(t, e.DNS.Evidence, "no pod stands behind Service kube-system/kube-dns")
+	})
+	t.Run("IPv6 only", func(t *testing.T) {
+		svc, slice := dnsServiceObject("kube-dns"), dnsSlice("kube-dns")
+		svc.Spec.ClusterIP, svc.Spec.ClusterIPs = "fd00:96::a", []string{"fd00:96::a"}
+		slice.AddressType = discoveryv1.AddressTypeIPv6
+		for i, ip := range []string{"fd00:1::2", "fd00::2", "fd00::3"} {
+			slice.Endpoints[i].Addresses = []string{ip}
+		}
+		e := Collect(t.Context(), cluster("v1.36.3", svc, slice, dnsPod("p", "coredns:1")))
+		require.Equal(t, []string{"fd00:96::a"}, e.DNS.ClusterIPs)
+		require.Equal(t, []string{"[fd00:1::2]:53", "[fd00::2]:53"}, e.DNS.Replicas)
+		require.Equal(t, []string{"[fd00::3]:53"}, e.DNS.NotReady)
 	})
 	t.Run("a Corefile that includes files", func(t *testing.T) {
 		e := Collect(t.Context(), cluster("v1.36.3", configMap("coredns", "Corefile", ".:53 {\n kubernetes cluster.local\n import custom/*.override\n}")))

@@ -16,8 +16,12 @@ import (
 
 // Providers of a cluster's DNS, as far as a cluster shows them.
 const (
-	CoreDNS = "CoreDNS"
-	KubeDNS = "kube-dns"
+	CoreDNS  = "CoreDNS"
+	KubeDNS  = "kube-dns"
+	CloudDNS = "Cloud DNS for GKE"
+	// Outside does not run in pods of the cluster: a cloud's, of which the API
+	// shows no more.
+	Outside = "a DNS outside the cluster"
 )
 
 // dnsServices are where the DNS Service is: nearly everywhere at the first
@@ -34,7 +38,7 @@ var corefileMaps = []string{"coredns", "rke2-coredns-rke2-coredns"}
 func (c *collector) dns(sets []appsv1.DaemonSet) {
 	d := &c.env.DNS
 	for _, ds := range sets {
-		if ds.Name == "node-local-dns" {
+		if ds.Name == "node-local-dns" || ds.Name == "nodelocaldns" { // the latter is kubespray's
 			d.NodeLocal = true
 			d.note("DaemonSet " + ds.Namespace + "/" + ds.Name + " exists")
 		}
@@ -125,6 +129,7 @@ func dnsPort(ports []discoveryv1.EndpointPort) int {
 // dnsPods tells the provider from the images behind the Service.
 func (c *collector) dnsPods(svc *corev1.Service) {
 	if len(svc.Spec.Selector) == 0 {
+		c.env.DNS.Provider = Outside
 		c.env.DNS.note("Service " + svc.Namespace + "/" + svc.Name + " has no selector: its DNS does not run in pods of this cluster")
 		return
 	}
@@ -133,6 +138,10 @@ func (c *collector) dnsPods(svc *corev1.Service) {
 		return
 	}
 	d := &c.env.DNS
+	if len(pods.Items) == 0 {
+		// A cloud's DNS that has taken over, or a DNS that is down.
+		d.note("no pod stands behind Service " + svc.Namespace + "/" + svc.Name)
+	}
 	for _, pod := range pods.Items {
 		for _, container := range pod.Spec.Containers {
 			if !slices.Contains(d.Images, container.Image) {
@@ -170,8 +179,8 @@ func imageName(image string) string {
 // corefile keeps the Corefile and what it says of the cluster domain.
 func (c *collector) corefile() {
 	d := &c.env.DNS
-	if d.Provider == KubeDNS {
-		return
+	if d.Provider == KubeDNS || d.Provider == Outside {
+		return // it would be somebody else's
 	}
 	for i, name := range corefileMaps {
 		cm, err := c.kube.CoreV1().ConfigMaps(kubeSystem).Get(c.ctx, name, metav1.GetOptions{})

@@ -92,7 +92,7 @@ type Node struct {
 
 // DNS is the cluster's own DNS.
 type DNS struct {
-	// Provider is CoreDNS, kube-dns or Unknown.
+	// Provider is CoreDNS, KubeDNS, CloudDNS, Outside or Unknown.
 	Provider string `json:"provider"`
 	// Evidence says what Provider and NodeLocal were concluded from.
 	Evidence []string `json:"evidence,omitempty"`
@@ -143,7 +143,7 @@ func (e *Environment) AddPod(s record.Start) {
 var linkLocal = map[string]string{
 	"169.254.20.10":   "NodeLocal DNSCache",               // its documented address
 	"169.254.25.10":   "NodeLocal DNSCache",               // kubespray's
-	"169.254.169.254": "Cloud DNS for GKE",                // the metadata server resolves
+	"169.254.169.254": CloudDNS,                           // the metadata server resolves
 	"169.254.169.253": "the Amazon VPC resolver directly", // not a cluster's DNS at all
 }
 
@@ -156,6 +156,9 @@ func (d *DNS) nameserver(server string) {
 		d.note("a pod's nameserver is " + ip + ", " + what)
 		if strings.HasPrefix(what, "NodeLocal") {
 			d.NodeLocal = true
+		}
+		if what == CloudDNS {
+			d.Provider = CloudDNS // kube-dns may run on, and nobody asks it
 		}
 	}
 }

@@ -100,7 +100,9 @@ func (s Settings) check() error {
 	case s.Pods < 2:
 		return Inputf("--pods %d is too few: a job needs at least 2 pods, one that asks and one that is asked for", s.Pods)
 	case s.Pods > MaxPods:
-		return Inputf("--pods %d is too many: accepted: 2 to %d, for every pod asks for every pod", s.Pods, MaxPods)
+		return Inputf("--pods %d is too many: accepted: 2 to %d", s.Pods, MaxPods)
+	case s.Peers < 0 || s.Peers >= s.Pods:
+		return Inputf("--peers %d is not possible with %d pods; accepted: 1 to %d others that each pod asks for, or 0 for all", s.Peers, s.Pods, s.Pods-1)
 	case s.QPS < 1:
 		return Inputf("--qps %d is not positive: the budget is in questions per second over all pods, e.g. 1000", s.QPS)
 	case s.QPS > maxQPS:
@@ -162,7 +164,7 @@ func (p Plan) checkArms() error {
 		case first >= time.Duration(s.Deadline):
 			return Inputf("--first-query-after %s is not before the deadline; accepted: less than --deadline %s", first, time.Duration(s.Deadline))
 		case a.Observer != record.Solo && s.Interval >= s.Deadline:
-			return Inputf("%d pods within --qps %d questions a second leave %s between two questions, which is not shorter than --deadline %s; accepted: fewer pods, more questions or a later deadline", s.Pods, s.QPS, time.Duration(s.Interval), time.Duration(s.Deadline))
+			return Inputf("%d pods within --qps %d questions a second leave %s between two questions, which is not shorter than --deadline %s; accepted: fewer pods or --peers, more questions or a later deadline", s.Pods, s.QPS, time.Duration(s.Interval), time.Duration(s.Deadline))
 		case a.Names == Reused && time.Duration(s.Deadline) < primeDeadline:
 			return Inputf("--deadline %s is too short for reused names: their primer asks after %s; accepted: %s or more", time.Duration(s.Deadline), PrimeAt, primeDeadline)
 		}

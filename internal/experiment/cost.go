@@ -53,6 +53,29 @@ const (
 	dnsMore  = 3 * time.Second
 )
 
+// What is known of how far apart the starts of a Job's pods lie. Deadlines
+// count from each probe's own start: one that ends before the last pod starts
+// censors what would have happened.
+const (
+	// together is how many pods start within a second or two of one another.
+	together = 20
+	// apartEach is what each further pod adds at most: a kubelet that has two
+	// cores to itself starts some five pods a second, a busy one half of that.
+	apartEach = 500 * time.Millisecond
+)
+
+// StartsApart returns how far apart the starts of so many pods may lie, beyond
+// what every deadline allows for.
+func StartsApart(pods int) time.Duration {
+	return time.Duration(max(0, pods-together)) * apartEach
+}
+
+// Enough returns the deadline that leaves even the last of so many pods the
+// time that the settings' deadline leaves each of a few.
+func (s Settings) Enough(pods int) Duration {
+	return s.Deadline + Duration(StartsApart(pods))
+}
+
 // caches returns for how long a configuration keeps addresses and denials. Of
 // the cluster's own nothing is known beforehand; it is taken for the worst.
 func (d DNS) caches() (addresses, denials time.Duration) {
@@ -134,14 +157,20 @@ func (s Settings) dealt() []Duration {
 }
 
 // perTick counts the questions that one replica gets per interval at most:
-// every pod asks for every pod, all through one replica in the worst case, and
-// two lookers a name ask each replica directly.
-func perTick(pods int) int { return pods*pods + 2*pods }
+// every pod asks for every pod, or for so many peers, all through one replica
+// in the worst case, and two lookers a name ask each replica directly.
+func perTick(pods, peers int) int {
+	if peers == 0 {
+		peers = pods
+	}
+	return pods*peers + 2*pods
+}
 
 // Interval returns the time between two questions of one stream that keeps
-// every replica within qps questions a second, rounded up to milliseconds.
-func Interval(pods, qps int) Duration {
-	d := time.Duration(perTick(pods)) * time.Second / time.Duration(qps)
+// every replica within qps questions a second, rounded up to milliseconds. Each
+// pod asks for so many peers; 0: for all.
+func Interval(pods, peers, qps int) Duration {
+	d := time.Duration(perTick(pods, peers)) * time.Second / time.Duration(qps)
 	d = (d + time.Millisecond - 1).Truncate(time.Millisecond)
 	return Duration(max(d, minInterval))
 }
@@ -162,7 +191,7 @@ func (p Plan) Load() (budget, solo int) {
 		}
 		// Rounded up: a question every ten seconds is not none.
 		every := max(1, int(p.Settings.Interval))
-		budget = (perTick(p.Settings.Pods)*int(time.Second) + every - 1) / every
+		budget = (perTick(p.Settings.Pods, p.Settings.Peers)*int(time.Second) + every - 1) / every
 	}
 	return budget, solo
 }

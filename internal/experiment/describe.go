@@ -14,6 +14,9 @@ func (p Plan) Describe() string {
 		p.Name, len(p.Trials), p.Blocks, p.Expected().Round(time.Second), p.Seed)
 	fmt.Fprintf(&b, "  %d pods a trial", s.Pods)
 	budget, solo := p.Load()
+	if budget > 0 && s.Peers > 0 {
+		fmt.Fprintf(&b, ", each asks for %d others, drawn from the seed and asked for by as many", s.Peers)
+	}
 	if budget > 0 {
 		fmt.Fprintf(&b, "; resolution (interval between questions) %s; at most %d questions a second per DNS replica, twice that where pods have IPv6", time.Duration(s.Interval), budget)
 	}
@@ -25,7 +28,10 @@ func (p Plan) Describe() string {
 		fmt.Fprintf(&b, "  connect timeouts %s go unused: %d workers take one each\n", FormatTimeouts(unused), s.Pods-1)
 	}
 	if budget > 0 && s.Interval > Duration(time.Second) {
-		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; fewer --pods or more --qps make it finer\n")
+		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; %s or more --qps make it finer\n", fewer(s))
+	}
+	if apart, enough := StartsApart(s.Pods), Defaults().Enough(s.Pods); apart > 0 && s.Deadline < enough {
+		fmt.Fprintf(&b, "  warning: %d pods may start up to %s apart, and --deadline %s counts from each one's own start; %s leaves time for the last\n", s.Pods, apart, time.Duration(s.Deadline), time.Duration(enough))
 	}
 	b.WriteString("  trials x duration, arm (dns/names/extra/observer, then what is not the default):\n")
 	kinds := make([]string, len(p.Arms))
@@ -54,6 +60,14 @@ func (p Plan) Describe() string {
 	fmt.Fprintf(&b, "  a trial that is spoiled is run once more at the end of its block, at most %d in all\n", p.MostRepeats())
 	p.describeTests(&b)
 	return b.String()
+}
+
+// fewer names what has a plan ask fewer questions.
+func fewer(s Settings) string {
+	if s.Peers > 0 {
+		return "fewer --pods or --peers"
+	}
+	return "fewer --pods, a sample of them (--peers)"
 }
 
 // round shows an estimate: whole seconds, tenths below 10 s.

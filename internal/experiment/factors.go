@@ -170,11 +170,14 @@ type Trial struct {
 	Extra    string   `json:"extra_name,omitempty"` // base name of the extra's objects
 	Deadline Duration `json:"deadline"`             // after each probe's start; what has not happened by then is censored
 	Expected Duration `json:"expected"`             // for progress and the budget, not a limit
+	// Sample is for whom each pod asks, with the observers that ask for peers.
+	Sample record.Sample `json:"sample,omitzero"`
 }
 
 // Settings are the same for every trial of a plan.
 type Settings struct {
 	Pods            int        `json:"pods"`
+	Peers           int        `json:"peers,omitempty"`  // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
 	ConnectTimeouts []Duration `json:"connect_timeouts"` // solo: dealt out over indices 1, 2, ...; 0 = none
 	QPS             int        `json:"qps"`              // questions a second over all pods, at most
 	Interval        Duration   `json:"interval"`         // between questions of one stream: the resolution

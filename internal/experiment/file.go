@@ -27,6 +27,7 @@ type planFile struct {
 
 type fileSettings struct {
 	Pods            int       `json:"pods"`
+	Peers           int       `json:"peers"`
 	ConnectTimeouts []timeout `json:"connect_timeouts"`
 	QPS             int       `json:"qps"`
 	Interval        Duration  `json:"interval"`
@@ -122,7 +123,7 @@ func parseFile(text []byte) (Options, error) {
 func (f planFile) options() (Options, error) {
 	s := f.Settings
 	o := Options{Name: f.Name, Blocks: f.Blocks, Margin: f.Margin, Settings: Settings{
-		Pods: s.Pods, QPS: s.QPS, Interval: s.Interval, Gap: s.Gap, NoWait: s.NoWait,
+		Pods: s.Pods, Peers: s.Peers, QPS: s.QPS, Interval: s.Interval, Gap: s.Gap, NoWait: s.NoWait,
 		FirstQueryAfter: s.FirstQueryAfter, Deadline: s.Deadline, Follow: s.Follow,
 	}}
 	for _, t := range s.ConnectTimeouts {

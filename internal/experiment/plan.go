@@ -89,7 +89,7 @@ func Build(o Options) (Plan, error) {
 		}
 	}
 	if s.Interval == 0 {
-		s.Interval = Interval(s.Pods, s.QPS)
+		s.Interval = Interval(s.Pods, s.Peers, s.QPS)
 	}
 	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, Seed: o.Seed, Blocks: o.Blocks, Arms: arms, Settings: s}
 	if err := p.checkArms(); err != nil {
@@ -177,6 +177,7 @@ func (p *Plan) trial(seq, block int, a Arm, follow bool) Trial {
 		Job:      "lag-" + p.Run + "-" + id,
 		Service:  "svc-" + p.Run + "-" + id,
 		Deadline: p.Settings.Deadline,
+		Sample:   p.sample(a),
 	}
 	if a.Extra != ExtraNone {
 		t.Extra = "extra-" + p.Run + "-" + id
@@ -186,6 +187,15 @@ func (p *Plan) trial(seq, block int, a Arm, follow bool) Trial {
 	}
 	t.Expected = Duration(p.expected(t))
 	return t
+}
+
+// sample is for whom the pods of an arm ask. It is the same in all trials of a
+// plan, so that arms are compared on the same pairs.
+func (p *Plan) sample(a Arm) record.Sample {
+	if a.Observer == record.Solo || p.Settings.Peers == 0 {
+		return record.Sample{}
+	}
+	return record.Sample{Peers: p.Settings.Peers, Seed: p.Seed}
 }
 
 // Renamed returns the trial with a suffix to the names of its objects.

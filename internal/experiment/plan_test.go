@@ -100,15 +100,18 @@ func TestNothingIsFollowedWithoutTheWorker(t *testing.T) {
 
 func TestIntervalKeepsTheBudget(t *testing.T) {
 	for _, tc := range []struct {
-		pods, qps int
-		want      time.Duration
+		pods, peers, qps int
+		want             time.Duration
 	}{
-		{2, 1000, minInterval},
-		{8, 1000, 80 * time.Millisecond},
-		{100, 1000, 10200 * time.Millisecond},
-		{8, 1, 80 * time.Second},
+		{2, 0, 1000, minInterval},
+		{8, 0, 1000, 80 * time.Millisecond},
+		{100, 0, 1000, 10200 * time.Millisecond},
+		{8, 0, 1, 80 * time.Second},
+		{150, 8, 1000, 1500 * time.Millisecond},
+		{500, 16, 1000, 9 * time.Second},
+		{500, 16, 10_000, 900 * time.Millisecond},
 	} {
-		require.Equal(t, Duration(tc.want), Interval(tc.pods, tc.qps), "%d pods, %d a second", tc.pods, tc.qps)
+		require.Equal(t, Duration(tc.want), Interval(tc.pods, tc.peers, tc.qps), "%d pods, %d peers, %d a second", tc.pods, tc.peers, tc.qps)
 	}
 	for pods := 2; pods < 120; pods++ {
 		o := options("quick")
@@ -118,6 +121,13 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 		budget, solo := p.Load()
 		require.LessOrEqual(t, budget, 1000)
 		require.Equal(t, 40*(pods-1), solo)
+
+		o.Settings.Peers = 1 + pods/10
+		sampled, err := Build(o)
+		require.NoError(t, err)
+		budget, _ = sampled.Load()
+		require.LessOrEqual(t, budget, 1000)
+		require.LessOrEqual(t, sampled.Settings.Interval, p.Settings.Interval, "fewer questions, finer")
 	}
 }
 

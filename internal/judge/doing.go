@@ -55,13 +55,10 @@ func (s *splitter) doing() {
 	}
 }
 
-// questions are the questions whose times are known, in order: of the type
+// questions are the questions whose times are known, in order: of the one family
 // that was answered rightly first, or of A.
 func (s *splitter) questions() []asked {
-	typ := "A"
-	if right := s.right(); right != nil {
-		typ = right.Type
-	}
+	typ := s.family()
 	for i := range s.log.answers {
 		a := &s.log.answers[i]
 		// A search domain's denial says nothing about the peer's name and
@@ -76,6 +73,27 @@ func (s *splitter) questions() []asked {
 	}
 	slices.SortStableFunc(s.list, func(a, b asked) int { return cmp.Compare(a.at, b.at) })
 	return s.list
+}
+
+// family is the type of record that the asker's time is told from: that of the
+// right answer, failing that of an answer with an address at all, failing that
+// the first that was asked for. Of a cluster of IPv6 alone it is AAAA.
+func (s *splitter) family() string {
+	if right := s.right(); right != nil {
+		return right.Type
+	}
+	first := ""
+	for i := range s.log.answers {
+		a := &s.log.answers[i]
+		switch {
+		case !a.clients():
+		case a.Class == record.Address:
+			return a.Type
+		case first == "" || a.Type == "A": // of both, what a client of one family asks
+			first = a.Type
+		}
+	}
+	return first
 }
 
 // maxOpen is how many runs are taken to go on at once. A probe keeps 64 of a

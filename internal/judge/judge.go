@@ -41,10 +41,10 @@ type Verdict struct {
 	// when none was seen and the configuration is not known.
 	FullTTL uint32
 
-	// The latest of all ordered pairs of different pods: every peer
-	// resolvable as the pods' own resolver answers; every name on every DNS
-	// replica (uncached view); every peer connected. A solo trial's pairs are
-	// those of each worker with index 0.
+	// The latest of all ordered pairs of different pods, or of those that were
+	// sampled (Trial.Sample): every peer resolvable as the pods' own resolver
+	// answers; every name on every DNS replica (uncached view); every peer
+	// connected. A solo trial's pairs are those of each worker with index 0.
 	Resolved  Timing
 	OnServer  Timing
 	Connected Timing
@@ -169,20 +169,37 @@ func (j *judgement) pairs() {
 			j.note("%s: %s", l.name(), l.problem)
 		}
 	}
-	n := len(j.logs) * len(j.logs)
-	if j.solo() {
-		n = len(j.logs)
+	n := 0
+	for asker, peers := range j.asked() {
+		j.logs[asker].index(peers)
+		n += len(peers)
 	}
 	j.v.Pairs = make([]Pair, 0, n)
 	for _, asker := range j.logs {
-		asker.index(len(j.logs))
-		for _, asked := range j.logs {
-			if j.solo() && (asked.pod.Index != 0 || asker.pod.Index == 0) {
-				continue
-			}
-			j.v.Pairs = append(j.v.Pairs, j.pair(asker, asked))
+		for _, asked := range asker.peers {
+			j.v.Pairs = append(j.v.Pairs, j.pair(asker, j.logs[asked]))
 		}
 	}
+}
+
+// asked lists for whom each pod was to ask. A pair that was not is nowhere: it
+// is not censored, and nothing of it is missing.
+func (j *judgement) asked() [][]int {
+	out := make([][]int, len(j.logs))
+	ring := j.t.Plan.Sample.Ring(len(j.logs))
+	all := ring.Asked(0)
+	for i := range out {
+		switch {
+		case j.solo() && i == 0:
+		case j.solo():
+			out[i] = []int{0}
+		case j.t.Plan.Sample.All():
+			out[i] = all
+		default:
+			out[i] = ring.Asked(i)
+		}
+	}
+	return out
 }
 
 // totals takes the latest pair of each kind.

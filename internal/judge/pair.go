@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"slices"
 	"time"
 
 	"headless-job-dns/internal/record"
@@ -48,7 +49,7 @@ func (j *judgement) pair(asker, asked *podLog) Pair {
 	if r.noZero == "" {
 		p.Zero, p.Clock = time.Duration(r.zero.mid), r.zero.error()
 	}
-	log := &asker.byPeer[p.Asked]
+	log := asker.about(p.Asked)
 	var from int64
 	p.Resolved, from = j.resolved(&p, asker, log, r)
 	p.Reached = j.reached(&p, asker, log, r, from)
@@ -67,6 +68,15 @@ func missing(asker *podLog, r *ruler, completeMeansSeen bool) Timing {
 		return lostTiming(asker.name() + ": its probe was satisfied, and the records do not show why")
 	}
 	return r.at(asker.doneAt, asker.doneAt, true)
+}
+
+// otherFamily tells an answer that says of a name with addresses that none of
+// them are of the family that was asked for: on a dual-stack cluster every
+// headless Service of one family gives such, and they deny nothing.
+func (l *peerLog) otherFamily(a *answer) bool {
+	return a.Class == record.NoData && slices.ContainsFunc(l.answers, func(o answer) bool {
+		return o.clients() && o.Class == record.Address && o.Type != a.Type
+	})
 }
 
 // resolved finds the first right answer of the client's view and counts the
@@ -108,7 +118,7 @@ func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Ti
 				a.right = len(a.Addrs) > 0 && j.owners.of(a.Addrs[0], p.Asked).Kind == Current
 			}
 		case record.NXDomain, record.NoData:
-			if a.Suffix == "" {
+			if a.Suffix == "" && !log.otherFamily(a) {
 				p.Counts.denial(*a, j.v.FullTTL)
 			}
 		default:

@@ -26,6 +26,7 @@ type podLog struct {
 	failed  map[string]bool // servers whose uncached view means nothing
 	problem string          // why lines may be missing; empty: the log is whole
 
+	peers  []int // that it was to ask for, in ascending order
 	byPeer []peerLog
 }
 
@@ -110,13 +111,25 @@ func (j *judgement) readLogs() {
 		}
 		// Its probe asked for others than there were, or one that there was is
 		// not in the records.
-		if s := j.logs[i].start; s != nil && s.Pods != 0 && s.Pods != n {
-			problem := fmt.Sprintf("its log is of a job of %d pods, not %d", s.Pods, n)
+		if problem := j.another(j.logs[i].start, n); problem != "" {
 			j.logs[i].problem = problem
 			j.v.Status = result.Invalid
 			j.v.Reasons = append(j.v.Reasons, j.logs[i].name()+": "+problem)
 		}
 	}
+}
+
+// another tells why a log is of another trial than this one, of n pods; empty:
+// it is not.
+func (j *judgement) another(s *record.Start, n int) string {
+	switch {
+	case s == nil:
+	case s.Pods != 0 && s.Pods != n:
+		return fmt.Sprintf("its log is of a job of %d pods, not %d", s.Pods, n)
+	case s.Sample != j.t.Plan.Sample:
+		return fmt.Sprintf("its log is of a sample of %d peers from seed %d, not of %d from %d", s.Sample.Peers, s.Sample.Seed, j.t.Plan.Sample.Peers, j.t.Plan.Sample.Seed)
+	}
+	return ""
 }
 
 // possible tells whether a line's times are those of a trial.
@@ -204,30 +217,37 @@ func readLog(p *result.Pod) *podLog {
 	return l
 }
 
-// index sorts the log by peer, once; n is how many there are.
-func (l *podLog) index(n int) {
-	answers := byPeer(l.answers, n, func(a *answer) int { return a.Peer })
-	dials := byPeer(l.dials, n, func(d *dial) int { return d.Peer })
-	l.byPeer = make([]peerLog, n)
+// index sorts the log by peer, once, given those that it was to ask for in
+// ascending order.
+func (l *podLog) index(peers []int) {
+	l.peers = peers
+	answers := byPeer(l.answers, peers, func(a *answer) int { return a.Peer })
+	dials := byPeer(l.dials, peers, func(d *dial) int { return d.Peer })
+	l.byPeer = make([]peerLog, len(peers))
 	for i := range l.byPeer {
 		l.byPeer[i] = peerLog{answers[i], dials[i]}
 	}
 }
 
-// byPeer sorts a log's lines by the peer that they are about, in a single
-// array. Lines about peers that there are not are left out.
-func byPeer[T any](lines []T, n int, peer func(*T) int) [][]T {
-	ends := make([]int, n+1) // of each peer's lines, shifted by one
-	known := func(i int) (p int, ok bool) {
-		p = peer(&lines[i])
-		return p, p >= 0 && p < n
+// about is what the log says about one of its peers.
+func (l *podLog) about(peer int) *peerLog {
+	if i, ok := slices.BinarySearch(l.peers, peer); ok {
+		return &l.byPeer[i]
 	}
+	return &peerLog{}
+}
+
+// byPeer sorts a log's lines by the peer that they are about, in a single
+// array. Lines about others than those peers are left out.
+func byPeer[T any](lines []T, peers []int, peer func(*T) int) [][]T {
+	ends := make([]int, len(peers)+1) // of each peer's lines, shifted by one
+	known := func(i int) (place int, ok bool) { return slices.BinarySearch(peers, peer(&lines[i])) }
 	for i := range lines {
 		if p, ok := known(i); ok {
 			ends[p+1]++
 		}
 	}
-	out := make([][]T, n)
+	out := make([][]T, len(peers))
 	all := make([]T, len(lines))
 	for p := range out {
 		ends[p+1] += ends[p]

@@ -170,7 +170,7 @@ func (s *splitter) pair(p *Pair) {
 	asker := s.logs[p.Asker]
 	*s = splitter{
 		judgement: s.judgement, all: s.all, list: s.list[:0], open: s.open[:0], part: -1, end: point{int64(total.Value), asker.clock},
-		asker: asker, log: &asker.byPeer[p.Asked], start: point{s.own(asker, 0).mid, asker.clock}, road: &s.roads[p.Asked],
+		asker: asker, log: asker.about(p.Asked), start: point{s.own(asker, 0).mid, asker.clock}, road: &s.roads[p.Asked],
 	}
 	right, road := s.right(), s.road
 	if at := road.process; right != nil && at.ok && at.t < s.end.t && at.t-int64(2*s.apart(at.point, s.end)) > s.on(right.at).t {

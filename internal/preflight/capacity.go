@@ -98,23 +98,24 @@ func (p *preflight) capacity() error {
 		return nil
 	}
 	text := r.String()
-	if p.may(grant("", "", "pods", "list")) {
-		if err := p.pods(r.take); err != nil {
-			p.say(environment.Untold, "capacity", "%s; the pods on them could not be listed (%s): whether ours fit is not known beforehand", text, reason(err))
-			return nil
-		}
-		fit := r.fit(p.objects.pods, amounts.holds)
-		if fit.room < fit.probes {
-			p.tooFew(r, fit)
-			return nil
-		}
-		text += fmt.Sprintf("; the %d pods that are there at a time fit", fit.probes+fit.beside)
+	const alone = "would fit if nothing else ran"
+	state, unseen, fits := environment.Met, "", "fit"
+	if !p.may(grant("", "", "pods", "list")) {
+		fits = alone // rights has said that others are not seen
+	} else if err := p.pods(r.take); err != nil {
+		state, unseen, fits = environment.Untold, "; the pods on them could not be listed ("+reason(err)+")", alone
 	}
-	if len(r.nodes) == 1 {
-		p.say(environment.Warning, "capacity", "%s: all of them share it, and no packet between nodes is measured", text)
+	fit := r.fit(p.objects.pods, amounts.holds)
+	if fit.room < fit.probes {
+		p.tooFew(r, fit)
 		return nil
 	}
-	p.say(environment.Met, "capacity", "%s", text)
+	text += fmt.Sprintf("%s; the %d pods that are there at a time %s", unseen, fit.probes+fit.beside, fits)
+	if fit.nodes == 1 {
+		p.say(environment.Warning, "capacity", "%s: the probes share one node, and no packet between nodes is measured", text)
+		return nil
+	}
+	p.say(state, "capacity", "%s, the probes on %d nodes", text, fit.nodes)
 	return nil
 }
 
@@ -212,6 +213,7 @@ type fit struct {
 	beside  int // other pods of ours
 	fitting int // of those, how many fit
 	room    int // for how many probes there is room beside them
+	nodes   int // that those probes are on, where others have room too
 }
 
 // fit puts pods on the node that has the fewest of them, as the scheduler tends
@@ -219,7 +221,7 @@ type fit struct {
 func (r room) fit(sets []podSet, holds func(free, need amounts) bool) fit {
 	nodes := slices.Clone(r.nodes)
 	have := make([]int, len(nodes))
-	put := func(need amounts) bool {
+	put := func(need amounts) (at int) {
 		best := -1
 		for i, n := range nodes {
 			if holds(n.free, need) && (best < 0 || have[i] < have[best]) {
@@ -230,7 +232,7 @@ func (r room) fit(sets []podSet, holds func(free, need amounts) bool) fit {
 			nodes[best].free = nodes[best].free.less(need)
 			have[best]++
 		}
-		return best >= 0
+		return best
 	}
 	var f fit
 	var probe amounts
@@ -255,15 +257,22 @@ func (r room) fit(sets []podSet, holds func(free, need amounts) bool) fit {
 		}
 		f.beside += s.count
 		for range s.count {
-			if put(need) {
+			if put(need) >= 0 {
 				f.fitting++
 			} else {
 				all = false
 			}
 		}
 	}
-	for all && f.room < f.probes && put(probe) {
+	on := map[int]bool{}
+	for all && f.room < f.probes {
+		at := put(probe)
+		if at < 0 {
+			break
+		}
 		f.room++
+		on[at] = true
 	}
+	f.nodes = len(on)
 	return f
 }

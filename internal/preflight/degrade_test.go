@@ -104,26 +104,26 @@ func TestWarnings(t *testing.T) {
 				}
 			}
 		}, []string{
-			"unknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand",
-			"unknown   room: this user lacks pods (list) cluster-wide: how much of the nodes is taken is not known beforehand",
-			"unknown   environment: this user lacks namespaces (get), configmaps (get), services (get, list), pods (list), daemonsets (list), endpointslices (list) in kube-system: the report describes the cluster's DNS and network as far as its pods see them",
-			"unknown   metrics: this user lacks nodes/proxy (get) cluster-wide, pods/proxy (get) in kube-system: what the components' metrics say is left out",
+			"unknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand (manifests/rbac-cluster.yaml grants it)",
+			"unknown   room: this user lacks pods (list) cluster-wide: how much of the nodes is taken is not known beforehand (manifests/rbac-cluster.yaml grants it)",
+			"unknown   environment: this user lacks namespaces (get), configmaps (get), services (get, list), pods (list), daemonsets (list), endpointslices (list) in kube-system: the report describes the cluster's DNS and network as far as its pods see them (manifests/rbac-cluster.yaml grants it)",
+			"unknown   metrics: this user lacks nodes/proxy (get) cluster-wide, pods/proxy (get) in kube-system: what the components' metrics say is left out (manifests/rbac-cluster.yaml grants it)",
 			"unknown   dns: the provider is not known; how it caches a pod finds out",
-			"unknown   addresses: their family is not known beforehand; probes ask for A, and for AAAA where they have IPv6",
+			"unknown   addresses: their family is not known beforehand; peers ask for those that their pods have, solo for the first",
 		}},
 		"nothing beforehand": {onCluster, func(_ *testing.T, w *world) {
 			w.deny = []string{"get namespaces demo", "list resourcequotas demo", "list networkpolicies demo"}
 		}, []string{
-			"unknown   pod security: this user lacks namespaces (get): which Pod Security level it enforces is not known; the pods meet every level",
-			"unknown   quota: this user lacks resourcequotas (list): whether its quotas leave room for the pods is not known beforehand",
-			"unknown   network policies: this user lacks networkpolicies (list): whether one cuts the probes off is not known beforehand",
+			"unknown   pod security: this user lacks namespaces (get): which Pod Security level it enforces is not known; the pods meet every level (manifests/rbac.yaml grants it)",
+			"unknown   quota: this user lacks resourcequotas (list): whether its quotas leave room for the pods is not known beforehand (manifests/rbac.yaml grants it)",
+			"unknown   network policies: this user lacks networkpolicies (list): whether one cuts the probes off is not known beforehand (manifests/rbac.yaml grants it)",
 		}},
 		"namespace unread": {onCluster, hidden("get", "namespaces", away),
 			[]string{`unknown   namespace: namespace demo could not be read ("Timeout: the server was unable to return a response in the time allotted"); it is used as it is`}},
 		"nodes unread": {onCluster, hidden("list", "nodes", away),
 			[]string{`unknown   capacity: the nodes could not be listed ("Timeout: the server was unable to return a response in the time allotted"): whether the pods fit is not known beforehand`}},
 		"pods unread": {onCluster, hidden("list", "pods", forbidden("pods", `User "u" cannot list`)),
-			[]string{`unknown   capacity: 2 nodes take pods (amd64); the pods on them could not be listed (this user may not): whether ours fit is not known beforehand`}},
+			[]string{`unknown   capacity: 2 nodes take pods (amd64); the pods on them could not be listed (this user may not); the 5 pods that are there at a time would fit if nothing else ran, the probes on 2 nodes`}},
 		"quotas unread": {onCluster, hidden("list", "resourcequotas", away),
 			[]string{`unknown   quota: the quotas of namespace demo could not be listed ("Timeout: the server was unable to return a response in the time allotted"): whether they leave room is not known beforehand`}},
 		"policies unread": {onCluster, hidden("list", "networkpolicies", away),
@@ -150,7 +150,7 @@ func TestWarnings(t *testing.T) {
 			}
 			w.s.Env.DNS.Parsed = nil
 			require.NoError(t, w.kube.CoreV1().Nodes().Delete(t.Context(), "n2", metav1.DeleteOptions{}))
-		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: all of them share it, and no packet between nodes is measured"}},
+		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: the probes share one node, and no packet between nodes is measured"}},
 		"sidecar": {onCluster, func(_ *testing.T, w *world) {
 			w.admit = func(o manifests.Object) {
 				if pod, ok := o.(*corev1.Pod); ok {
@@ -159,9 +159,15 @@ func TestWarnings(t *testing.T) {
 				}
 			}
 		}, []string{"warning   admission: the cluster adds containers to the pods (istio-init, istio-proxy): connects may end in one of them instead of in the probe, and what they delay counts; switch that off for the namespace, or name another namespace with -n"}},
+		"no right to see other pods": {onCluster, func(_ *testing.T, w *world) { w.deny = []string{"list pods"} }, []string{
+			"unknown   room: this user lacks pods (list) cluster-wide: how much of the nodes is taken is not known beforehand (manifests/rbac-cluster.yaml grants it)"}},
+		"room on one of the nodes only": {onCluster, func(t *testing.T, w *world) {
+			_, err := w.kube.CoreV1().Nodes().Update(t.Context(), aNode("n2", func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("0") }), metav1.UpdateOptions{})
+			require.NoError(t, err)
+		}, []string{"warning   capacity: 2 nodes take pods (amd64); the 5 pods that are there at a time fit: the probes share one node, and no packet between nodes is measured"}},
 		"one node": {onCluster, func(t *testing.T, w *world) {
 			require.NoError(t, w.kube.CoreV1().Nodes().Delete(t.Context(), "n2", metav1.DeleteOptions{}))
-		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: all of them share it, and no packet between nodes is measured"}},
+		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: the probes share one node, and no packet between nodes is measured"}},
 		"no replica of the DNS": {onCluster, func(_ *testing.T, w *world) {
 			w.s.Env.DNS.NotReady, w.s.Env.DNS.Replicas = w.s.Env.DNS.Replicas, nil
 		}, []string{"warning   dns: CoreDNS, none of 2 replicas ready: `kubectl get pods -n kube-system` says more; its Corefile, for cluster.local: addresses cached for up to 30 s, denials cached for up to 30 s"}},
@@ -208,6 +214,27 @@ func TestWaitsForTheDefaultAccount(t *testing.T) {
 	require.Len(t, r.Conditions, 1)
 }
 
+// TestWhatANewNamespaceIsGiven: some clusters put quotas and policies into each.
+func TestWhatANewNamespaceIsGiven(t *testing.T) {
+	w := theWorld(t, onCluster, &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "default-deny", Namespace: "demo"},
+		Spec: networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}}})
+	w.make(t)
+	r, err := Admit(t.Context(), w.s)
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"ok        admission: dry runs of what the plan creates were admitted (4)",
+		"warning   network policies: default-deny of namespace demo cut off: connects between probes (TCP 8050); add a policy that allows them for pods with the label app.kubernetes.io/managed-by=headless-job-dns, or name another namespace with -n",
+	}, lines(r))
+
+	q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "given", Namespace: "demo"}}
+	q.Spec.Hard = corev1.ResourceList{corev1.ResourcePods: resource.MustParse("4")}
+	q.Status.Hard = q.Spec.Hard
+	w = theWorld(t, onCluster, q)
+	w.make(t)
+	_, err = Admit(t.Context(), w.s)
+	require.EqualError(t, err, "ResourceQuota demo/given has 4 left for pods (0 of 4 are used), and the plan needs 5 at a time; accepted: --pods 4 or fewer, a larger quota, or another namespace with -n")
+}
+
 // TestPodsAreTriedAsTheirControllersMakeThem: policies look at labels and owners.
 func TestPodsAreTriedAsTheirControllersMakeThem(t *testing.T) {
 	w := theWorld(t, experiment.Options{})
@@ -232,11 +259,20 @@ func TestDNSAndAddresses(t *testing.T) {
 		families []corev1.IPFamily // of the headless Service, by dry run
 		want     []string
 	}{
-		"a cloud's": {environment.DNS{Provider: environment.Unknown, Evidence: []string{"Service kube-system/kube-dns has no selector: its DNS does not run in pods of this cluster"}, ClusterIPs: []string{"10.0.0.10"}}, nil,
-			[]string{"unknown   dns: the provider is not known (Service kube-system/kube-dns has no selector: its DNS does not run in pods of this cluster); how it caches a pod finds out",
+		"kube-dns": {environment.DNS{Provider: environment.KubeDNS, Replicas: []string{"10.1.0.2:53"}}, []corev1.IPFamily{"IPv4"},
+			[]string{"ok        dns: kube-dns, 1 ready replica; how it caches a pod finds out",
+				"ok        addresses: IPv4 (by dry run); A is asked for"}},
+		"not known": {environment.DNS{Provider: environment.Unknown, Evidence: []string{"no pod stands behind Service kube-system/kube-dns"}}, []corev1.IPFamily{"IPv4"},
+			[]string{"unknown   dns: the provider is not known (no pod stands behind Service kube-system/kube-dns); how it caches a pod finds out",
+				"ok        addresses: IPv4 (by dry run); A is asked for"}},
+		"a cloud's": {environment.DNS{Provider: environment.Outside, Evidence: []string{"Service kube-system/kube-dns has no selector: its DNS does not run in pods of this cluster"}, ClusterIPs: []string{"10.0.0.10"}}, nil,
+			[]string{"unknown   dns: it does not run in pods of this cluster, so that the API shows neither which it is nor how it is configured (Service kube-system/kube-dns has no selector: its DNS does not run in pods of this cluster); how it caches a pod finds out",
 				"ok        addresses: IPv4 (as the DNS Service's address is); A is asked for"}},
 		"kubeadm's since 1.32": {environment.DNS{Provider: environment.CoreDNS, Replicas: []string{"10.1.0.2:53"}, Parsed: &environment.Corefile{Domain: "cluster.local", TTL: 30}}, []corev1.IPFamily{"IPv4"},
 			[]string{"ok        dns: CoreDNS, 1 ready replica; its Corefile, for cluster.local: addresses not cached, denials not cached",
+				"ok        addresses: IPv4 (by dry run); A is asked for"}},
+		"one that is not ready": {environment.DNS{Provider: environment.CoreDNS, Replicas: []string{"10.1.0.2:53"}, NotReady: []string{"10.1.0.3:53"}}, []corev1.IPFamily{"IPv4"},
+			[]string{"ok        dns: CoreDNS, 1 ready replica and 1 not ready; how it caches a pod finds out",
 				"ok        addresses: IPv4 (by dry run); A is asked for"}},
 		"NodeLocal": {environment.DNS{Provider: environment.CoreDNS, NodeLocal: true, Replicas: []string{"10.1.0.2:53"}}, []corev1.IPFamily{"IPv4"},
 			[]string{"ok        dns: CoreDNS behind NodeLocal DNSCache, 1 ready replica; how it caches a pod finds out",

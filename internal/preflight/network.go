@@ -18,6 +18,8 @@ func (p *preflight) dns() error {
 	d := p.Env.DNS
 	state, text := environment.Met, d.Provider
 	switch {
+	case d.Provider == environment.Outside:
+		state, text = environment.Untold, "it does not run in pods of this cluster, so that the API shows neither which it is nor how it is configured ("+strings.Join(d.Evidence, "; ")+")"
 	case d.Provider == environment.Unknown && len(d.Evidence) > 0:
 		state, text = environment.Untold, "the provider is not known ("+strings.Join(d.Evidence, "; ")+")"
 	case d.Provider == environment.Unknown:
@@ -31,6 +33,10 @@ func (p *preflight) dns() error {
 		text += ", 1 ready replica"
 	case n > 1:
 		text += fmt.Sprintf(", %d ready replicas", n)
+	}
+	switch {
+	case len(d.Replicas) > 0 && len(d.NotReady) > 0:
+		text += fmt.Sprintf(" and %d not ready", len(d.NotReady))
 	case len(d.NotReady) > 0:
 		state = environment.Warning
 		text += fmt.Sprintf(", none of %d replicas ready: `kubectl get pods -n %s` says more", len(d.NotReady), kubeSystem)
@@ -74,7 +80,7 @@ func (p *preflight) addresses() error {
 		slices.ContainsFunc(p.Env.DNS.Replicas, func(r string) bool { return familyOf(r) == v6 }) || len(p.Env.DNS.ClusterIPs) > 1
 	switch {
 	case len(families) == 0 || families[0] == "":
-		p.say(environment.Untold, "addresses", "their family is not known beforehand; probes ask for A, and for AAAA where they have IPv6")
+		p.say(environment.Untold, "addresses", "their family is not known beforehand; peers ask for those that their pods have, solo for the first")
 	case len(families) > 1 || both:
 		p.say(environment.Met, "addresses", "dual-stack; the headless Service has %s (%s), so that its names have %s; peers ask for both, solo for %s",
 			strings.Join(families, " and "), how, types(families), types(families[:1]))

@@ -38,6 +38,13 @@ type podSet struct {
 // gather collects what the plan, as it is by now, is going to create.
 func (p *preflight) gather() error {
 	lasting := slices.Clone(p.Lasting)
+	if p.Deliver != nil {
+		pieces, err := p.Deliver(p.ctx)
+		if err != nil {
+			return err
+		}
+		lasting = append(lasting, pieces...)
+	}
 	for _, dns := range p.report.Plan.PrivateDNS() {
 		objs, err := p.DNS(dns)
 		if err != nil {

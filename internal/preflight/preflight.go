@@ -29,7 +29,11 @@ type Subject struct {
 	// Fixed is a plan that may not be changed: one that is resumed.
 	Fixed bool
 
-	Lasting []manifests.Object                                 // what lives as long as the run, without the private DNS
+	Lasting []manifests.Object // what lives as long as the run, without the private DNS
+	// Deliver makes the ConfigMaps that bring the probe, which takes a build:
+	// it is called once, when the rights are known to suffice. nil: none are
+	// needed, or they are in Lasting.
+	Deliver func(context.Context) ([]manifests.Object, error)
 	DNS     func(experiment.DNS) ([]manifests.Object, error)   // what a private DNS consists of
 	Trial   func(experiment.Trial) ([]manifests.Object, error) // what a trial creates
 }
@@ -46,19 +50,8 @@ type Report struct {
 // The error is that refusal, an experiment.InputError, or the context's.
 func Run(ctx context.Context, s Subject) (Report, error) {
 	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
-	for _, look := range []func() error{p.version, p.rights, p.namespace, p.privateDNS, p.byAddress, p.gather,
-		p.admission, p.quotas, p.capacity, p.dns, p.addresses, p.policies} {
-		if err := look(); err != nil {
-			return p.report, err
-		}
-		if err := ctx.Err(); err != nil {
-			return p.report, err
-		}
-		if p.refusal != nil {
-			return p.report, p.refusal
-		}
-	}
-	return p.report, nil
+	return p.run(p.version, p.rights, p.namespace, p.privateDNS, p.byAddress, p.gather,
+		p.admission, p.quotas, p.capacity, p.dns, p.addresses, p.policies)
 }
 
 // Admit looks at what can only be tried in a namespace that exists: for a
@@ -66,15 +59,24 @@ func Run(ctx context.Context, s Subject) (Report, error) {
 func Admit(ctx context.Context, s Subject) (Report, error) {
 	s.Made = false
 	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
-	for _, look := range []func() error{p.gather, p.admission} {
+	// A cluster may give every new namespace quotas and policies.
+	return p.run(p.gather, p.admission, p.quotas, p.policies)
+}
+
+// run looks at one thing after another, up to the first refusal.
+func (p *preflight) run(looks ...func() error) (Report, error) {
+	for _, look := range looks {
 		if err := look(); err != nil {
 			return p.report, err
 		}
+		if err := p.ctx.Err(); err != nil {
+			return p.report, err
+		}
+		if p.refusal != nil {
+			return p.report, p.refusal
+		}
 	}
-	if err := ctx.Err(); err != nil {
-		return p.report, err
-	}
-	return p.report, p.refusal
+	return p.report, nil
 }
 
 // preflight is a look under way.

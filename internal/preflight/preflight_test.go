@@ -159,10 +159,16 @@ func TestNothingInTheWay(t *testing.T) {
 		"ok        rights: all 18 that every arm needs in namespace demo",
 		"ok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level",
 		"ok        admission: dry runs of what the plan creates were admitted (13)",
-		"ok        capacity: 2 nodes take pods (amd64); the 9 pods that are there at a time fit",
+		"ok        capacity: 2 nodes take pods (amd64); the 9 pods that are there at a time fit, the probes on 2 nodes",
 		"ok        dns: CoreDNS, 2 ready replicas; its Corefile, for cluster.local: addresses cached for up to 30 s, denials cached for up to 30 s",
 		"ok        addresses: IPv4 (by dry run); A is asked for",
 	}, lines(r))
+
+	_, err = w.kube.CoreV1().Namespaces().Update(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo"}}, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	r, err = Run(t.Context(), w.s)
+	require.NoError(t, err)
+	require.Contains(t, lines(r), "ok        namespace: demo is used as it is; Pod Security enforces no level of its own, and the pods meet every level")
 
 	w = theWorld(t, onCluster)
 	w.make(t)
@@ -212,7 +218,7 @@ func TestRefusals(t *testing.T) {
 				w.make(t)
 				w.deny = []string{"create namespaces", "delete namespaces", "create jobs demo"}
 			},
-			want: "this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the Role of manifests/rbac.yaml is granted"},
+			want: "this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the printed Role is granted (manifests/rbac.yaml is for every plan)"},
 		"rights in one's own namespace": {options: onCluster,
 			change: func(t *testing.T, w *world) { w.make(t); w.deny = []string{"watch endpointslices demo"} },
 			want:   "this user may make namespace demo, but lacks in it endpointslices (watch): name one with -n in which the printed Role is granted"},
@@ -263,6 +269,16 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: `a dry run of creating namespace demo was refused: "namespaces \"demo\" is forbidden: every namespace needs the label team"; have that allowed, or name a namespace with -n`},
+		"Pod Security, of what a webhook adds": {options: onCluster,
+			change: func(_ *testing.T, w *world) {
+				w.refuse = func(o manifests.Object) error {
+					if _, pod := o.(*corev1.Pod); pod {
+						return forbidden("pods", `violates PodSecurity "restricted:latest": unrestricted capabilities (container "istio-init" must not include "NET_ADMIN" in securityContext.capabilities.add)`)
+					}
+					return nil
+				}
+			},
+			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities (container \"istio-init\" must not include \"NET_ADMIN\" in securityContext.capabilities.add)"; have that allowed, or name another namespace with -n`},
 		"limit range": {options: onCluster,
 			change: func(_ *testing.T, w *world) {
 				w.refuse = func(o manifests.Object) error {
@@ -321,6 +337,24 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added beforehand"},
+		"slots, and no right to see which are taken": {options: experiment.Options{},
+			change: func(t *testing.T, w *world) {
+				w.deny = []string{"list pods"}
+				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
+					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
+					require.NoError(t, err)
+				}
+			},
+			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added beforehand"},
+		"memory": {options: onCluster,
+			change: func(t *testing.T, w *world) {
+				small := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("70Mi") }
+				for _, n := range []*corev1.Node{aNode("n1", small), aNode("n2", small)} {
+					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
+					require.NoError(t, err)
+				}
+			},
+			want: "--pods 5: 5 pods are there at a time with what stands beside the probes, and the nodes have room for 4 of them (short of memory); accepted: --pods 4 or fewer, or nodes added beforehand"},
 		"cpu": {options: with(onCluster, func(o *experiment.Options) { o.Settings.Pods = 300 }),
 			objs: []runtime.Object{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "busy", Namespace: "other"}, Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{
 				{Resources: corev1.ResourceRequirements{Requests: amount("cpu", "1500m")}}}}}},

@@ -1,14 +1,17 @@
 package preflight
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/manifests"
@@ -77,14 +80,16 @@ type courtesy struct {
 	of      string
 	rights  []right
 	without string // what is so then
+	file    string // in manifests, that grants them
 }
 
 // courtesies lists them for a run in a namespace: made is one of its own, in
 // which there is nothing yet to look at, private that it has a private DNS.
 func courtesies(namespace string, made, private bool) []courtesy {
+	const role, clusterRoles = "rbac.yaml", "rbac-cluster.yaml"
 	list := []courtesy{
-		{"nodes", grant("", "", "nodes", "list"), "whether the pods fit, and on how many nodes, is not known beforehand"},
-		{"room", grant("", "", "pods", "list"), "how much of the nodes is taken is not known beforehand"},
+		{"nodes", grant("", "", "nodes", "list"), "whether the pods fit, and on how many nodes, is not known beforehand", clusterRoles},
+		{"room", grant("", "", "pods", "list"), "how much of the nodes is taken is not known beforehand", clusterRoles},
 		{"environment", slices.Concat(
 			grant(kubeSystem, "", "namespaces", "get"),
 			grant(kubeSystem, "", "configmaps", "get"),
@@ -92,18 +97,18 @@ func courtesies(namespace string, made, private bool) []courtesy {
 			grant(kubeSystem, "", "pods", "list"),
 			grant(kubeSystem, "apps", "daemonsets", "list"),
 			grant(kubeSystem, "discovery.k8s.io", "endpointslices", "list"),
-		), "the report describes the cluster's DNS and network as far as its pods see them"},
+		), "the report describes the cluster's DNS and network as far as its pods see them", clusterRoles},
 		{"metrics", slices.Concat(grant("", "", "nodes/proxy", "get"), grant(kubeSystem, "", "pods/proxy", "get")),
-			"what the components' metrics say is left out"},
+			"what the components' metrics say is left out", clusterRoles},
 	}
 	if !made {
 		list = append(list,
-			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level"},
-			courtesy{"quota", grant(namespace, "", "resourcequotas", "list"), "whether its quotas leave room for the pods is not known beforehand"},
-			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether one cuts the probes off is not known beforehand"})
+			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role},
+			courtesy{"quota", grant(namespace, "", "resourcequotas", "list"), "whether its quotas leave room for the pods is not known beforehand", role},
+			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether one cuts the probes off is not known beforehand", role})
 	}
 	if private {
-		list = append(list, courtesy{"metrics of the private dns", grant(namespace, "", "pods/proxy", "get"), "what they say is left out"})
+		list = append(list, courtesy{"metrics of the private dns", grant(namespace, "", "pods/proxy", "get"), "what they say is left out", role})
 	}
 	return list
 }
@@ -111,6 +116,9 @@ func courtesies(namespace string, made, private bool) []courtesy {
 // rights asks for what every arm needs, and for what would be good to have.
 func (p *preflight) rights() error {
 	need := slices.Concat(on(p.Lasting), always(p.Namespace))
+	if p.Deliver != nil {
+		need = append(need, on([]manifests.Object{&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace}}})...)
+	}
 	for _, t := range p.kinds() {
 		objs, err := p.Trial(t)
 		if err != nil {
@@ -126,7 +134,8 @@ func (p *preflight) rights() error {
 	ofNamespaces := slices.DeleteFunc(slices.Clone(missing), func(r right) bool { return r.resource != "namespaces" })
 	switch {
 	case len(ofNamespaces) > 0:
-		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the Role of manifests/rbac.yaml is granted", words(ofNamespaces))
+		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the printed Role is granted (manifests/rbac.yaml is for every plan)", words(ofNamespaces))
+		missing = slices.DeleteFunc(need, func(r right) bool { return r.namespace != p.Namespace }) // in whichever is named
 	case len(missing) > 0 && p.Made:
 		p.refuse("rights", "this user may make namespace %s, but lacks in it %s: name one with -n in which the printed Role is granted", p.Namespace, words(missing))
 	case len(missing) > 0:
@@ -135,9 +144,7 @@ func (p *preflight) rights() error {
 		p.say(environment.Met, "rights", "all %d that every arm needs in namespace %s", len(p.asked), p.Namespace)
 	}
 	if len(missing) > 0 {
-		if len(ofNamespaces) == 0 {
-			p.report.Role = p.role(missing)
-		}
+		p.report.Role = p.role(missing)
 		return nil
 	}
 	for _, c := range courtesies(p.Namespace, p.Made, len(p.report.Plan.PrivateDNS()) > 0) {
@@ -146,10 +153,21 @@ func (p *preflight) rights() error {
 			return nil // done without
 		}
 		if len(missing) > 0 {
-			p.say(environment.Untold, c.of, "this user lacks %s: %s", words(missing), c.without)
+			p.say(environment.Untold, c.of, "this user lacks %s: %s (manifests/%s grants it)", words(missing), c.without, c.file)
 		}
 	}
 	return nil
+}
+
+// Lacks says in words which of the rights on an object that a run creates this
+// user does not have; empty: none, or they could not be asked for.
+func Lacks(ctx context.Context, c *cluster.Client, o manifests.Object) string {
+	p := &preflight{Subject: Subject{Client: c}, ctx: ctx, asked: map[right]bool{}}
+	missing, err := p.missing(on([]manifests.Object{o}))
+	if err != nil {
+		return ""
+	}
+	return words(missing)
 }
 
 // kinds returns the first trial with each extra: they create the same, apart

@@ -2,6 +2,8 @@ package preflight
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	k8stesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 
 	"headless-job-dns/internal/experiment"
@@ -197,11 +201,63 @@ rules:
 `, r.Role)
 	require.NotEmpty(t, rules(t, r.Role)["headless-job-dns"])
 
-	// In a namespace that does not exist yet there is none to grant.
+	// Who may not make a namespace gets the Role for the one that he is to name:
+	// all that the plan needs, for it is not known which.
 	w = theWorld(t, onCluster)
 	w.make(t)
-	w.deny = []string{"everything"}
+	w.deny = []string{"create namespaces"}
 	r, err = Run(t.Context(), w.s)
 	require.Error(t, err)
-	require.Empty(t, r.Role)
+	require.Contains(t, r.Role, "kubectl create rolebinding headless-job-dns -n NAMESPACE ")
+	granted := rules(t, r.Role)["headless-job-dns"]
+	require.Equal(t, sortedRights(granted), sortedRights(append(always(""), on(trialsOf(t, w))...)))
+}
+
+// trialsOf are the objects of a world's first trial.
+func trialsOf(t *testing.T, w *world) []manifests.Object {
+	t.Helper()
+	objs, err := w.s.Trial(w.s.Plan.Trials[0])
+	require.NoError(t, err)
+	return objs
+}
+
+// TestTheProbeIsMadeOnceTheRightsSuffice: a build takes a minute, and nobody is
+// to wait for a refusal that long.
+func TestTheProbeIsMadeOnceTheRightsSuffice(t *testing.T) {
+	w := theWorld(t, onCluster)
+	made := 0
+	w.s.Deliver = func(context.Context) ([]manifests.Object, error) {
+		made++
+		return []manifests.Object{&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: "demo"}}}, nil
+	}
+	w.deny = []string{"create configmaps demo"}
+	r, err := Run(t.Context(), w.s)
+	require.EqualError(t, err, "this user lacks in namespace demo what the plan needs: configmaps (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n")
+	require.Contains(t, r.Role, "- configmaps")
+	require.Zero(t, made)
+
+	w.deny = nil
+	w.refuse = func(o manifests.Object) error {
+		if o.GetName() == "probe" {
+			return forbidden("configmaps", "exceeded quota: q, requested: count/configmaps=1")
+		}
+		return nil
+	}
+	_, err = Run(t.Context(), w.s)
+	require.ErrorContains(t, err, "a dry run of creating configmap demo/probe was refused: ")
+	require.Equal(t, 1, made, "what it made is tried as all else is")
+
+	w.s.Deliver = func(context.Context) ([]manifests.Object, error) { return nil, errors.New("there is no Go") }
+	_, err = Run(t.Context(), w.s)
+	require.EqualError(t, err, "there is no Go")
+}
+
+func TestLacks(t *testing.T) {
+	w := theWorld(t, onCluster)
+	w.make(t)
+	require.Empty(t, Lacks(t.Context(), w.s.Client, w.s.Lasting[0]))
+	w.deny = []string{"create namespaces", "delete namespaces"}
+	require.Equal(t, "namespaces (create, delete) cluster-wide", Lacks(t.Context(), w.s.Client, w.s.Lasting[0]))
+	w.kube.PrependReactor("create", "selfsubjectaccessreviews", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("away") })
+	require.Empty(t, Lacks(t.Context(), w.s.Client, w.s.Lasting[0]), "what cannot be asked is tried")
 }

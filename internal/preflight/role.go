@@ -46,10 +46,10 @@ func words(rights []right) string {
 	return text.String()
 }
 
-// inOrder sorts verbs as the files in manifests have them.
+// inOrder sorts verbs as the files in manifests have them, each once.
 func inOrder(verbs []string) []string {
 	order := []string{"create", "get", "list", "watch", "delete", "deletecollection"}
-	return slices.SortedFunc(slices.Values(verbs), func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return slices.Compact(slices.SortedFunc(slices.Values(verbs), func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }))
 }
 
 // role is a Role that grants rights in the run's namespace, as YAML; in any,

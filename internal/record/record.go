@@ -39,7 +39,8 @@ const (
 	// listens, every other pod resolves and joins index 0 by libzmq's rules.
 	// With Start.ByAddress it asks nothing and joins an address that it is Given.
 	Solo Observer = "solo"
-	// Peers asks for every peer's address through the pod's own resolver.
+	// Peers asks for every peer's address, or for those of a Sample, through the
+	// pod's own resolver.
 	Peers Observer = "peers"
 	// PeersServer is Peers plus the uncached view of every DNS replica.
 	PeersServer Observer = "peers+server"
@@ -65,7 +66,8 @@ type Start struct {
 	Node      string   `json:"node,omitempty"`
 	Index     int      `json:"index"`
 	Pods      int      `json:"pods"`
-	Domain    string   `json:"domain"` // cluster domain, no dots at the ends
+	Sample    Sample   `json:"sample,omitzero"` // for whom it asks, with Peers and PeersServer
+	Domain    string   `json:"domain"`          // cluster domain, no dots at the ends
 
 	Addresses []string `json:"addresses"`      // this pod's own, loopback and link-local left out
 	Wall      int64    `json:"wall"`           // Unix ns at T=0

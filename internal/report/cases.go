@@ -258,7 +258,7 @@ func rowWords(a experiment.Arm, plan experiment.Plan, defined map[string]bool) s
 		defined[term] = true
 		return term + " (" + definition + ")"
 	}
-	names, asks := worded(namesWords, a.Names), worded(observerWords, a.Observer)
+	names, asks := worded(namesWords, a.Names), asks(a.Observer, plan.Settings.Peers)
 	switch gap, noWait := plan.GapOf(a); {
 	case a.Names == experiment.Fresh:
 		names = define(names, "never used before")
@@ -373,7 +373,7 @@ func (c *cases) also() string {
 	return capped(mostAlso, list, func(f seen) string {
 		where := "case " + c.letter(f.regime)
 		if c.letter(f.regime) == "" {
-			where = rowWords(experiment.Arm(f.regime), experiment.Plan{}, nil)
+			where = rowWords(experiment.Arm(f.regime), experiment.Plan{Settings: experiment.Settings{Peers: f.peers()}}, nil)
 		}
 		return fmt.Sprintf("%d of %s with %s (%s, %s)", f.late, some(len(f.connected), "trial"), worded(dnsHeads, f.DNS), where, upTo(f.connected))
 	})

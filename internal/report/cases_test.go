@@ -94,7 +94,8 @@ func TestHostileEnvironment(t *testing.T) {
 	const trouble = "x`|@octocat\n</details>\n```\n# out"
 	e := environment.Environment{
 		KubectlVersion: trouble, Cloud: trouble, Distribution: trouble, KubeProxy: trouble, CNI: []string{trouble}, Warnings: []string{trouble},
-		Server: environment.Server{GitVersion: trouble}, Nodes: []environment.Node{{Kernel: trouble, OS: trouble}},
+		Preflight: []environment.Condition{{Of: trouble, State: environment.Warning, Text: trouble}, {Of: trouble, State: environment.Untold, Text: trouble}},
+		Server:    environment.Server{GitVersion: trouble}, Nodes: []environment.Node{{Kernel: trouble, OS: trouble}},
 		DNS:     environment.DNS{Provider: trouble, Evidence: []string{trouble}, Images: []string{trouble}, Corefile: trouble, Parsed: &environment.Corefile{Domain: trouble}},
 		Pods:    []environment.Pod{{Kernel: trouble, Resolv: record.Resolv{Text: trouble}}},
 		Caching: map[experiment.DNS]environment.CachingFacts{experiment.DNS(trouble): {}},

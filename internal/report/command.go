@@ -29,13 +29,14 @@ func command(p experiment.Plan) (line, file string) {
 		}
 	}
 	add(s.Pods != def.Pods, "--pods %d", s.Pods)
+	add(s.Peers != def.Peers, "--peers %d", s.Peers)
 	add(experiment.FormatTimeouts(s.ConnectTimeouts) != experiment.FormatTimeouts(def.ConnectTimeouts), "--connect-timeouts %s", experiment.FormatTimeouts(s.ConnectTimeouts))
 	add(s.QPS != def.QPS, "--qps %d", s.QPS)
-	add(s.Pods > 0 && s.QPS > 0 && s.Interval != experiment.Interval(s.Pods, s.QPS), "--interval %s", time.Duration(s.Interval))
+	add(s.Pods > 0 && s.QPS > 0 && s.Interval != experiment.Interval(s.Pods, s.Peers, s.QPS), "--interval %s", time.Duration(s.Interval))
 	add(s.Gap != def.Gap && !s.NoWait, "--gap %s", time.Duration(s.Gap))
 	add(s.NoWait, "--no-wait")
 	add(s.FirstQueryAfter != def.FirstQueryAfter, "--first-query-after %s", time.Duration(s.FirstQueryAfter))
-	add(s.Deadline != def.Deadline, "--deadline %s", time.Duration(s.Deadline))
+	add(s.Deadline != def.Enough(s.Pods), "--deadline %s", time.Duration(s.Deadline))
 	add(s.Follow != def.Follow, "--follow %s", time.Duration(s.Follow))
 	add(p.Declares() && p.Margin != experiment.DefaultMargin, "--margin %s", time.Duration(p.Margin))
 	return strings.Join(append(args, flags...), " "), ""
@@ -105,6 +106,9 @@ func planFile(p experiment.Plan) string {
 	}
 	line("settings:")
 	line("  pods: %d", s.Pods)
+	if s.Peers > 0 {
+		line("  peers: %d", s.Peers)
+	}
 	line("  connect_timeouts: [%s]", strings.Join(timeouts, ", "))
 	line("  qps: %d", s.QPS)
 	for _, d := range []struct {

@@ -10,8 +10,13 @@ import (
 	"headless-job-dns/internal/experiment"
 )
 
-// mostShown bounds lists of what a cluster has many of.
-const mostShown = 20
+const (
+	// mostShown bounds lists of what a cluster has many of.
+	mostShown = 20
+	// longestWarning is for a sentence of the preflight's, with what is to be
+	// done at its end.
+	longestWarning = 400
+)
 
 // environment fills in the form's fields about the cluster.
 func (r *Report) environment(d *document) {
@@ -117,7 +122,7 @@ func (r *Report) facts() []string {
 	if !e.Collected.IsZero() {
 		out = append(out, "Read at: "+e.Collected.UTC().Format(time.RFC3339))
 	}
-	return out
+	return append(out, r.untold()...)
 }
 
 // prompt is the longest time from the creation of a container's process to its
@@ -161,8 +166,35 @@ func (r *Report) dnsFacts() []string {
 	for _, s := range e.Notes {
 		fact("Done otherwise than planned: %s", code(s))
 	}
+	for _, s := range bounded(beforehand(e, environment.Warning)) {
+		fact("Warned of before it began: %s", prose(cut(s, longestWarning)))
+	}
 	for _, w := range e.Warnings {
 		fact("Not read: %s", code(w))
+	}
+	return out
+}
+
+// untold are what the preflight could not tell.
+func (r *Report) untold() []string {
+	var out []string
+	if r.env == nil {
+		return out
+	}
+	for _, s := range bounded(beforehand(r.env, environment.Untold)) {
+		out = append(out, "Not known before it began: "+prose(cut(s, longestWarning)))
+	}
+	return out
+}
+
+// beforehand are the preflight's sentences of one kind. What changed the plan
+// is among the notes.
+func beforehand(e *environment.Environment, state environment.State) []string {
+	var out []string
+	for _, c := range e.Preflight {
+		if c.State == state {
+			out = append(out, c.Of+": "+c.Text)
+		}
 	}
 	return out
 }

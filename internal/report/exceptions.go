@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,10 @@ func (r *Report) reading() []string {
 		"denial: NXDOMAIN, or NOERROR without an address. proven cached: its SOA's TTL was below the full one. undecided: full TTL, so fresh or cached for less than a second.",
 		"stale answer: it held an address that is not the asked pod's, judged by the API's pod addresses and by who answered there. timed out: a connect that ended in silence.",
 	}
+	if r.sampled() {
+		out = append(out, fmt.Sprintf("Sample: each of the %d pods asks for %d others and is asked for by as many, the same pairs in every trial, drawn from the seed. A pair that was not sampled is in no number; the slowest of all %s pairs may be slower.",
+			s.Pods, s.Peers, count(s.Pods*(s.Pods-1))))
+	}
 	text := fmt.Sprintf("Resolution: peers ask every %s", seconds(time.Duration(s.Interval)))
 	if widths := r.intervals(); len(widths) > 0 {
 		text += fmt.Sprintf(". From the last wrong answer's question to the first right answer of a trial's slowest pair it took %s (%s)", widths.medianText(), widths.spread())
@@ -75,6 +80,11 @@ func (r *Report) reading() []string {
 		out = append(out, fmt.Sprintf("The first question was delayed by %s in every pod.", seconds(time.Duration(s.FirstQueryAfter))))
 	}
 	return out
+}
+
+// sampled tells whether pods asked for some of their peers only.
+func (r *Report) sampled() bool {
+	return slices.ContainsFunc(r.plan.Trials, func(t experiment.Trial) bool { return !t.Sample.All() })
 }
 
 // intervals are how exactly each trial's client's view is known.

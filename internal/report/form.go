@@ -100,7 +100,7 @@ func (r *Report) anythingElse(d *document) {
 			d.fold("Why both can be right", listPart(rankRemarks, "remarks", "", list))
 		}
 	}
-	d.list(rankEnvironment, "facts", "**DNS of the cluster and of the trials**", r.dnsFacts())
+	d.list(rankEnvironment, "facts", "**DNS of the cluster and of the trials**", append(r.dnsFacts(), r.untold()...))
 	r.corefiles(d)
 	if list := r.exceptions(); len(list) > 0 {
 		d.list(rankRemarks, "trials and remarks", "**Censored and invalid trials, remarks**", list)

@@ -171,6 +171,9 @@ func (r *Report) clock(c *cases) string {
 	text := "**Times**: zero is when the asking process runs and the asked pod has its IP, the end when the two are connected (TCP)."
 	if c.usable() {
 		text += fmt.Sprintf(" A trial is one Job of %d pods behind a headless Service without ports, no operator; its time is that of its slowest pair of asker and asked", r.plan.Settings.Pods)
+		if r.sampled() {
+			text += ", of those that were sampled"
+		}
 		if c.pooled() {
 			text += ", with and without an extra object together"
 		}
@@ -203,7 +206,7 @@ func neighbours(all, cases []seen, is func(seen) bool) []neighbour {
 	var out []neighbour
 	for i, f := range cases {
 		for _, g := range all {
-			c, one := change(experiment.Arm(f.regime), experiment.Arm(g.regime))
+			c, one := change(experiment.Arm(f.regime), experiment.Arm(g.regime), g.peers())
 			if !one || !is(g) {
 				continue
 			}

@@ -54,6 +54,14 @@ type seen struct {
 	undecided int // that may have had one
 }
 
+// peers is how many peers each pod asked for; 0: all, or index 0 only.
+func (f seen) peers() int {
+	if len(f.trials) == 0 {
+		return 0
+	}
+	return f.trials[0].v.Trial.Sample.Peers
+}
+
 func (r *Report) seen() []seen {
 	var out []seen
 	for _, g := range r.regimes() {

@@ -124,6 +124,7 @@ func spoiled(t testing.TB, text string, arms, trials, nodes int) *Report {
 		e.Nodes = append(e.Nodes, environment.Node{Name: n, Kernel: n, OS: n, Arch: n, Runtime: n, Kubelet: n})
 		e.Pods = append(e.Pods, environment.Pod{Node: n, Kernel: n, Resolv: record.Resolv{Text: n}})
 		e.CNI, e.DNS.Images, e.DNS.Evidence, e.Warnings = append(e.CNI, n), append(e.DNS.Images, n), append(e.DNS.Evidence, n), append(e.Warnings, n)
+		e.Preflight = append(e.Preflight, environment.Condition{Of: n, State: environment.Warning, Text: n}, environment.Condition{Of: n, State: environment.Untold, Text: n})
 	}
 	b, err := json.Marshal(e)
 	require.NoError(t, err)

@@ -53,8 +53,20 @@ var extraWords = map[experiment.Extra]string{
 
 var observerWords = map[record.Observer]string{
 	record.Solo:        "each worker looks up index 0",
-	record.Peers:       "every pod looks up every peer",
-	record.PeersServer: "every pod looks up every peer, and the test asks the DNS servers directly",
+	record.Peers:       "every pod looks up " + everyPeer,
+	record.PeersServer: "every pod looks up " + everyPeer + ", and the test asks the DNS servers directly",
+}
+
+const everyPeer = "every peer"
+
+// asks puts into words what an observer asks for, with so many peers a pod; 0:
+// all.
+func asks(o record.Observer, peers int) string {
+	text := worded(observerWords, o)
+	if peers > 0 {
+		text = strings.Replace(text, everyPeer, fmt.Sprintf("%d of its peers", peers), 1)
+	}
+	return text
 }
 
 // worded is a level in words, or quoted where there are none: plans may hold
@@ -130,8 +142,9 @@ func short(d time.Duration) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", d.Seconds()), "0"), ".") + " s"
 }
 
-// change says in words what is different in b, where exactly one factor is.
-func change(a, b experiment.Arm) (text string, one bool) {
+// change says in words what is different in b, where exactly one factor is, in
+// a plan with so many peers a pod.
+func change(a, b experiment.Arm, peers int) (text string, one bool) {
 	var out []string
 	if a.DNS != b.DNS {
 		out = append(out, worded(dnsHeads, b.DNS))
@@ -143,7 +156,7 @@ func change(a, b experiment.Arm) (text string, one bool) {
 		out = append(out, worded(extraWords, b.Extra))
 	}
 	if a.Observer != b.Observer {
-		out = append(out, worded(observerWords, b.Observer))
+		out = append(out, asks(b.Observer, peers))
 	}
 	for _, f := range furtherFactors {
 		switch was, is := f(a), f(b); {

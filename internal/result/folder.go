@@ -192,6 +192,9 @@ func (f *Folder) Append(t Trial) error {
 		}
 	}
 	line = append(line, '\n')
+	if err := fits(len(line)); err != nil {
+		return fmt.Errorf("failed to save trial %s: %w", t.Plan.ID, err)
+	}
 	_, err = f.trials.WriteAt(line, f.size)
 	if err == nil {
 		err = f.trials.Sync()
@@ -202,6 +205,15 @@ func (f *Folder) Append(t Trial) error {
 		return fmt.Errorf("failed to save trial %s: %w", t.Plan.ID, errors.Join(err, f.trials.Truncate(f.size)))
 	}
 	f.size += int64(len(line))
+	return nil
+}
+
+// fits refuses a line that could not be read back: it would cost all trials of
+// the file. The size is in bytes, the line's end included.
+func fits(size int) error {
+	if size > maxLine {
+		return fmt.Errorf("its records take %d MB, and a reader takes %d MB: ask for fewer pods, or have each ask for fewer with --peers", size>>20, maxLine>>20)
+	}
 	return nil
 }
 

@@ -187,3 +187,11 @@ func appendTo(t *testing.T, path, text string) {
 	require.NoError(t, err)
 	require.NoError(t, file.Close())
 }
+
+// What could not be read back is not written: it would cost the whole file.
+func TestNoLineIsTooLongToRead(t *testing.T) {
+	require.NoError(t, fits(maxLine))
+	err := fits(maxLine + 1)
+	require.ErrorContains(t, err, "512 MB")
+	require.ErrorContains(t, err, "--peers")
+}

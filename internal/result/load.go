@@ -127,6 +127,9 @@ func (r *Records) belongs(t Trial, seen map[string]bool) error {
 			if p.Arm != t.Plan.Arm {
 				return fmt.Errorf("trial %q is of arm %q, the plan says %q", id, t.Plan.Arm, p.Arm)
 			}
+			if p.Sample != t.Plan.Sample {
+				return fmt.Errorf("trial %q asked for a sample of %d peers from seed %d, the plan says %d from %d", id, t.Plan.Sample.Peers, t.Plan.Sample.Seed, p.Sample.Peers, p.Sample.Seed)
+			}
 			seen[id] = t.Status != Invalid
 			return nil
 		}

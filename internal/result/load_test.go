@@ -44,6 +44,7 @@ func TestTrials(t *testing.T) {
 		{name: "twice", file: one + one, trials: 1, err: `:2: trial "t001" is here twice`},
 		{name: "not in the plan", file: line(t, "t009"), err: `:1: trial "t009" is not in the plan`},
 		{name: "another arm", file: line(t, "t001", func(tr *Trial) { tr.Plan.Arm.Extra = "pod" }), err: `:1: trial "t001" is of arm`},
+		{name: "another sample", file: line(t, "t001", func(tr *Trial) { tr.Plan.Sample.Peers = 3 }), err: `:1: trial "t001" asked for a sample of 3 peers from seed 0, the plan says 0 from 0`},
 		{name: "cut off in the middle", file: two[:len(two)/2] + "\n" + one, err: ":1: ends within a trial"},
 		{name: "newer version", file: one + `{"v":2,"plan":[]}` + "\n", trials: 1, err: ":2: has version 2; accepted: one trial a line as JSON, version 1"},
 		{name: "newer record", file: line(t, "t001", func(tr *Trial) { tr.Run.Pods[0].Lines[0].V = 2 }), err: "probe record of version 2"},

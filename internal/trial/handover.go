@@ -3,7 +3,6 @@ package trial
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -126,16 +125,10 @@ func (m *messenger) try(pod, addr string) {
 	}
 }
 
-// address returns the address that a client which asks for A records would get,
-// failing that the pod's first.
-func address(p *corev1.Pod) string {
-	for _, ip := range p.Status.PodIPs {
-		if a, err := netip.ParseAddr(ip.IP); err == nil && a.Is4() {
-			return ip.IP
-		}
-	}
-	return p.Status.PodIP
-}
+// address returns what a client that asks for one family gets: the pod's first,
+// of the cluster's first family, which is the one that a headless Service has
+// that does not choose.
+func address(p *corev1.Pod) string { return p.Status.PodIP }
 
 // runningContainer identifies the running life of the pod's probe; empty while
 // there is none.

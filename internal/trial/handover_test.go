@@ -84,9 +84,12 @@ func TestMessengerGivesUp(t *testing.T) {
 }
 
 func TestTheAddressIsWhatAClientWouldGet(t *testing.T) {
-	p := jobPod("0", "l", "fd00::1", "")
-	require.Equal(t, "fd00::1", address(p))
-	p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: "10.0.0.1"})
-	require.Equal(t, "10.0.0.1", address(p))
+	for _, ips := range [][]string{{"10.0.0.1"}, {"fd00::1"}, {"10.0.0.1", "fd00::1"}, {"fd00::1", "10.0.0.1"}} {
+		p := jobPod("0", "l", ips[0], "")
+		for _, ip := range ips[1:] {
+			p.Status.PodIPs = append(p.Status.PodIPs, corev1.PodIP{IP: ip})
+		}
+		require.Equal(t, ips[0], address(p), "of the cluster's first family, as its name has")
+	}
 	require.Empty(t, address(&corev1.Pod{}))
 }

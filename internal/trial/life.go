@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -26,6 +27,11 @@ const (
 	// period of 2 s and a kubelet that is busy.
 	goneAllowance = 90 * time.Second
 )
+
+// startWithin and goneWithin are the allowances of so many pods: their ends lie
+// as far apart as their starts at most.
+func startWithin(pods int) time.Duration { return startAllowance + experiment.StartsApart(pods) }
+func goneWithin(pods int) time.Duration  { return goneAllowance + experiment.StartsApart(pods) }
 
 // life is one life of a Job and its Service: a primer or a measured run.
 type life struct {
@@ -48,7 +54,7 @@ func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observatio
 	for _, o := range l.objects {
 		sent := time.Now()
 		if l.anew {
-			sent, err = l.c.CreateAnew(ctx, o, goneAllowance)
+			sent, err = l.c.CreateAnew(ctx, o, goneWithin(l.pods))
 		} else {
 			err = l.c.Create(ctx, o)
 		}
@@ -72,7 +78,8 @@ func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observatio
 
 // watch follows the log of every pod that starts, until all are done.
 func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observation, logs *follower) error {
-	limit := time.NewTimer(startAllowance + l.wait)
+	start := startWithin(l.pods)
+	limit := time.NewTimer(start + l.wait)
 	defer limit.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -106,12 +113,12 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 			case time.Since(stuckSince) > cluster.StuckGrace:
 				return errors.New(s)
 			}
-			if time.Since(zero) > startAllowance && logs.started() < l.pods {
+			if time.Since(zero) > start && logs.started() < l.pods {
 				return l.notStarted(obs, logs)
 			}
 		case <-limit.C:
 			return fmt.Errorf("job %s/%s: %d of %d probes were not done %s after the job's creation",
-				l.owner.Namespace, l.job, l.pods-logs.done(), l.pods, (startAllowance + l.wait).Round(time.Second))
+				l.owner.Namespace, l.job, l.pods-logs.done(), l.pods, (start + l.wait).Round(time.Second))
 		}
 	}
 }
@@ -124,7 +131,7 @@ func (l life) notStarted(obs *cluster.Observation, logs *follower) error {
 		}
 	}
 	return fmt.Errorf("job %s/%s: %d of %d pods had not started after %s; %s", l.owner.Namespace,
-		l.job, l.pods-logs.started(), l.pods, startAllowance, why)
+		l.job, l.pods-logs.started(), l.pods, startWithin(l.pods), why)
 }
 
 func running(p *corev1.Pod) bool {
@@ -166,7 +173,7 @@ func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (go
 	if how == accepted {
 		return gone, nil
 	}
-	limit := time.NewTimer(goneAllowance)
+	limit := time.NewTimer(goneWithin(l.pods))
 	defer limit.Stop()
 	dropped := false
 	for {
@@ -190,7 +197,7 @@ func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (go
 			return gone, ctx.Err()
 		case <-obs.Changed():
 		case <-limit.C:
-			return gone, fmt.Errorf("pods of trial %s in namespace %s were not gone %s after their deletion", l.owner.Trial, l.owner.Namespace, goneAllowance)
+			return gone, fmt.Errorf("pods of trial %s in namespace %s were not gone %s after their deletion", l.owner.Trial, l.owner.Namespace, goneWithin(l.pods))
 		}
 	}
 }

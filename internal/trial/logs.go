@@ -17,12 +17,27 @@ import (
 	"headless-job-dns/manifests"
 )
 
-// logRetry is the pause before a log that broke off is read again from its
-// beginning.
-const logRetry = 300 * time.Millisecond
+const (
+	// logRetry is the pause before a log that broke off is read again from its
+	// beginning, twice as long after each attempt that brought nothing new.
+	logRetry = 300 * time.Millisecond
+	// maxLogRetry bounds it: a trial may end so much later than its last probe
+	// was done, where logs cannot be followed.
+	maxLogRetry = 5 * time.Second
+)
+
+// maxStreams is how many logs are followed at once. Each is a connection from
+// the API server to a kubelet, which watches the file with an inotify instance
+// of its own (k8s.io/cri-client, pkg/logs, ReadLogs). Linux gives a user 128 of
+// them unless told otherwise (fs.inotify.max_user_instances); ten or twenty are
+// the kubelet's and the system's, some runtimes take one a container, nodes may
+// share a kernel (kind), and one node may have all of a Job's pods.
+const maxStreams = 20
 
 // follower follows the logs of a run's pods, a stream each: the last line of a
-// probe then ends the trial at once, which polling would delay.
+// probe then ends the trial at once, which polling would delay. Of more pods
+// than maxStreams the others are read when a stream has ended. That comes soon
+// after the last pod's start, when all probes have seen what they wait for.
 type follower struct {
 	open      open
 	namespace string
@@ -30,6 +45,7 @@ type follower struct {
 	cancel    context.CancelFunc
 	wg        sync.WaitGroup
 	changed   chan struct{}
+	streams   chan struct{} // holds one for each that is open
 
 	mu      sync.Mutex
 	pods    map[string]*podLog // by pod name
@@ -46,13 +62,14 @@ type podLog struct {
 	begun   int64     // wall clock of the probe's start; 0: not read
 	again   bool      // the probe was started more than once
 	done    bool
+	queued  bool // it has waited for a stream
 	endless bool // longer than a probe's: reading it again is of no use
-	junk    int  // lines that no probe wrote
+	junk    int  // lines that no probe wrote, as of the latest attempt
 	problem string
 }
 
 func follow(ctx context.Context, namespace string, open open) *follower {
-	f := &follower{open: open, namespace: namespace, changed: make(chan struct{}, 1), pods: map[string]*podLog{}}
+	f := &follower{open: open, namespace: namespace, changed: make(chan struct{}, 1), streams: make(chan struct{}, maxStreams), pods: map[string]*podLog{}}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	return f
 }
@@ -72,22 +89,48 @@ func (f *follower) add(pod string) {
 // read reads a log until the probe's last line, again from the beginning when
 // the stream breaks off. An attempt replaces what was there once it is longer.
 func (f *follower) read(pod string, p *podLog) {
-	for f.ctx.Err() == nil {
+	for wait := logRetry; f.ctx.Err() == nil; wait = min(2*wait, maxLogRetry) {
+		if !f.turn(p) {
+			return
+		}
+		had := len(p.lines) // nobody else writes them
 		problem := f.attempt(pod, p)
+		<-f.streams
 		f.mu.Lock()
 		p.problem = ""
 		if !p.done {
 			p.problem = problem
 		}
 		over := p.done || p.endless
+		if len(p.lines) > had {
+			wait = logRetry
+		}
 		f.mu.Unlock()
 		if over {
 			return
 		}
 		select {
 		case <-f.ctx.Done():
-		case <-time.After(logRetry):
+		case <-time.After(wait):
 		}
+	}
+}
+
+// turn waits until a stream may be opened and tells whether one may.
+func (f *follower) turn(p *podLog) bool {
+	select {
+	case f.streams <- struct{}{}:
+		return true
+	default:
+	}
+	f.mu.Lock()
+	p.queued = true
+	f.mu.Unlock()
+	select {
+	case f.streams <- struct{}{}:
+		return true
+	case <-f.ctx.Done():
+		return false
 	}
 }
 
@@ -120,11 +163,11 @@ func (f *follower) attempt(pod string, p *podLog) (problem string) {
 		if l.Done != nil {
 			p.done = true
 			stop()
+			f.signal()
 		}
-		f.signal()
 	})
 	f.mu.Lock()
-	p.junk = max(p.junk, rest.Junk)
+	p.junk = rest.Junk
 	if version := (*record.VersionError)(nil); errors.As(err, &version) {
 		f.foreign = fmt.Errorf("the probe image in pod %s/%s is of another version: %w; build it anew (`make image`) and load it", f.namespace, pod, err)
 		f.signal()
@@ -170,8 +213,11 @@ func (f *follower) unreadable() error {
 // last line, or the log is not a probe's.
 func (f *follower) done() int { return f.count(func(p *podLog) bool { return p.done || p.endless }) }
 
-// started counts the probes that wrote their first line.
-func (f *follower) started() int { return f.count(func(p *podLog) bool { return !p.first.IsZero() }) }
+// started counts the probes that wrote their first line. One whose log waits
+// for its turn runs, as far as the API says.
+func (f *follower) started() int {
+	return f.count(func(p *podLog) bool { return p.queued || !p.first.IsZero() })
+}
 
 // collect ends the streams and returns the Job's pods with their records, by
 // index. A pod whose log is not whole says why.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,4 +100,49 @@ func TestRestartedProbe(t *testing.T) {
 			require.Equal(t, tc.want, pods[0].Problem)
 		})
 	}
+}
+
+// More logs than may be followed at once are all read, each from its beginning,
+// never too many of them at a time; those that wait count as started.
+func TestLogsTakeTurns(t *testing.T) {
+	const pods = 5 * maxStreams
+	const text = `{"v":1,"t":0,"start":{"wall":1}}` + "\n" + `{"v":1,"t":3,"done":{"reason":"complete"}}` + "\n"
+	var open, most, failed atomic.Int64
+	release := make(chan struct{})
+	f := follow(t.Context(), "ns", func(_ context.Context, _, pod string) (io.ReadCloser, error) {
+		n := open.Add(1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		<-release
+		if failed.Add(1)%7 == 0 { // a kubelet that has no more to give says so in the text
+			return &closing{strings.NewReader(text[:40] + "\nfailed to create fsnotify watcher: too many open files\n"), &open}, nil
+		}
+		return &closing{strings.NewReader(text), &open}, nil
+	})
+	var all []*corev1.Pod
+	for i := range pods {
+		p := jobPod(fmt.Sprint(i), fmt.Sprint("w-", i), "10.0.0.2", "c1")
+		f.add(p.Name)
+		all = append(all, p)
+	}
+	require.Eventually(t, func() bool { return f.started() == pods-maxStreams }, 10*time.Second, time.Millisecond, "those that wait")
+	require.Zero(t, f.done())
+	close(release)
+	require.Eventually(t, func() bool { return f.done() == pods }, 20*time.Second, 10*time.Millisecond)
+	require.EqualValues(t, maxStreams, most.Load())
+	for _, p := range f.collect(time.Now(), all) {
+		require.Empty(t, p.Problem, p.Name)
+		require.Len(t, p.Lines, 2)
+	}
+	require.Zero(t, open.Load(), "all are closed")
+}
+
+type closing struct {
+	io.Reader
+	open *atomic.Int64
+}
+
+func (c *closing) Close() error {
+	c.open.Add(-1)
+	return nil
 }

@@ -33,3 +33,17 @@ func TestCachesInFront(t *testing.T) {
 		})
 	}
 }
+
+// The probes are told the sample of a trial that has one; a primer asks for its
+// own name only.
+func TestProbesAreToldTheSample(t *testing.T) {
+	r := &Runner{}
+	pt := experiment.Trial{Arm: experiment.Arm{Observer: record.Peers}, Sample: record.Sample{Peers: 8, Seed: 1<<64 - 1}}
+	args := r.args(pt, false)
+	require.Equal(t, "8", args["peers"])
+	require.Equal(t, "18446744073709551615", args["seed"])
+	pt.Sample = record.Sample{}
+	require.NotContains(t, r.args(pt, false), "peers")
+	pt.Sample.Peers = 8
+	require.NotContains(t, r.args(pt, true), "peers")
+}

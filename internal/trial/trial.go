@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,9 +71,9 @@ type Runner struct {
 	owners map[string]string // address -> pod that had it in an earlier trial
 }
 
-// cleanupPatience is how long deletion may take after an interrupt, when the
-// caller's context is over already.
-const cleanupPatience = goneAllowance + 30*time.Second
+// cleanupPatience is how long deletion may take beyond goneWithin after an
+// interrupt, when the caller's context is over already.
+const cleanupPatience = 30 * time.Second
 
 // Run runs one trial and deletes what it created, also when the context ends.
 // The trial says itself whether it is whole. An error means that the cluster
@@ -244,7 +245,7 @@ func (r *Runner) measure(ctx context.Context, t *result.Trial, before component.
 
 // end deletes a life's objects even when the caller's context is over.
 func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, how ending) (time.Time, error) {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cleanupPatience)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), goneWithin(l.pods)+cleanupPatience)
 	defer stop()
 	return l.end(ctx, obs, how)
 }
@@ -274,7 +275,7 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 		l.tell = byExec(r.Client, r.Namespace)
 	}
 	// A forgotten Job ends itself soon after the runner would have given up.
-	lifetime := startAllowance + l.wait + goneAllowance
+	lifetime := startWithin(s.Pods) + l.wait + goneWithin(s.Pods)
 	objs, err := manifests.Extra(arm.Extra, manifests.ExtraParams{Owner: l.owner, Name: extra, Job: pt.Job, Service: pt.Service, Probe: r.Probe, Lifetime: lifetime})
 	if err != nil {
 		return life{}, err
@@ -308,6 +309,9 @@ func (r *Runner) args(pt experiment.Trial, primer bool) map[string]string {
 	}
 	if first := r.Plan.FirstQuery(arm); first > 0 {
 		args["first-query-after"] = first.String()
+	}
+	if !pt.Sample.All() && !primer {
+		args["peers"], args["seed"] = strconv.Itoa(pt.Sample.Peers), strconv.FormatUint(pt.Sample.Seed, 10)
 	}
 	switch {
 	case primer:

@@ -16,9 +16,11 @@ import (
 
 const usage = `Makes an image of several architectures from static Linux programs.
 
-  image --name REF -o OUT.tar --layout FOLDER [--entrypoint /NAME] [--user 65532] PROGRAM...
+  image --name REF -o OUT.tar --layout FOLDER [--entrypoint /NAME] [--user 65532]
+        [--file /FILE]... [--link /NAME]... PROGRAM...
 
-Each PROGRAM is for the architecture that it was built for. OUT.tar is for ctr
+Each PROGRAM is for the architecture that it was built for. A --file of this
+machine stands in the image at the same path, a --link leads to the program. OUT.tar is for ctr
 images import, kind load image-archive and docker load; FOLDER is an OCI layout,
 for whatever pushes one to a registry (crane push --index, skopeo copy --all).
 `
@@ -44,6 +46,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&s.Name, "name", "", "")
 	f.StringVar(&s.Entrypoint, "entrypoint", "", "")
 	f.StringVar(&s.User, "user", image.DefaultUser, "")
+	list := func(to *[]string) func(string) error {
+		return func(v string) error { *to = append(*to, v); return nil }
+	}
+	f.Func("file", "", list(&s.Libraries))
+	f.Func("link", "", list(&s.Links))
 	out, folder := f.String("o", "", ""), f.String("layout", "", "")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -60,7 +60,7 @@ func (p *probe) begin() {
 	at := p.life().Started + p.FirstQuery + ms
 	switch {
 	case p.Arm.Observer != record.Solo:
-		for peer := range p.Pods {
+		for _, peer := range p.ring.Asked(p.index) {
 			p.streams++
 			s := &stream{probe: p, peer: peer, prev: -1, dialled: map[string]bool{}}
 			p.then(at+time.Duration(peer)*ms/10, s.ask)
@@ -94,10 +94,15 @@ func (p *probe) check(replica int, at time.Duration) {
 		c.Present, c.Absent = string(record.NoData), string(record.NXDomain)
 	}
 	p.t.line(p.index, at-p.life().Started, record.Line{Check: &c})
-	for k := 1; k <= 2 && c.OK && len(p.Pods) > k; k++ {
-		p.looks++
-		l := &look{probe: p, peer: (p.index + len(p.Pods) - k) % len(p.Pods), replica: replica, prev: -1}
-		l.ask(at)
+	for half := 0; half < 2 && c.OK; half++ {
+		for peer := range p.Pods {
+			if of := p.ring.Lookers(peer); half >= len(of) || of[half] != p.index {
+				continue
+			}
+			p.looks++
+			l := &look{probe: p, peer: peer, replica: replica, prev: -1}
+			l.ask(at)
+		}
 	}
 }
 

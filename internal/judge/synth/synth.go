@@ -61,10 +61,16 @@ func New(id string, arm experiment.Arm, pods int) *Trial {
 }
 
 // Addr is the address of the pod with the index.
-func Addr(index int) string { return fmt.Sprintf("10.244.1.%d", index+1) }
+func Addr(index int) string { return address(244, 1, index) }
 
 // Old is the address that the primer's pod with the index had.
-func Old(index int) string { return fmt.Sprintf("10.244.0.%d", index+1) }
+func Old(index int) string { return address(244, 0, index) }
+
+// address is the pod's in a network of 254, and in others where there are more
+// pods.
+func address(second, third, index int) string {
+	return fmt.Sprintf("10.%d.%d.%d", second-index/254, third, 1+index%254)
+}
 
 // Pod returns the pod with the index.
 func (t *Trial) Pod(index int) *result.Pod { return &t.Run.Pods[index] }

@@ -20,8 +20,9 @@ import (
 type World struct {
 	ID       string
 	Arm      experiment.Arm
-	Seed     uint64 // of the clients' pauses and of which replica is asked
-	Pods     []Life // by index
+	Seed     uint64        // of the clients' pauses and of which replica is asked
+	Pods     []Life        // by index
+	Sample   record.Sample // for whom the pods ask, where they ask for peers
 	Replicas []Replica
 	Node     *Keeps        // of a cache on each node, in front of the replicas; nil: there is none
 	Service  time.Duration // when the watch reported the headless Service; set it with ServiceAt
@@ -152,8 +153,8 @@ func (w *World) ServiceAt(at time.Duration) {
 // Trial plays the world.
 func (w World) Trial() *Trial {
 	t := New(w.ID, w.Arm, len(w.Pods))
-	t.Plan.Deadline = experiment.Duration(w.Deadline)
-	s := &sim{World: &w, t: t, rng: rand.New(rand.NewPCG(w.Seed, 117819)), caches: map[cacheKey]cached{}}
+	t.Plan.Deadline, t.Plan.Sample = experiment.Duration(w.Deadline), w.Sample
+	s := &sim{World: &w, t: t, ring: w.Sample.Ring(len(w.Pods)), rng: rand.New(rand.NewPCG(w.Seed, 117819)), caches: map[cacheKey]cached{}}
 	if w.Left > 0 {
 		t.Prime(2*time.Second, w.Left.Seconds())
 		s.prefill()
@@ -163,7 +164,7 @@ func (w World) Trial() *Trial {
 		t.Live(i, l)
 		start := t.Start(i)
 		start.Interval, start.FirstQueryAfter = int64(w.Interval), int64(w.FirstQuery)
-		start.Replicas = nil
+		start.Replicas, start.Sample = nil, w.Sample
 		if w.Arm.Observer == record.PeersServer {
 			start.Replicas = replicas[:len(w.Replicas)]
 		}
@@ -213,6 +214,7 @@ func (t *Trial) hostname(index int) string { return fmt.Sprintf("%s-%d", t.Plan.
 type sim struct {
 	*World
 	t      *Trial
+	ring   *record.Ring
 	rng    *rand.Rand
 	queue  queue
 	seq    int

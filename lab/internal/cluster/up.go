@@ -38,6 +38,20 @@ type Options struct {
 	Audit      bool // the apiserver keeps an audit log
 }
 
+// Build returns the cluster's programs, and makes them where they are not there.
+func (l *Lab) Build(ctx context.Context) (build.Tools, error) {
+	tools, ok, err := l.Builder.Ready()
+	if err != nil || ok {
+		return tools, err
+	}
+	release, err := lock(layout.Name)
+	if err != nil {
+		return tools, err
+	}
+	defer release()
+	return l.Builder.Build(ctx)
+}
+
 // upTimeout is for everything after the build. 15 s are usual; a machine that
 // is busy with something else may take several times that.
 const upTimeout = 3 * time.Minute

@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/result"
+)
+
+const (
+	// largePods are as many as two nodes of 110 take beside what the cluster
+	// itself runs, with room to spare.
+	largePods  = 150
+	largePeers = 8
+	// largeDeadline: on the lab's two cores the pods start over a minute or
+	// more, and the first one waits for the last, and for a denial that is
+	// cached for 30 s.
+	largeDeadline = 4 * time.Minute
+	// largeMemory is what the runner may have resident at most, MiB.
+	largeMemory = 300
+)
+
+// TestLargeJob runs one trial of a Job that is too large for all pairs: it ends,
+// nothing is censored, each pod asked for whom it was to ask, no more often than
+// the plan said, and the runner stayed small.
+func TestLargeJob(t *testing.T) {
+	onLab(t)
+	cmd, dir := command(t, context.Background(), "--plan", "quick", "--dns", "kubeadm-1.31", "--extra", "none", "--observer", "peers+server",
+		"--pods", fmt.Sprint(largePods), "--peers", fmt.Sprint(largePeers), "--deadline", largeDeadline.String(), "--seed", "117819")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { cmd.Process.Kill() })
+	ended := make(chan struct{})
+	peak := make(chan float64)
+	go func() { peak <- peakMemory(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
+	close(ended)
+	most := <-peak
+	o := finish(t, cmd, dir, &out, &errs, err)
+	require.Equal(t, 0, o.code)
+	nothingLeft(t)
+
+	t.Logf("SCALE runner: %.0f MiB resident at most (%d allowed)", most, largeMemory)
+	require.Positive(t, most)
+	require.Less(t, most, float64(largeMemory))
+
+	r, err := result.Load(dir)
+	require.NoError(t, err)
+	require.Equal(t, record.Sample{Peers: largePeers, Seed: 117819}, r.Plan.Trials[0].Sample)
+	trials := trialsOf(t, dir)
+	require.Len(t, trials, 1)
+	tr := &trials[0]
+	require.Equal(t, result.Complete, tr.Status, tr.Reason)
+	require.Len(t, tr.Run.Pods, largePods)
+	v := judge.Judge(tr)
+	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	t.Logf("SCALE resolved %+v on servers %+v connected %+v notes %v", v.Resolved, v.OnServer, v.Connected, v.Notes)
+	require.Len(t, v.Pairs, largePods*largePeers)
+	for _, p := range v.Pairs {
+		require.True(t, p.Resolved.Lag.Known() && !p.Resolved.Lag.Censored, "%d asks for %d: %+v", p.Asker, p.Asked, p.Resolved.Lag)
+		require.True(t, p.Reached.Lag.Known() && !p.Reached.Lag.Censored, "%d asks for %d: %+v", p.Asker, p.Asked, p.Reached.Lag)
+	}
+	startsApart(t, tr)
+	withinBudget(t, r.Plan, tr)
+}
+
+// peakMemory returns the most that a process had resident until it ended, in
+// MiB. The kernel keeps the peak; what the last 50 ms added to it is not seen.
+func peakMemory(pid int, ended <-chan struct{}) float64 {
+	most := 0.0
+	for {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		_, rest, _ := strings.Cut(string(status), "VmHWM:")
+		var kB float64
+		fmt.Sscan(rest, &kB)
+		most = max(most, kB/1024)
+		select {
+		case <-ended:
+			return most
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// startsApart says how far apart the probes started, which the default deadline
+// has to leave time for. (The lab's nodes share a clock.)
+func startsApart(t *testing.T, tr *result.Trial) {
+	t.Helper()
+	var first, last int64
+	for _, p := range tr.Run.Pods {
+		at := p.Lines[0].Start.Wall
+		if first == 0 || at < first {
+			first = at
+		}
+		last = max(last, at)
+	}
+	t.Logf("SCALE %d pods started over %s; default deadlines allow for %s", len(tr.Run.Pods), time.Duration(last-first).Round(100*time.Millisecond), experiment.StartsApart(len(tr.Run.Pods)))
+}
+
+// withinBudget compares the questions that were asked with what the plan said
+// of them: in all, and of each stream.
+func withinBudget(t *testing.T, plan experiment.Plan, tr *result.Trial) {
+	t.Helper()
+	budget, _ := plan.Load()
+	interval := int64(plan.Settings.Interval)
+	ring := tr.Plan.Sample.Ring(plan.Settings.Pods)
+	var first, last int64 // of all probes' questions, wall clock
+	clients, uncached, replicas := 0, 0, 1
+	for _, p := range tr.Run.Pods {
+		start, done := p.Lines[0].Start, p.Lines[len(p.Lines)-1].Done
+		require.NotNil(t, done, p.Name)
+		require.Equal(t, tr.Plan.Sample, start.Sample)
+		for _, a := range start.Addresses {
+			require.NotContains(t, a, ":", "no IPv6 in the lab: one question an interval")
+		}
+		replicas = max(replicas, len(start.Replicas))
+		if first == 0 || start.Wall < first {
+			first = start.Wall
+		}
+		clients += done.Questions[string(record.Client)]
+		uncached += done.Questions[string(record.Uncached)]
+		closed := map[int]*record.Closed{}
+		for _, l := range p.Lines {
+			if l.Closed != nil {
+				closed[l.Closed.ID] = l.Closed
+			}
+		}
+		asked := map[int]bool{}
+		for _, l := range p.Lines {
+			a := l.Answer
+			if a == nil || a.View != record.Client {
+				continue
+			}
+			asked[a.Peer] = true
+			last = max(last, start.Wall+l.T)
+			if c := closed[a.ID]; c != nil && a.Class != record.Timeout && a.Class != record.ServFail {
+				// One an interval; the first is at once, the next at its tick,
+				// and one that left late brings the next closer.
+				most := 3 + (c.Until-a.Asked)/interval
+				require.LessOrEqual(t, int64(c.Count), most, "%s asked too often for index %d", p.Name, a.Peer)
+			}
+		}
+		require.Len(t, asked, plan.Settings.Peers)
+		for _, peer := range ring.Asked(p.Index) {
+			require.True(t, asked[peer], "%s did not ask for index %d", p.Name, peer)
+		}
+	}
+	took := time.Duration(last - first)
+	// Each stream's first question comes on top; looks go to each replica.
+	here := clients - largePods*largePeers + uncached/replicas
+	allowed := float64(budget) * took.Seconds()
+	t.Logf("SCALE questions: %d of clients, %d past caches to %d replicas, in %s; %d beyond the first ones at a replica at most, %.0f within the budget of %d a second",
+		clients, uncached, replicas, took.Round(time.Second), here, allowed, budget)
+	require.Positive(t, uncached)
+	require.LessOrEqual(t, float64(here), allowed)
+}
