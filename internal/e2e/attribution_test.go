@@ -396,7 +396,10 @@ func TestBenchAttribution(t *testing.T) {
 	}
 	dir := filepath.Join(root(t), "bin", "bench") // beside the programs: `make clean` removes it
 	require.NoError(t, picture.Write(dir, picture.Input{Injected: &drawn}))
-	fmt.Printf("drawn in %s\n", dir)
+	var table strings.Builder
+	tabulate(&table, all)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "attribution.txt"), []byte(table.String()), 0o644))
+	fmt.Printf("written and drawn in %s\n", dir)
 }
 
 func runInjections(t *testing.T, elsewhere time.Duration, wanted func(injection) bool) (all []checked) {

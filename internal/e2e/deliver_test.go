@@ -65,7 +65,7 @@ func TestDeliver(t *testing.T) {
 	} {
 		t.Run(tc.way, func(t *testing.T) {
 			o := repro(t, append(tc.args, "--dns", "kubeadm-1.31,kubeadm-1.32", "--names", "fresh", "--extra", "none",
-				"--observer", "peers,solo", "--pods", "4", "--connect-timeouts", "5s", "--blocks", "2")...)
+				"--observer", "peers,solo", "--pods", "4", "--connect-timeouts", "5s")...)
 			require.Equal(t, 0, o.code)
 			nothingLeft(t)
 
