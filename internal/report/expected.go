@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"headless-job-dns/internal/experiment"
@@ -43,8 +44,12 @@ func (r *Report) expected() string {
 
 // reproduce is the form's third answer.
 func (r *Report) reproduce(d *document) {
-	yaml, err := manifests.Text("service.yaml", "job.yaml")
+	job, err := manifests.Text("minimal/lag.yaml")
 	if err != nil { // they are part of the program
+		panic(err)
+	}
+	cache, err := manifests.Text("minimal/caching-dns/caching-dns.yaml")
+	if err != nil {
 		panic(err)
 	}
 	c := r.cases()
@@ -53,18 +58,22 @@ func (r *Report) reproduce(d *document) {
 		dns = f.DNS
 		reused = reused || f.Names == experiment.Reused
 	}
-	d.text("With kubectl alone: apply the Job and its headless Service, read the logs after a minute. Each line is what one pod was answered or reached, `t` in nanoseconds since its process started; `\"view\":\"client\"` is its own resolver. " +
-		"The probe's image has to be on the nodes (`make image` in a checkout of headless-job-dns writes it as a tar, without a container engine). " +
-		"Without it: any image with a shell and dig, whose first command asks for `lag-0.headless` and the rest of its name every 0.1 s and prints the status, the address and the TTL.\n\n")
-	d.text("```console\nkubectl apply -f reproducer.yaml\nkubectl logs -l job-name=lag --prefix --tail=-1\nkubectl delete -f reproducer.yaml\n```\n\n")
-	if reused {
-		d.text("For the stale answers apply it again within 30 s of the deletion: the names are the same then, the addresses are not.\n\n")
-	}
+	d.text("With kubectl alone, on public images, in any namespace: four pods ask for each other's names from their first moment on and dial what they are answered, in a shell loop. " +
+		"A line of their logs says what has changed, in seconds since that pod's start: `NXDOMAIN` and, up to 30 s later, `connected` is a kept denial; an address, `timed out` and, later, another address are a kept one.\n\n")
+	commands := []string{"kubectl apply -f lag.yaml", "kubectl logs -f -l job-name=lag --prefix --tail=-1"}
 	if dns.Private() {
-		d.text("What decides is the DNS that the pods use, here %s. %s\n\n", worded(dnsWords, dns), r.getDNS(dns))
+		commands = append([]string{"kubectl apply -f caching-dns.yaml && kubectl rollout status deployment/caching-dns"}, commands...)
 	}
-	p := blockPart(rankManifest, "yaml", yaml)
-	d.fold("reproducer.yaml", p)
+	if reused {
+		commands = append(commands, "kubectl delete -f lag.yaml && kubectl apply -f lag.yaml # the same names, other addresses", commands[len(commands)-1])
+	}
+	d.block(rankManifest, "console", strings.Join(append(commands, "kubectl delete -f lag.yaml"), "\n"))
+	if dns.Private() {
+		d.text("What decides is the DNS that the pods use, here %s. %s Where that is not to be changed, `caching-dns.yaml` is a CoreDNS that asks the cluster's and keeps the answers; the Job's pods ask it if it is there when they start.\n\n",
+			worded(dnsWords, dns), r.getDNS(dns))
+		d.fold("caching-dns.yaml", blockPart(rankManifest, "yaml", cache))
+	}
+	d.fold("lag.yaml", blockPart(rankManifest, "yaml", job))
 	d.text("The whole experiment, in a checkout of headless-job-dns, on the cluster that kubectl talks to, from its seed (%s of %s, about %s; the same trials in the same order):\n\n",
 		some(r.plan.Blocks, "block"), some(len(r.plan.Arms), "combination"), minutes(r.plan.Expected()))
 	r.rerun(d)
