@@ -74,6 +74,8 @@ func (s *storm) observe(r *row) {
 		r.verdict = "left behind"
 	case t.Failed():
 		r.verdict = "failed"
+	case s.struck.IsZero():
+		r.verdict = "not struck" // it says nothing of the fault
 	default:
 		r.verdict = "survived"
 	}
