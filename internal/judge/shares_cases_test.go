@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 	"time"
 
@@ -335,10 +336,28 @@ func TestLogOfAnotherJob(t *testing.T) {
 	require.True(t, pair(v, 0, 2).Reached.Lag.Known())
 }
 
-// A log that no probe writes costs no more than its length.
+// A log that no probe writes costs no more than its length: four times the lines
+// cost about four times as much, not sixteen times, on however busy a machine.
 func TestHugeLog(t *testing.T) {
+	const lines = 5000
+	cost := func(n int) time.Duration {
+		tr := hugeLog(n)
+		least := time.Duration(math.MaxInt64)
+		for range 3 { // something else may have had the processor
+			began := time.Now()
+			v := judge.Judge(tr)
+			least = min(least, time.Since(began))
+			addUp(t, "huge", v.Pairs[0])
+		}
+		return least
+	}
+	require.Less(t, cost(4*lines), 10*cost(lines))
+}
+
+// hugeLog is of a worker that dialled n addresses, none of which was there.
+func hugeLog(n int) *result.Trial {
 	b := synth.New("t001", experiment.Arm{Observer: record.Solo}, 2)
-	for i := range 20_000 {
+	for i := range n {
 		at := time.Duration(i+2) * ms
 		addr := "10." + string(rune('1'+i%9)) + ".0." + string(rune('0'+i%10))
 		b.Ask(1, 0, synth.Answer{Class: record.Address, Addrs: []string{addr}, First: at, Prev: at - ms, Last: 30 * time.Second, Count: 1000})
@@ -346,11 +365,7 @@ func TestHugeLog(t *testing.T) {
 	}
 	b.Done(1, 40*time.Second, "deadline")
 	b.Done(0, ms, "complete")
-	tr := b.End()
-	began := time.Now()
-	v := judge.Judge(tr)
-	require.Less(t, time.Since(began), 10*time.Second)
-	addUp(t, "huge", v.Pairs[0])
+	return b.End()
 }
 
 // FuzzJudge: whatever the records hold, a verdict comes of it and its shares
