@@ -258,10 +258,10 @@ func TestMinimalScript(t *testing.T) {
 				require.Equal(t, []string{"NXDOMAIN", "SERVFAIL", "no address", tc.dead + ": refused", tc.living + ": " + there}, what,
 					"%s: everything that was said, each only once", who)
 			}
-			close(questions)
 			domain := strings.Fields(tc.resolv[strings.Index(tc.resolv, "search"):])[1]
 			names := map[string]bool{}
-			for q := range questions {
+			for range len(questions) { // a server that still answers may add to it
+				q := <-questions
 				require.Equal(t, tc.qtype, q.Qtype)
 				names[q.Name] = true
 			}
