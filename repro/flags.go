@@ -104,6 +104,8 @@ type options struct {
 	domain    string
 	results   string
 	dryRun    bool
+	program   string // that completes the plan; empty: repro
+	passing   bool   // the cluster is deleted at the end, and the plan cannot be completed
 }
 
 // planFlags are the flags that make the plan, as they were given.

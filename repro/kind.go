@@ -76,11 +76,14 @@ func kindCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	}
 	err = k.run(ctx, o, stderr, kind.Detect, func() error { return o.experiment(ctx, stdout, stderr) })
 	// The experiment closes it; what fails before that does not.
-	return errors.Join(err, o.folder.Close())
+	if e := o.folder.Close(); e != nil {
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // run makes the cluster, runs the plan on it and deletes it.
-func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(*kind.Progress) (kind.Engine, error), plan func() error) (err error) {
+func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), plan func() error) (err error) {
 	say := func(format string, a ...any) { fmt.Fprintf(stderr, format+"\n", a...) }
 	request := kind.Request{Name: k.name, NodeImage: k.nodeImage}
 	if request.Name == "" {
@@ -92,7 +95,7 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 		}
 	}
 	progress := &kind.Progress{Say: say}
-	engine, err := detect(progress)
+	engine, err := detect(ctx, progress)
 	if err != nil {
 		return err
 	}
@@ -121,6 +124,7 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	if err != nil {
 		return err
 	}
+	o.program, o.passing = "repro kind --name "+c.Name, c.Made && !k.keep
 	switch {
 	case !c.Made:
 		say("kind: the cluster was there before, and stays")
@@ -129,7 +133,9 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	default:
 		defer func() {
 			say("kind: deleting cluster %s", c.Name)
-			err = errors.Join(err, c.Delete())
+			if e := c.Delete(); e != nil {
+				err = errors.Join(err, e)
+			}
 		}()
 	}
 	o.loader = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: c.Kubeconfig},

@@ -18,6 +18,7 @@ import (
 
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/kind"
+	"headless-job-dns/internal/result"
 )
 
 // fakeEngine has clusters whose API server is the one at address.
@@ -54,7 +55,7 @@ func onKind(t *testing.T, ctx context.Context, e *fakeEngine, args []string, pla
 	args = append([]string{"--plan", "quick", "--run-id", "r1"}, args...)
 	o, err := parseFor(args, io.Discard, command{intro: kindIntro, flags: k.define, check: k.check})
 	require.NoError(t, err)
-	detect := func(*kind.Progress) (kind.Engine, error) { return e, nil }
+	detect := func(context.Context, *kind.Progress) (kind.Engine, error) { return e, nil }
 	err = k.run(ctx, o, &stderr, detect, func() error { return plan(o) })
 	return stderr.String(), err
 }
@@ -76,6 +77,7 @@ func TestKindMakesRunsDeletes(t *testing.T) {
 		require.Len(t, e.clusters, 2)
 		require.Regexp(t, `^headless-job-dns-[a-z0-9]{6}$`, e.clusters[1])
 		require.Equal(t, deliver.Preloaded, o.delivery.Way)
+		require.Empty(t, o.completion(), "the cluster is gone by then")
 		config, err := o.loader.ClientConfig()
 		require.NoError(t, err)
 		require.Equal(t, e.address, config.Host)
@@ -102,7 +104,7 @@ func TestKindDeletesAlsoWhatFailed(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = onKind(t, ctx, e, []string{"--probe-archive", archive(t)}, func(*options) error { cancel(); return ctx.Err() })
-	require.Equal(t, exitInterrupted, exitCode(err))
+	require.Equal(t, context.Canceled, err, "for main to say that it was interrupted, and no more")
 	require.Empty(t, e.clusters)
 
 	e.address = "http://127.0.0.1:1"
@@ -114,7 +116,12 @@ func TestKindDeletesAlsoWhatFailed(t *testing.T) {
 func TestKindKeepsAndReuses(t *testing.T) {
 	e := &fakeEngine{address: newFakeAPI(t).URL}
 	nothing := func(*options) error { return nil }
-	out, err := onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c", "--keep"}, nothing)
+	out, err := onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c", "--keep"}, func(o *options) (err error) {
+		o.folder, err = result.Create(t.TempDir(), time.Now())
+		require.NoError(t, err)
+		require.Equal(t, "; `repro kind --name c --resume "+o.folder.Dir()+"` completes the plan", o.completion())
+		return o.folder.Close()
+	})
 	require.NoError(t, err)
 	require.Contains(t, out, "kind: cluster c stays: `kind export kubeconfig --name c` for kubectl; `kind delete cluster --name c` removes it")
 	out, err = onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c"}, nothing)

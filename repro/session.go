@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,7 +113,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	}()
 	runErr := s.trials(ctx)
 	if ctx.Err() != nil {
-		s.say.line("interrupted: reporting the trials that are done, then deleting; `repro --resume %s` completes the plan", o.folder.Dir())
+		s.say.line("interrupted: reporting the trials that are done, then deleting%s", o.completion())
 	}
 	if o.done.Trials() == 0 {
 		return runErr // there is nothing to report
@@ -132,6 +133,14 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 		return errInvalidTrials
 	}
 	return nil
+}
+
+// completion says how an interrupted plan is completed, if it can be.
+func (o *options) completion() string {
+	if o.passing {
+		return ""
+	}
+	return fmt.Sprintf("; `%s --resume %s` completes the plan", cmp.Or(o.program, "repro"), o.folder.Dir())
 }
 
 // report makes the report from the records on disk and returns how many trials
@@ -240,8 +249,11 @@ func (s *session) renamed(t experiment.Trial, attempt int) experiment.Trial {
 // teardown deletes everything of the run, also when the context is over, and
 // waits until it is gone.
 func (s *session) teardown(ctx context.Context) error {
-	s.say.line("deleting what was created")
 	s.unwatch()
+	if s.passing {
+		return nil // it goes with the cluster
+	}
+	s.say.line("deleting what was created")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownPatience)
 	defer cancel()
 	// What stands in a namespace of ours goes with it.

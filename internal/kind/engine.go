@@ -1,6 +1,8 @@
 package kind
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,7 +19,7 @@ const provider = "KIND_EXPERIMENTAL_PROVIDER"
 const without = "`make repro` needs none"
 
 // Detect finds the container engine that `kind` would use.
-func Detect(p *Progress) (Engine, error) {
+func Detect(ctx context.Context, p *Progress) (Engine, error) {
 	var option cluster.ProviderOption
 	switch choice := os.Getenv(provider); choice {
 	case "docker":
@@ -28,7 +30,14 @@ func Detect(p *Progress) (Engine, error) {
 		option = cluster.ProviderWithNerdctl(choice)
 	case "":
 		var err error
-		if option, err = cluster.DetectNodeProvider(); err != nil {
+		// An old docker asks its daemon before it says its own version.
+		option, err = within(ctx, answerPatience, cluster.DetectNodeProvider)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, errNoAnswer):
+			return nil, silent(err)
+		case err != nil:
 			return nil, fmt.Errorf("kind needs docker, podman or nerdctl, and none is in the PATH: install one; %s", without)
 		}
 	default:
@@ -49,7 +58,11 @@ func notMade(name string, err error) error {
 		image, _, _ = strings.Cut(image, ": ")
 		return fmt.Errorf("the node image %s could not be pulled (%s): check the name and the way to its registry, or name one that the engine has with --node-image; `make repro` needs no image", image, inItsWords(err))
 	}
-	return fmt.Errorf("kind could not make cluster %s (%w; %s): `kind create cluster --retain -v 1` shows more; `make repro` needs no container engine", name, err, inItsWords(err))
+	said := ""
+	if exec.RunErrorForError(err) != nil {
+		said = "; " + inItsWords(err)
+	}
+	return fmt.Errorf("kind could not make cluster %s (%w%s): `kind create cluster --retain -v 1` shows more; `make repro` needs no container engine", name, err, said)
 }
 
 // inItsWords is the last thing that the failed command said, or the error

@@ -10,11 +10,13 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
 	"sigs.k8s.io/kind/pkg/cluster/nodeutils"
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -22,9 +24,11 @@ const (
 	// one that is busy takes a second, one that is stuck never answers.
 	answerPatience = 20 * time.Second
 	// stopPatience is how long what kind is doing may go on after its containers
-	// have been removed: it fails with its next command, and the longest pause
-	// between two is the 10 s of all repeated pulls.
-	stopPatience = 30 * time.Second
+	// have been removed: it fails with its next command. It is as well how long
+	// an engine may take to show a container that it was making, which on a slow
+	// disk was 5 s.
+	stopPatience = 20 * time.Second
+	stopPause    = time.Second
 	// deletePatience is for an engine with much to do. A second or two is usual.
 	deletePatience = 2 * time.Minute
 )
@@ -66,26 +70,34 @@ type Cluster struct {
 }
 
 // Names lists the clusters that there are, which shows that the engine answers.
-func Names(ctx context.Context, e Engine) (names []string, err error) {
-	type answer struct {
-		names []string
-		err   error
+func Names(ctx context.Context, e Engine) ([]string, error) {
+	names, err := within(ctx, answerPatience, e.List)
+	if err != nil && ctx.Err() == nil {
+		return nil, silent(err)
 	}
-	done := make(chan answer, 1)
+	return names, err
+}
+
+// within runs what takes no context, and leaves it behind when that ends or
+// patience runs out.
+func within[T any](ctx context.Context, patience time.Duration, do func() (T, error)) (T, error) {
+	type result struct {
+		of  T
+		err error
+	}
+	done := make(chan result, 1)
 	go func() {
-		names, err := e.List()
-		done <- answer{names, err}
+		of, err := do()
+		done <- result{of, err}
 	}()
+	var none T
 	select {
-	case a := <-done:
-		if a.err != nil {
-			return nil, silent(a.err)
-		}
-		return a.names, nil
+	case r := <-done:
+		return r.of, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(answerPatience):
-		return nil, silent(errNoAnswer)
+		return none, ctx.Err()
+	case <-time.After(patience):
+		return none, errNoAnswer
 	}
 }
 
@@ -136,47 +148,73 @@ func (c *Cluster) create(ctx context.Context, p *Progress, r Request) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.engine.Create(c.Name, options...) }()
+	var err error
 	select {
-	case err := <-done:
+	case err = <-done:
 		if err == nil {
 			return nil
 		}
-		// After some failures kind leaves what it has made.
-		if e := c.Delete(); e != nil {
-			return errors.Join(notMade(c.Name, err), e)
+		if strings.Contains(err.Error(), existsAlready) {
+			return notMade(c.Name, err) // somebody else's, made since the list was
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return notMade(c.Name, err)
 	case <-ctx.Done():
-		p.say("kind: interrupted, removing what there is of cluster %s", c.Name)
-		if err := c.abandon(p, done); err != nil {
-			return errors.Join(ctx.Err(), err)
+		p.say("kind: interrupted, removing what there is of cluster %s, which takes up to %s", c.Name, stopPatience)
+	}
+	return c.abandon(ctx, p, err, done, size(config))
+}
+
+// existsAlready is how kind says that it has made nothing because of what is
+// there.
+const existsAlready = "node(s) already exist"
+
+// size is how many nodes kind makes of a configuration. One that kind does not
+// understand makes none, and says so elsewhere.
+func size(config []byte) int {
+	var c struct{ Nodes []any }
+	_ = yaml.Unmarshal(config, &c)
+	return max(1, len(c.Nodes))
+}
+
+// abandon ends the making of a cluster, which has failed or of which done will
+// say that it has, and returns why. kind cannot be told to stop: its containers
+// are taken away under it until it gives up. An engine goes on making a
+// container when the command that asked for it has died, of the same Ctrl-C
+// perhaps, and shows it when it is made: as many as kind asked for are waited
+// for.
+func (c *Cluster) abandon(ctx context.Context, p *Progress, err error, done <-chan error, size int) error {
+	ended := err != nil
+	seen := map[string]bool{}
+	for begin := time.Now(); ; {
+		// Who cannot list them cannot delete them either.
+		made, _ := within(context.Background(), answerPatience, func() ([]nodes.Node, error) { return c.engine.ListInternalNodes(c.Name) })
+		for _, n := range made {
+			seen[n.String()] = true
 		}
-		return ctx.Err()
+		if e := c.Delete(); e != nil {
+			return errors.Join(c.why(ctx, err), e)
+		}
+		switch late := time.Since(begin) > stopPatience; {
+		case p.pulling(): // there is no container yet, and no need to wait for a download
+			return c.why(ctx, err)
+		case ended && (late || !p.starting() || len(seen) >= size):
+			return c.why(ctx, err)
+		case late:
+			return errors.Join(c.why(ctx, err), fmt.Errorf("kind cluster %s: kind is still making it, and may leave containers: %s", c.Name, Remains(c.Name)))
+		}
+		select {
+		case err = <-done:
+			ended = true
+		case <-time.After(stopPause):
+		}
 	}
 }
 
-// abandon ends the making of a cluster. kind cannot be told to stop: its
-// containers are taken away under it until it gives up.
-func (c *Cluster) abandon(p *Progress, done <-chan error) error {
-	end := time.After(stopPatience)
-	for {
-		if err := c.Delete(); err != nil {
-			return err
-		}
-		select {
-		case <-done:
-			return c.Delete()
-		case <-end:
-			return fmt.Errorf("kind cluster %s: kind is still making it, and may leave containers: `kind delete cluster --name %s` removes them", c.Name, c.Name)
-		case <-time.After(time.Second):
-		}
-		if p.pulling() {
-			return nil // there is no container yet, and there is no need to wait for a download
-		}
+// why says why there is no cluster.
+func (c *Cluster) why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
+	return notMade(c.Name, err)
 }
 
 // Load puts an image archive on every node.
@@ -212,13 +250,7 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 
 // Delete removes the cluster, whether or not there is one.
 func (c *Cluster) Delete() error {
-	done := make(chan error, 1)
-	go func() { done <- c.engine.Delete(c.Name, c.Kubeconfig) }()
-	err := errNoAnswer
-	select {
-	case err = <-done:
-	case <-time.After(deletePatience):
-	}
+	_, err := within(context.Background(), deletePatience, func() (any, error) { return nil, c.engine.Delete(c.Name, c.Kubeconfig) })
 	if err != nil {
 		return fmt.Errorf("kind cluster %s could not be deleted (%s): %s", c.Name, inItsWords(err), Remains(c.Name))
 	}

@@ -73,6 +73,9 @@ func (e *fakeEngine) KubeConfig(name string, internal bool) (string, error) {
 }
 
 func (e *fakeEngine) ListInternalNodes(name string) ([]nodes.Node, error) {
+	if !slices.Contains(e.names(), name) {
+		return nil, nil
+	}
 	return []nodes.Node{fakeNode{name: name + "-control-plane"}, fakeNode{name: name + "-worker"}}, nil
 }
 
@@ -194,6 +197,14 @@ func TestStartFailsAndSoDoesDeleting(t *testing.T) {
 	require.ErrorContains(t, err, "kind cluster new could not be deleted (Error: device busy): `kind delete cluster --name new` removes it")
 }
 
+// TestMadeBySomebodyElse: between the list and the making.
+func TestMadeBySomebodyElse(t *testing.T) {
+	e := &fakeEngine{create: func() error { return errors.New(`node(s) already exist for a cluster with the name "new"`) }}
+	_, err := start(t, t.Context(), e, "new")
+	require.ErrorContains(t, err, "already exist")
+	require.Equal(t, []string{"new"}, e.names(), "it is not ours to delete")
+}
+
 // TestInterruptWhileMaking: kind takes no context, so its containers are removed
 // under it, and again when it has given up.
 func TestInterruptWhileMaking(t *testing.T) {
@@ -214,6 +225,36 @@ func TestInterruptWhileMaking(t *testing.T) {
 	_, err := Start(ctx, e, p, Request{Name: "new"}, filepath.Join(t.TempDir(), "kubeconfig"))
 	require.Equal(t, context.Canceled, err)
 	require.Empty(t, e.names())
+}
+
+// TestInterruptWhileStarting: Ctrl-C reaches kind's commands too, and what they
+// asked the engine for is there a moment after they have died.
+func TestInterruptWhileStarting(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	e := &fakeEngine{}
+	p := (&recorder{}).progress()
+	late := false
+	e.create = func() error {
+		lines{p}.Info(" • Preparing nodes 📦 📦  ...\n")
+		require.NoError(t, e.Delete("new", ""))
+		time.AfterFunc(1500*time.Millisecond, func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.clusters, late = append(e.clusters, "new"), true
+		})
+		cancel()
+		return errors.New("signal: interrupt")
+	}
+	_, err := Start(ctx, e, p, Request{Name: "new", Config: []byte("nodes: [{role: control-plane}, {role: worker}]")}, filepath.Join(t.TempDir(), "kubeconfig"))
+	require.Equal(t, context.Canceled, err)
+	require.Empty(t, e.names())
+	require.True(t, late, "it was waited for")
+}
+
+func TestSize(t *testing.T) {
+	require.Equal(t, 3, size([]byte(Nodes)))
+	require.Equal(t, 1, size([]byte("kind: Cluster")))
+	require.Equal(t, 1, size([]byte("]")))
 }
 
 // TestInterruptWhilePulling: a download is not waited for.
@@ -238,7 +279,7 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, os.WriteFile(archive, []byte("image"), 0o600))
 	var mu sync.Mutex
 	loaded := map[string]string{}
-	c := &Cluster{Name: "c", engine: &fakeEngine{}, load: func(n nodes.Node, r io.Reader) error {
+	c := &Cluster{Name: "c", engine: &fakeEngine{clusters: []string{"c"}}, load: func(n nodes.Node, r io.Reader) error {
 		text, err := io.ReadAll(r)
 		mu.Lock()
 		defer mu.Unlock()
@@ -276,13 +317,13 @@ func TestProgress(t *testing.T) {
 func TestDetect(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv(provider, "")
-	_, err := Detect((&recorder{}).progress())
+	_, err := Detect(t.Context(), (&recorder{}).progress())
 	require.EqualError(t, err, "kind needs docker, podman or nerdctl, and none is in the PATH: install one; `make repro` needs none")
 	t.Setenv(provider, "lxc")
-	_, err = Detect((&recorder{}).progress())
+	_, err = Detect(t.Context(), (&recorder{}).progress())
 	require.ErrorContains(t, err, "KIND_EXPERIMENTAL_PROVIDER=lxc names no container engine; accepted: docker, podman")
 	t.Setenv(provider, "podman")
-	e, err := Detect((&recorder{}).progress())
+	e, err := Detect(t.Context(), (&recorder{}).progress())
 	require.NoError(t, err)
 	_, err = Names(t.Context(), e)
 	require.ErrorContains(t, err, "does not answer")

@@ -54,6 +54,13 @@ func (p *Progress) pulling() bool {
 	return p.now == 0
 }
 
+// starting tells whether containers are being made.
+func (p *Progress) starting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now == 1
+}
+
 // V returns what takes the lines for every user, and drops those for kind's
 // developers.
 func (p *Progress) V(level log.Level) log.InfoLogger {
