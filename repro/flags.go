@@ -213,7 +213,7 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 		return nil, experiment.Inputf("%w; `repro --help` lists the flags", err)
 	}
 	if *help && cmd.flags != nil {
-		fmt.Fprint(stdout, cmd.intro, flagHelp(own), "\n")
+		fmt.Fprint(stdout, cmd.intro, flagHelp(own))
 		return nil, nil
 	}
 	if *help {
@@ -222,7 +222,7 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 		return nil, nil
 	}
 	if fs.NArg() > 0 {
-		return nil, experiment.Inputf("%q is not a command; accepted: report DIR, or flags only, or clean with flags of its own", fs.Arg(0))
+		return nil, experiment.Inputf("%q is not a command; accepted: flags only, or first of all kind, report DIR, clean or analyze", fs.Arg(0))
 	}
 	if cmd.check != nil {
 		if err := cmd.check(fs); err != nil {

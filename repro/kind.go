@@ -25,9 +25,11 @@ import (
 	"headless-job-dns/manifests"
 )
 
-const kindIntro = `repro kind makes a cluster with kind, on docker, podman or nerdctl, loads the
-probe, runs a plan as repro does, and deletes the cluster again, also after
-Ctrl-C. It never touches your kubeconfig.
+const kindIntro = `repro kind makes a cluster with kind, on docker, podman or nerdctl as kind finds
+it (or as KIND_EXPERIMENTAL_PROVIDER says), loads the probe, runs a plan as repro
+does, and deletes the cluster again, also after Ctrl-C. After a kill -9 the cluster
+is left: ` + "`kind delete cluster --name`" + ` with the name that it had printed. It never
+touches your kubeconfig.
 
   repro kind [flags]
 

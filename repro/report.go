@@ -15,6 +15,12 @@ import (
 	"headless-job-dns/internal/result"
 )
 
+const reportIntro = `repro report DIR makes the report of a results folder again from its records alone:
+report.md, bench.txt and pictures/, and prints the summary.
+
+Flags:
+`
+
 // reportCommand is `repro report [--format form|comment] DIR`.
 func reportCommand(args []string, stdout io.Writer) error {
 	fs := pflag.NewFlagSet("repro report", pflag.ContinueOnError)
@@ -25,7 +31,7 @@ func reportCommand(args []string, stdout io.Writer) error {
 		return experiment.Inputf("%w; `repro report --help` lists the flags", err)
 	}
 	if *help {
-		_, err := fmt.Fprintf(stdout, "repro report DIR makes the report of a results folder from its records alone.\n\n%s", fs.FlagUsages())
+		_, err := fmt.Fprint(stdout, reportIntro, flagHelp(fs))
 		return err
 	}
 	if *format != "form" && *format != "comment" {
