@@ -69,6 +69,14 @@ func requireRestricted(t *testing.T, meta *metav1.ObjectMeta, spec *corev1.PodSp
 	require.True(t, got.Allowed, got.ForbiddenDetail())
 }
 
+// requireAnyLinux: a pod goes to Linux nodes of every architecture, also where a
+// cloud taints those of one, and to no others. cluster.Schedulable reckons so.
+func requireAnyLinux(t *testing.T, spec *corev1.PodSpec) {
+	t.Helper()
+	require.Equal(t, map[string]string{"kubernetes.io/os": "linux"}, spec.NodeSelector)
+	require.Equal(t, []corev1.Toleration{{Key: "kubernetes.io/arch", Operator: corev1.TolerationOpExists}}, spec.Tolerations)
+}
+
 func TestFilesAreReadable(t *testing.T) {
 	eachFile(t, func(t *testing.T, text string, objs []Object) {
 		require.LessOrEqual(t, strings.Count(text, "\n"), oneScreen, "lines")
@@ -100,6 +108,7 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 			requireRestricted(t, meta, spec)
 			require.LessOrEqual(t, *spec.TerminationGracePeriodSeconds, int64(2), "deletion is part of each trial's cost")
 			require.False(t, *spec.EnableServiceLinks)
+			requireAnyLinux(t, spec)
 			for _, c := range spec.Containers {
 				require.True(t, *c.SecurityContext.ReadOnlyRootFilesystem)
 				require.Equal(t, corev1.PullIfNotPresent, c.ImagePullPolicy)

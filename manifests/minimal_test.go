@@ -82,6 +82,7 @@ func TestMinimalNeedsNothing(t *testing.T) {
 		}
 		requireRestricted(t, meta, spec)
 		require.False(t, *spec.AutomountServiceAccountToken)
+		requireAnyLinux(t, spec)
 		require.Equal(t, int64(1), *spec.TerminationGracePeriodSeconds)
 		for _, c := range spec.Containers {
 			require.Contains(t, []string{base, coredns}, c.Image, "the other files name the same")

@@ -24,8 +24,8 @@ func delivering(t *testing.T, images []string, args ...string) (*session, *bytes
 	t.Helper()
 	o, err := parse(append([]string{"--plan", "quick", "--run-id", "r1"}, args...), io.Discard)
 	require.NoError(t, err)
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}}
-	n.Status.NodeInfo.Architecture, n.Status.NodeInfo.OperatingSystem = "arm64", "linux"
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
+	n.Status.NodeInfo.Architecture = "arm64"
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	n.Status.Images = []corev1.ContainerImage{{Names: images}}
 	var said bytes.Buffer

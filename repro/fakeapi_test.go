@@ -38,6 +38,8 @@ type fakeAPI struct {
 	grants func(verb, group, resource, namespace string) bool
 	// instead, where not nil, may answer a request in the server's place.
 	instead func(w http.ResponseWriter, r *http.Request) bool
+	// domain is the cluster's; empty: cluster.local.
+	domain string
 
 	mu      sync.Mutex
 	objects map[place]*unstructured.Unstructured
@@ -89,7 +91,7 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 		f.Close()
 	})
 	f.store(placeOf("/api/v1/namespaces/kube-system"), map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": "kube-system"}})
-	f.store(placeOf("/api/v1/nodes/n"), map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "n"}, "status": map[string]any{
+	f.store(placeOf("/api/v1/nodes/n"), map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "n", "labels": map[string]any{"kubernetes.io/os": "linux"}}, "status": map[string]any{
 		"allocatable": map[string]any{"pods": "100", "cpu": "8", "memory": "16Gi"}, "conditions": []any{map[string]any{"type": "Ready", "status": "True"}},
 		"images": []any{map[string]any{"names": []any{"localhost/headless-job-dns-probe:dev"}}}}})
 	return f
@@ -238,6 +240,9 @@ func (f *fakeAPI) answer(r *http.Request, at place, match labels.Selector) (int,
 		if at.resource == "jobs" {
 			f.run(at, o)
 		}
+		if at.resource == "deployments" {
+			f.serve(at, o)
+		}
 		return 201, o.Object
 	case r.Method == http.MethodDelete:
 		for p, o := range f.objects {
@@ -297,8 +302,19 @@ func (f *fakeAPI) run(at place, job *unstructured.Unstructured) {
 	}
 }
 
+// serve has a Deployment available, with one pod.
+func (f *fakeAPI) serve(at place, deployment *unstructured.Unstructured) {
+	n, _, _ := unstructured.NestedInt64(deployment.Object, "spec", "replicas")
+	deployment.Object["status"] = map[string]any{"availableReplicas": max(1, n)}
+	labels, _, _ := unstructured.NestedMap(deployment.Object, "spec", "template", "metadata", "labels")
+	name := at.name + "-0"
+	f.store(place{"api/v1", "pods", at.namespace, name, ""}, map[string]any{"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": name, "namespace": at.namespace, "labels": labels},
+		"status":   map[string]any{"phase": "Running", "podIP": "10.244.0.2"}})
+}
+
 // log writes what a probe would have: of a trial in which all went well, or of
-// a DNS that caches nothing.
+// a DNS that caches nothing, forwarding excepted.
 func (f *fakeAPI) log(w io.Writer, at place) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -321,14 +337,20 @@ func (f *fakeAPI) log(w io.Writer, at place) {
 		switch {
 		case l.Start != nil:
 			l.Start.UID, l.Start.Wall, l.Start.Boot = string(pod.GetUID()), wall, "fake"
+			l.Start.Domain = cmp.Or(f.domain, l.Start.Domain)
 		case l.Dial != nil && l.Dial.Who != nil && siblings[l.Dial.Peer] != nil:
 			// One clock for all of them.
 			l.Dial.Who.UID, l.Dial.Who.Wall = string(siblings[l.Dial.Peer].GetUID()), wall+l.Dial.Asked
 		}
 	}
-	if strings.HasPrefix(pod.GetLabels()[manifests.LabelTrial], "check-") {
+	if dns, check := strings.CutPrefix(pod.GetLabels()[manifests.LabelTrial], "check-"); check {
+		ttls := []uint32{30, 30, 30}
+		if dns == string(experiment.Forwarding) {
+			ttls = []uint32{30, 29, 28}
+		}
+		lines[0].Start.Resolv.Servers = []string{"10.96.0.10:53"}
 		lines = append(lines[:1:1],
-			record.Line{V: record.Version, Caching: &record.Caching{Server: "10.96.0.10:53", Positive: []uint32{30, 30, 30}, Negative: []uint32{30, 30, 30}}},
+			record.Line{V: record.Version, Caching: &record.Caching{Server: "10.96.0.10:53", Positive: ttls, Negative: ttls}},
 			record.Line{V: record.Version, Done: &record.Done{Reason: "complete"}})
 	}
 	for _, l := range lines {

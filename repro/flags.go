@@ -72,7 +72,7 @@ The probe gets into the pods by --deliver:
   image      the nodes pull --image
   configmap  without any image of ours: this program has Go build the probe for
              the nodes' architectures and puts it into ConfigMaps; each pod
-             unpacks it on --base-image, which takes 0.1 s of its start
+             unpacks it on --base-image and asks some tenths of a second later
 
 Exit codes: 0 plan done; 1 failed, finished trials kept; 2 bad input, nothing
 created; 3 plan done but a trial was invalid; 130 interrupted, report of what
@@ -101,7 +101,7 @@ type options struct {
 	delivery  deliver.Request
 	dnsImage  string
 	dnsmasq   string // image
-	domain    string
+	domain    string // of the cluster; empty: what is found out
 	results   string
 	dryRun    bool
 	program   string // that completes the plan; empty: repro
@@ -196,7 +196,7 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 	fs.StringVar(&o.delivery.Base, "base-image", "", "image with a shell, for --deliver configmap (default: the one in manifests/delivered-pod.yaml)")
 	fs.StringVar(&o.dnsImage, "dns-image", "", "image of a private CoreDNS (default: the cluster's own CoreDNS image)")
 	fs.StringVar(&o.dnsmasq, "dnsmasq-image", "", "image of kube-dns' dnsmasq, at /usr/sbin/dnsmasq (default: the cluster's own, or the one in manifests/)")
-	domain := fs.String("cluster-domain", "", "cluster domain (default: from the cluster's Corefile, or cluster.local)")
+	domain := fs.String("cluster-domain", "", "cluster domain (default: from the cluster's Corefile or a pod's resolv.conf)")
 	fs.StringVar(&o.results, "results", "results", "where results/<UTC time>/ is made")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
 	help := fs.BoolP("help", "h", false, "print this")

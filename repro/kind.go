@@ -28,20 +28,24 @@ import (
 const kindIntro = `repro kind makes a cluster with kind, on docker, podman or nerdctl as kind finds
 it (or as KIND_EXPERIMENTAL_PROVIDER says), loads the probe, runs a plan as repro
 does, and deletes the cluster again, also after Ctrl-C. After a kill -9 the cluster
-is left: ` + "`kind delete cluster --name`" + ` with the name that it had printed. It never
-touches your kubeconfig.
+is left: ` + "`kind delete cluster --name`" + ` with the name that it had printed (in a
+checkout ` + "`go run sigs.k8s.io/kind`" + ` is kind). It never touches your kubeconfig.
 
   repro kind [flags]
 
-Flags, besides those of ` + "`repro --help`" + ` (less what names a cluster):
+Flags, besides those of ` + "`repro --help`" + ` (of kubectl's only -n):
 `
 
 // kindFlags are those of `repro kind` alone.
 type kindFlags struct {
 	name, nodeImage, config, archive string
 
-	keep bool
+	keep   bool
+	forNew []string // flags that were given and say nothing of a cluster that exists
 }
+
+// forNew are the flags about a cluster that is made.
+var forNew = []string{"node-image", "kind-config", "keep"}
 
 func (k *kindFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&k.name, "name", "", "name of the cluster; one that exists is used and not deleted (default: a random one)")
@@ -51,13 +55,23 @@ func (k *kindFlags) define(fs *pflag.FlagSet) {
 	fs.BoolVar(&k.keep, "keep", false, "do not delete the cluster")
 }
 
-// notWithKind are kubectl's flags that name a cluster.
-var notWithKind = []string{clientcmd.RecommendedConfigPathFlag, clientcmd.FlagContext, clientcmd.FlagClusterName, clientcmd.FlagAuthInfoName, clientcmd.FlagAPIServer}
-
+// check refuses what would be ignored: kubectl's flags that say which cluster,
+// and as whom.
 func (k *kindFlags) check(fs *pflag.FlagSet) error {
-	for _, name := range notWithKind {
+	kubectl := pflag.NewFlagSet("", pflag.ContinueOnError)
+	connection(kubectl, "")
+	var refused error
+	kubectl.VisitAll(func(f *pflag.Flag) {
+		if f.Name != clientcmd.FlagNamespace && fs.Changed(f.Name) && refused == nil {
+			refused = experiment.Inputf("--%s does not go with kind, which brings its own cluster and its admin; accepted: --name of a kind cluster, or `repro --%[1]s` without kind", f.Name)
+		}
+	})
+	if refused != nil {
+		return refused
+	}
+	for _, name := range forNew {
 		if fs.Changed(name) {
-			return experiment.Inputf("--%s does not go with kind, which brings its own cluster; accepted: --name of a kind cluster, or `repro --%[1]s` without kind", name)
+			k.forNew = append(k.forNew, "--"+name)
 		}
 	}
 	if fs.Changed("resume") && k.name == "" {
@@ -130,8 +144,11 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	switch {
 	case !c.Made:
 		say("kind: the cluster was there before, and stays")
+		if len(k.forNew) > 0 {
+			say("kind: nothing is done about %s, which only a new cluster heeds", strings.Join(k.forNew, ", "))
+		}
 	case k.keep:
-		defer say("kind: cluster %s stays: `kind export kubeconfig --name %[1]s` for kubectl; %[2]s", c.Name, kind.Remains(c.Name))
+		defer say("kind: cluster %s stays: `%[3]s export kubeconfig --name %[1]s` for kubectl; %[2]s", c.Name, kind.Remains(c.Name), kind.Program())
 	default:
 		defer func() {
 			say("kind: deleting cluster %s", c.Name)
@@ -170,18 +187,12 @@ func (k *kindFlags) probeArchive(ctx context.Context, o *options, dir string, sa
 		return k.archive, nil
 	case o.delivery.Way != deliver.Auto && o.delivery.Way != deliver.Preloaded, o.delivery.Image != "":
 		return "", nil
-	case !inCheckout():
+	case !kind.InCheckout():
 		say("kind: this is no checkout of headless-job-dns, where an image of the probe could be made; it is delivered in ConfigMaps, on an image that the nodes pull")
 		o.delivery.Way = deliver.ConfigMap
 		return "", nil
 	}
 	return buildArchive(ctx, dir, say)
-}
-
-// inCheckout tells whether the folder of the program that makes images is here.
-func inCheckout() bool {
-	_, err := os.Stat(filepath.Join("lab", "image", "main.go"))
-	return err == nil
 }
 
 // nodeArchs are what nodes in containers can be; the engine may be on another
@@ -199,6 +210,9 @@ func buildArchive(ctx context.Context, dir string, say func(string, ...any)) (st
 	for _, arch := range nodeArchs {
 		say("kind: building the probe for linux/%s", arch)
 		program, err := deliver.Build(ctx, arch)
+		if errors.Is(err, deliver.ErrNoGo) {
+			return "", fmt.Errorf("%w, or an image archive with --probe-archive", err)
+		}
 		if err != nil {
 			return "", err
 		}

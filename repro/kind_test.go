@@ -127,6 +127,10 @@ func TestKindKeepsAndReuses(t *testing.T) {
 	out, err = onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c"}, nothing)
 	require.NoError(t, err)
 	require.Contains(t, out, "kind: the cluster was there before, and stays")
+	require.NotContains(t, out, "nothing is done about")
+	out, err = onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c", "--keep", "--node-image", "i"}, nothing)
+	require.NoError(t, err)
+	require.Contains(t, out, "kind: nothing is done about --node-image, --keep, which only a new cluster heeds\n")
 	require.Equal(t, []string{"c"}, e.clusters)
 	_, err = onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "d"}, nothing)
 	require.NoError(t, err)
@@ -161,8 +165,13 @@ func TestKindRefuses(t *testing.T) {
 		want string
 		code int
 	}{
-		{[]string{"--context", "prod"}, "--context does not go with kind, which brings its own cluster; accepted: --name of a kind cluster, or `repro --context` without kind", exitInput},
+		{[]string{"--context", "prod"}, "--context does not go with kind, which brings its own cluster and its admin; accepted: --name of a kind cluster, or `repro --context` without kind", exitInput},
 		{[]string{"--kubeconfig", "x"}, "--kubeconfig does not go with kind", exitInput},
+		{[]string{"--as", "somebody"}, "--as does not go with kind", exitInput},
+		{[]string{"--token", "x", "--name", "c"}, "--token does not go with kind", exitInput},
+		{[]string{"--client-certificate", "x"}, "--client-certificate does not go with kind", exitInput},
+		{[]string{"--insecure-skip-tls-verify"}, "--insecure-skip-tls-verify does not go with kind", exitInput},
+		{[]string{"--request-timeout", "5s"}, "--request-timeout does not go with kind", exitInput},
 		{[]string{"--resume", "x"}, "--resume needs the cluster on which the plan began", exitInput},
 		{[]string{"--kind-config", "/no/such"}, "--kind-config: open /no/such: no such file or directory; accepted: a readable file", exitInput},
 		{[]string{"--plan", "slow"}, `--plan "slow" is not known`, exitInput},
@@ -176,6 +185,16 @@ func TestKindRefuses(t *testing.T) {
 	e := &fakeEngine{}
 	_, err := onKind(t, t.Context(), e, []string{"--probe-archive", "/no/such"}, nil)
 	require.ErrorContains(t, err, "--probe-archive: stat /no/such: no such file or directory")
+	require.Empty(t, e.clusters)
+}
+
+// TestKindWithoutGo: what brings the probe all the same is named.
+func TestKindWithoutGo(t *testing.T) {
+	t.Chdir("..") // a checkout
+	t.Setenv("PATH", t.TempDir())
+	e := &fakeEngine{}
+	_, err := onKind(t, t.Context(), e, nil, nil)
+	require.EqualError(t, err, "the probe is built with Go, which is not in the PATH: install Go 1.26 or newer (https://go.dev/dl/), or name an image of the probe with --image, or an image archive with --probe-archive")
 	require.Empty(t, e.clusters)
 }
 

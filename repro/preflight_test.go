@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -131,6 +133,53 @@ func TestARoleIsEnough(t *testing.T) {
 	require.Contains(t, env.Notes[0], "arms with kubeadm-1.32 are left out")
 	require.GreaterOrEqual(t, len(env.Preflight), 8)
 	require.NotContains(t, string(r.Environment), `"u"`)
+}
+
+// TestDomainIsFoundOut: where no Corefile may be read, what pods of the cluster
+// search is what those of a private DNS are given. What the user says counts
+// more.
+func TestDomainIsFoundOut(t *testing.T) {
+	for _, c := range []struct {
+		admin bool // of the cluster, which has no Corefile
+		args  []string
+		want  string
+	}{
+		{false, []string{"--dns", "forwarding"}, "k8s.example"},
+		{false, []string{"--dns", "forwarding", "--cluster-domain", "said.example"}, "said.example"},
+		{true, []string{"--dns", "kubeadm-1.32"}, "k8s.example"},
+	} {
+		f := newFakeAPI(t)
+		f.theNamespace("demo")
+		f.domain = "k8s.example"
+		if !c.admin {
+			f.grants = granting(t, "rbac.yaml", "demo")
+		}
+		args := append([]string{"-n", "demo", "--deliver", "preloaded", "--plan", "quick", "--extra", "none", "--observer", "peers"}, c.args...)
+		_, stderr, code, _ := againstFake(t, f, args...)
+		require.Equal(t, 0, code, stderr)
+		given := f.searched()
+		require.NotEmpty(t, given)
+		for _, searches := range given {
+			require.Equal(t, []string{"demo.svc." + c.want, "svc." + c.want, c.want}, searches)
+		}
+	}
+}
+
+// searched returns the search lists of all pods of Jobs that were given one.
+func (f *fakeAPI) searched() [][]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all [][]string
+	for _, e := range f.events {
+		var o struct{ Object batchv1.Job }
+		if e.at.resource != "jobs" || json.Unmarshal(e.text, &o) != nil {
+			continue
+		}
+		if dns := o.Object.Spec.Template.Spec.DNSConfig; dns != nil && len(dns.Searches) > 0 {
+			all = append(all, dns.Searches)
+		}
+	}
+	return all
 }
 
 // TestWithoutTheRole nothing is created.

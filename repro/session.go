@@ -73,12 +73,6 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	s.env = environment.Collect(ctx, s.c.Kube)
 	s.env.Program = environment.ThisProgram(ctx)
 	s.identify()
-	if o.domain == "" {
-		o.domain = s.env.DNS.Domain
-	}
-	if o.domain == "" {
-		o.domain = manifests.DefaultDomain
-	}
 	if err := s.sameCluster(); err != nil {
 		return err
 	}

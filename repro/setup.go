@@ -75,7 +75,7 @@ func (s *session) dnsParams() nameserver.Params {
 	if image == "" {
 		image = s.env.DNS.CoreDNSImage
 	}
-	p := nameserver.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: s.domain, ClusterReplicas: s.env.DNS.Replicas}
+	p := nameserver.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), ClusterReplicas: s.env.DNS.Replicas}
 	switch ips := s.env.DNS.ClusterIPs; {
 	case len(ips) > 0:
 		p.ClusterDNS = ips[0]
@@ -133,8 +133,12 @@ func (s *session) setup(ctx context.Context) error {
 	clusterDNS := s.runner.Resolvers[experiment.ClusterDNS]
 	examineCluster := func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS, clusterDNS) }
 	var jobs []func(context.Context) error
-	if len(s.env.DNS.ClusterIPs) == 0 && s.uses(experiment.Forwarding) {
-		// What is forwarded to has to be known first.
+	private := s.plan.PrivateDNS()
+	upstream := len(s.env.DNS.ClusterIPs) > 0 || !slices.Contains(private, experiment.Forwarding)
+	domain := cmp.Or(s.domain, s.env.DNS.Domain) != "" || len(private) == 0
+	if !upstream || !domain {
+		// What is forwarded to has to be known first, and the domain for which a
+		// private DNS serves and its pods search.
 		if err := examineCluster(ctx); err != nil {
 			return err
 		}
@@ -143,7 +147,7 @@ func (s *session) setup(ctx context.Context) error {
 	}
 	servers := w.Observe("") // what belongs to no trial: the private DNS
 	var missing error        // why kube-dns could not be started
-	for _, dns := range s.plan.PrivateDNS() {
+	for _, dns := range private {
 		s.say.line("starting a private DNS configured as %s", dns)
 		params := s.dnsParams()
 		corefile, err := nameserver.Corefile(dns, params)

@@ -104,14 +104,6 @@ type Arm struct {
 	Resolution float64
 }
 
-// Curve is the Kaplan-Meier curve of the times: one minus it is their
-// distribution. It is nil where there are no times.
-func (a Arm) Curve() []stats.Step {
-	// It fails only without times: those of an Arm are not negative.
-	curve, _ := stats.KaplanMeier(a.Times, Level)
-	return curve
-}
-
 // Analysis collects the trials of a plan. The zero value is not usable; New is.
 type Analysis struct {
 	plan     experiment.Plan

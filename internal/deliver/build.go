@@ -19,13 +19,16 @@ import (
 // cannot run.
 var baseline = []string{"GOAMD64=v1", "GOARM64=v8.0", "GOPPC64=power8", "GORISCV64=rva20u64"}
 
+// ErrNoGo is why nothing can be built.
+var ErrNoGo = errors.New("the probe is built with Go, which is not in the PATH: install Go 1.26 or newer (https://go.dev/dl/), or name an image of the probe with --image")
+
 // Build makes the probe for Linux on an architecture, as GOARCH has it, from
 // the source in this program: static, with the Go that is in the PATH. What Go
 // has in its cache is not compiled again; modules that it lacks it fetches as
-// it always does.
+// it always does. Without Go it fails with ErrNoGo.
 func Build(ctx context.Context, arch string) ([]byte, error) {
 	if _, err := exec.LookPath("go"); err != nil {
-		return nil, errors.New("the probe that is delivered in ConfigMaps is built with Go, which is not in the PATH: install Go 1.26 or newer (https://go.dev/dl/), or name an image of the probe with --image")
+		return nil, ErrNoGo
 	}
 	dir, err := os.MkdirTemp("", "probe-*")
 	if err != nil {

@@ -117,7 +117,7 @@ func Choose(ctx context.Context, kube kubernetes.Interface, r Request, inManifes
 	return c, err
 }
 
-// takers are the nodes that a pod without tolerations can be put on.
+// takers are the nodes that our pods can be put on.
 func takers(ctx context.Context, kube kubernetes.Interface) ([]corev1.Node, error) {
 	list, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {

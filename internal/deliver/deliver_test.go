@@ -21,8 +21,8 @@ import (
 const inManifests = "localhost/headless-job-dns-probe:dev"
 
 func node(name, arch string, images ...string) *corev1.Node {
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	n.Status.NodeInfo.OperatingSystem, n.Status.NodeInfo.Architecture = "linux", arch
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
+	n.Status.NodeInfo.Architecture = arch
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	for _, i := range images {
 		n.Status.Images = append(n.Status.Images, corev1.ContainerImage{Names: []string{"x@sha256:0", i}})

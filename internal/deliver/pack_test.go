@@ -190,5 +190,7 @@ func TestBuild(t *testing.T) {
 func TestBuildWithoutGo(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := Build(t.Context(), "amd64")
+	require.ErrorIs(t, err, ErrNoGo)
 	require.ErrorContains(t, err, "--image")
+	require.NotContains(t, err.Error(), "ConfigMap", "an image is made of the same program")
 }

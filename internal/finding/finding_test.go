@@ -22,9 +22,6 @@ func folder(name string) string { return filepath.Join("..", "..", "records", na
 func TestReport(t *testing.T) {
 	var dirs []string
 	for _, name := range records {
-		if _, err := os.Stat(folder(name)); err != nil {
-			t.Skipf("records/%s is not there yet", name)
-		}
 		dirs = append(dirs, folder(name))
 	}
 	got, err := Render(dirs...)
@@ -36,6 +33,36 @@ func TestReport(t *testing.T) {
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got), "`make report` writes it anew")
+}
+
+// TestLinks: what REPORT.md points to is in the repository.
+func TestLinks(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "REPORT.md"))
+	require.NoError(t, err)
+	links := relative(string(text))
+	require.NotEmpty(t, links)
+	for _, link := range links {
+		_, err := os.Stat(filepath.Join(root, filepath.FromSlash(link)))
+		require.NoError(t, err, link)
+	}
+}
+
+// relative lists the targets of a text's links within the repository, less
+// what they name within a file.
+func relative(text string) []string {
+	var links []string
+	for _, m := range regexp.MustCompile(`\]\(\s*([^)\s]+)[^)]*\)`).FindAllStringSubmatch(text, -1) {
+		target, _, _ := strings.Cut(m[1], "#")
+		if target != "" && !strings.Contains(target, "://") {
+			links = append(links, target)
+		}
+	}
+	return links
+}
+
+func TestRelative(t *testing.T) {
+	require.Equal(t, []string{"a/b.svg", "c", "d.md"}, relative("![p](a/b.svg) [q\nr](c), [s](https://e.org/x) [t](d.md#u \"v\") [w](#x)"))
 }
 
 // TestProseHasNoFigures: what was measured is looked up, and what is quoted is

@@ -62,7 +62,7 @@ func notMade(name string, err error) error {
 	if exec.RunErrorForError(err) != nil {
 		said = "; " + inItsWords(err)
 	}
-	return fmt.Errorf("kind could not make cluster %s (%w%s): `kind create cluster --retain -v 1` shows more; `make repro` needs no container engine", name, err, said)
+	return fmt.Errorf("kind could not make cluster %s (%w%s): `%s create cluster --retain -v 1` shows more; `make repro` needs no container engine", name, err, said, Program())
 }
 
 // inItsWords is the last thing that the failed command said, or the error

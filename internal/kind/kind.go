@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -128,7 +130,7 @@ func Start(ctx context.Context, e Engine, p *Progress, r Request, kubeconfig str
 func (c *Cluster) keepKubeconfig() error {
 	text, err := c.engine.KubeConfig(c.Name, false)
 	if err != nil {
-		return fmt.Errorf("kind cluster %s: its kubeconfig cannot be had (%s): is its control plane running? `docker ps` shows, and %s", c.Name, inItsWords(err), Remains(c.Name))
+		return fmt.Errorf("kind cluster %s: its kubeconfig cannot be had (%s): its containers have perhaps stopped, start them, or have a new cluster made, without --name", c.Name, inItsWords(err))
 	}
 	if err := os.WriteFile(c.Kubeconfig, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("kind cluster %s: keep its kubeconfig: %w", c.Name, err)
@@ -221,7 +223,7 @@ func (c *Cluster) why(ctx context.Context, err error) error {
 func (c *Cluster) Load(ctx context.Context, archive string) error {
 	all, err := c.engine.ListInternalNodes(c.Name)
 	if err != nil {
-		return fmt.Errorf("kind cluster %s: its nodes cannot be listed (%s): `kind get nodes --name %s` shows why", c.Name, inItsWords(err), c.Name)
+		return fmt.Errorf("kind cluster %s: its nodes cannot be listed (%s): `%s get nodes --name %[1]s` shows why", c.Name, inItsWords(err), Program())
 	}
 	results := make(chan error, len(all))
 	for _, n := range all {
@@ -262,5 +264,21 @@ var errNoAnswer = errors.New("no answer in time")
 
 // Remains says how to remove a cluster that is left.
 func Remains(name string) string {
-	return fmt.Sprintf("`kind delete cluster --name %s` removes it", name)
+	return fmt.Sprintf("`%s delete cluster --name %s` removes it", Program(), name)
+}
+
+// Program is how this user runs kind's own program: whoever has a checkout and
+// Go has the kind of this module, and need not have installed another.
+func Program() string {
+	if _, err := exec.LookPath("go"); err == nil && InCheckout() {
+		return "go run sigs.k8s.io/kind"
+	}
+	return "kind"
+}
+
+// InCheckout tells whether the working directory is a checkout of this module,
+// by the program in it that makes images.
+func InCheckout() bool {
+	_, err := os.Stat(filepath.Join("lab", "image", "main.go"))
+	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,7 +135,7 @@ func TestStartUsesWhatExists(t *testing.T) {
 
 	e.config = said("Error: No such container: mine-control-plane")
 	_, err = start(t, t.Context(), e, "mine")
-	require.ErrorContains(t, err, "kind cluster mine: its kubeconfig cannot be had (Error: No such container: mine-control-plane)")
+	require.EqualError(t, err, "kind cluster mine: its kubeconfig cannot be had (Error: No such container: mine-control-plane): its containers have perhaps stopped, start them, or have a new cluster made, without --name")
 	require.Equal(t, []string{"mine"}, e.names(), "what was there is never deleted")
 }
 
@@ -249,6 +250,18 @@ func TestInterruptWhileStarting(t *testing.T) {
 	require.Equal(t, context.Canceled, err)
 	require.Empty(t, e.names())
 	require.True(t, late, "it was waited for")
+}
+
+// TestProgram: whoever has a checkout need not have installed kind.
+func TestProgram(t *testing.T) {
+	require.Equal(t, "`kind delete cluster --name c` removes it", Remains("c"), "this folder is not a checkout's root")
+	t.Chdir(filepath.Join("..", ".."))
+	require.Equal(t, "`go run sigs.k8s.io/kind delete cluster --name c` removes it", Remains("c"))
+	// All that it is made of has to be in go.sum.
+	out, err := osexec.CommandContext(t.Context(), "go", "list", "-mod=readonly", "-deps", "sigs.k8s.io/kind").CombinedOutput()
+	require.NoError(t, err, string(out))
+	t.Setenv("PATH", t.TempDir())
+	require.Equal(t, "`kind delete cluster --name c` removes it", Remains("c"), "there is no Go")
 }
 
 func TestSize(t *testing.T) {

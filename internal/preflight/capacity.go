@@ -8,7 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/pager"
@@ -31,41 +31,47 @@ func (a amounts) less(b amounts) amounts { return amounts{a[0] - b[0], a[1] - b[
 
 func (a amounts) holds(b amounts) bool { return a[0] >= b[0] && a[1] >= b[1] && a[2] >= b[2] }
 
-// requests is what the scheduler reckons for a pod: the larger of what its
-// containers and its largest init container ask for, with init containers that
-// stay (sidecars) on either side, and its overhead. See
-// https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+// requests is what the scheduler reckons for a pod.
 func requests(spec *corev1.PodSpec) amounts {
-	list := func(a amounts, l corev1.ResourceList) amounts {
-		l = l.DeepCopy()
-		delete(l, corev1.ResourcePods)
-		b := amountsOf(l)
-		return amounts{0, a[1] + b[1], a[2] + b[2]}
-	}
-	var stay, most amounts
+	cpu, memory := demand(spec, corev1.ResourceCPU, requested), demand(spec, corev1.ResourceMemory, requested)
+	return amounts{1, cpu.MilliValue(), memory.Value()}
+}
+
+func requested(r *corev1.ResourceRequirements) corev1.ResourceList { return r.Requests }
+
+func limited(r *corev1.ResourceRequirements) corev1.ResourceList { return r.Limits }
+
+// demand is what a pod counts for of one resource, by its requests or its
+// limits: the larger of what its containers and its largest init container ask
+// for, with init containers that stay (sidecars) on either side, and its
+// overhead. See
+// https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+func demand(spec *corev1.PodSpec, name corev1.ResourceName, list func(*corev1.ResourceRequirements) corev1.ResourceList) resource.Quantity {
+	var stay, most resource.Quantity
 	for _, c := range spec.InitContainers {
-		with := list(stay, c.Resources.Requests)
+		with := stay.DeepCopy()
+		with.Add(list(&c.Resources)[name])
 		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			stay = with
+			stay = with.DeepCopy()
 		}
-		most = amounts{0, max(most[1], with[1]), max(most[2], with[2])}
+		if with.Cmp(most) > 0 {
+			most = with
+		}
 	}
 	sum := stay
 	for _, c := range spec.Containers {
-		sum = list(sum, c.Resources.Requests)
+		sum.Add(list(&c.Resources)[name])
 	}
-	sum = amounts{0, max(sum[1], most[1]), max(sum[2], most[2])}
-	if r := spec.Resources; r != nil { // what the pod asks for as a whole counts instead
-		if v, ok := r.Requests[corev1.ResourceCPU]; ok {
-			sum[1] = v.MilliValue()
-		}
-		if v, ok := r.Requests[corev1.ResourceMemory]; ok {
-			sum[2] = v.Value()
+	if most.Cmp(sum) > 0 {
+		sum = most
+	}
+	if spec.Resources != nil { // what the pod asks for as a whole counts instead
+		if v, ok := list(spec.Resources)[name]; ok {
+			sum = v.DeepCopy()
 		}
 	}
-	all := list(sum, spec.Overhead)
-	all[0] = 1
-	return all
+	sum.Add(spec.Overhead[name])
+	return sum
 }
 
 // node is the room on one node.
@@ -74,7 +80,7 @@ type node struct {
 	free amounts
 }
 
-// room is what the nodes offer to pods without tolerations.
+// room is what the nodes offer to our pods.
 type room struct {
 	nodes  []node
 	index  map[string]int // of a node, by name
@@ -87,14 +93,14 @@ func (p *preflight) capacity() error {
 	if !p.may(grant("", "", "nodes", "list")) {
 		return nil
 	}
-	list, err := p.Client.Kube.CoreV1().Nodes().List(p.ctx, metav1.ListOptions{})
+	nodes, err := p.nodes()
 	if err != nil {
 		p.say(environment.Untold, "capacity", "the nodes could not be listed (%s): whether the pods fit is not known beforehand", reason(err))
 		return nil
 	}
-	r := roomOf(list.Items)
+	r := roomOf(nodes)
 	if len(r.nodes) == 0 {
-		p.refuse("capacity", "none of the cluster's %d nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, or choose another cluster with --context", len(list.Items))
+		p.refuse("capacity", "none of the cluster's %d nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, or choose another cluster with --context", len(nodes))
 		return nil
 	}
 	text := r.String()
@@ -117,6 +123,19 @@ func (p *preflight) capacity() error {
 	}
 	p.say(state, "capacity", "%s, the probes on %d nodes", text, fit.nodes)
 	return nil
+}
+
+// nodes lists the cluster's nodes, once: quota and room are reckoned with the
+// same ones.
+func (p *preflight) nodes() ([]corev1.Node, error) {
+	if p.listed == nil {
+		list, err := p.Client.Kube.CoreV1().Nodes().List(p.ctx, metav1.ListOptions{})
+		if err != nil {
+			return nil, err
+		}
+		p.listed = list
+	}
+	return p.listed.Items, nil
 }
 
 // listPatience is how long listing all pods of the cluster may take: tens of
@@ -164,7 +183,7 @@ func (p *preflight) tooFew(r room, f fit) {
 		pods, f.probes+f.beside, f.fitting+f.room, short, accepted)
 }
 
-// roomOf looks which nodes take pods without tolerations.
+// roomOf looks which nodes take our pods.
 func roomOf(nodes []corev1.Node) room {
 	r := room{index: map[string]int{}}
 	for _, n := range nodes {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"headless-job-dns/internal/cluster"
@@ -89,7 +90,8 @@ type preflight struct {
 	asked    map[right]bool    // whether it is granted
 	labels   map[string]string // of the namespace; nil: not known
 	objects  objects
-	families []string // of the addresses that the headless Service gets, as the API writes them
+	listed   *corev1.NodeList // nil: not yet
+	families []string         // of the addresses that the headless Service gets, as the API writes them
 }
 
 func (p *preflight) say(state environment.State, of, format string, a ...any) {

@@ -115,8 +115,8 @@ func (w *world) make(t *testing.T) {
 }
 
 func aNode(name string, change ...func(*corev1.Node)) *corev1.Node {
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	n.Status.NodeInfo = corev1.NodeSystemInfo{Architecture: "amd64", OperatingSystem: "linux"}
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
+	n.Status.NodeInfo.Architecture = "amd64"
 	n.Status.Allocatable = corev1.ResourceList{
 		corev1.ResourcePods: resource.MustParse("110"), corev1.ResourceCPU: resource.MustParse("2"), corev1.ResourceMemory: resource.MustParse("4Gi")}
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
@@ -322,7 +322,7 @@ func TestRefusals(t *testing.T) {
 			change: func(t *testing.T, w *world) {
 				for _, n := range []*corev1.Node{
 					aNode("n1", func(n *corev1.Node) { n.Spec.Unschedulable = true }),
-					aNode("n2", func(n *corev1.Node) { n.Status.NodeInfo.OperatingSystem = "windows" }),
+					aNode("n2", func(n *corev1.Node) { n.Labels[corev1.LabelOSStable] = "windows" }),
 				} {
 					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
 					require.NoError(t, err)

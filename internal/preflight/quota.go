@@ -25,25 +25,53 @@ func (p *preflight) quotas() error {
 		p.say(environment.Untold, "quota", "the quotas of namespace %s could not be listed (%s): whether they leave room is not known beforehand", p.Namespace, reason(err))
 		return nil
 	}
-	nodes := p.Env.NodeCount // one pod of a DaemonSet on each
+	nodes, known := p.eachOn()
+	needs, told := "needs", true
+	if !known {
+		needs = "needs at least"
+	}
 	for _, q := range list.Items {
 		for _, name := range sorted(q.Spec.Hard) {
 			need := p.uses(name, q.Spec, nodes)
+			if more := p.uses(name, q.Spec, nodes+1); !known && more.Cmp(need) > 0 {
+				told = false
+			}
 			left := q.Status.Hard[name] // as the controller has taken it up
 			left.Sub(q.Status.Used[name])
 			if need.Cmp(left) <= 0 || need.IsZero() {
 				continue
 			}
 			used, hard := q.Status.Used[name], q.Status.Hard[name]
-			p.refuse("quota", "ResourceQuota %s/%s has %s left for %s (%s of %s are used), and the plan needs %s at a time; accepted: %s",
-				q.Namespace, q.Name, left.String(), name, used.String(), hard.String(), need.String(), p.within(name, q.Spec, nodes, left))
+			p.refuse("quota", "ResourceQuota %s/%s has %s left for %s (%s of %s are used), and the plan %s %s at a time; accepted: %s",
+				q.Namespace, q.Name, left.String(), name, used.String(), hard.String(), needs, need.String(), p.within(name, q.Spec, nodes, left))
 			return nil
 		}
 	}
-	if n := len(list.Items); n > 0 {
+	switch n := len(list.Items); {
+	case n == 0:
+	case !told:
+		p.say(environment.Untold, "quota", "the namespace's quotas (%d) leave room for one pod of each DaemonSet; on how many nodes it has one, and so whether they leave what the plan needs, is not known beforehand", n)
+	default:
 		p.say(environment.Met, "quota", "the namespace's quotas (%d) leave what the plan needs", n)
 	}
 	return nil
+}
+
+// eachOn returns on how many nodes a DaemonSet of ours has a pod, as capacity
+// counts them. known is false where the nodes may not be listed, or could not
+// be: then it is one, without which nothing would run.
+func (p *preflight) eachOn() (nodes int, known bool) {
+	if !slices.ContainsFunc(p.objects.pods, func(s podSet) bool { return s.each }) {
+		return 0, true
+	}
+	if !p.may(grant("", "", "nodes", "list")) {
+		return 1, false
+	}
+	list, err := p.nodes()
+	if err != nil {
+		return 1, false
+	}
+	return len(roomOf(list).nodes), true
 }
 
 func sorted(list corev1.ResourceList) []corev1.ResourceName {
@@ -127,15 +155,10 @@ func ofPod(name corev1.ResourceName, spec *corev1.PodSpec) resource.Quantity {
 	if !qualified {
 		kind, of = "requests", string(name) // cpu is requests.cpu
 	}
-	sum := resource.Quantity{}
-	for _, c := range spec.Containers {
-		list := c.Resources.Requests
-		if kind == "limits" {
-			list = c.Resources.Limits
-		}
-		sum.Add(list[corev1.ResourceName(of)])
+	if kind == "limits" {
+		return demand(spec, corev1.ResourceName(of), limited)
 	}
-	return sum
+	return demand(spec, corev1.ResourceName(of), requested)
 }
 
 func times(q resource.Quantity, n int64) resource.Quantity {

@@ -51,7 +51,7 @@ func orUnknown(s string) string {
 	return s
 }
 
-// capped is a list of bounded length.
+// bounded is the list up to a length, with how many more there are.
 func bounded(list []string) []string {
 	if len(list) <= mostShown {
 		return list

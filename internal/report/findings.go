@@ -92,18 +92,6 @@ func difference(f analysis.Finding) string {
 	return "-"
 }
 
-// effect is the number that a contrast is ordered by, seconds.
-func effect(f analysis.Finding) float64 {
-	switch s := f.Stats; {
-	case s == nil:
-	case s.Shift != nil:
-		return s.Shift.Estimate
-	case s.Restricted != nil:
-		return s.Restricted.Difference
-	}
-	return 0
-}
-
 func probability(p float64) string { return strconv.FormatFloat(p, 'g', 2, 64) }
 
 // verdict is a finding's word, equivalence with its margin.

@@ -82,15 +82,6 @@ func prose(s string) string {
 var lookAlikes = strings.NewReplacer("`", "ˋ", "|", "¦", "@", "＠", "#", "＃", "<", "‹", "[", "［", "]", "］", "*", "∗", "_", "ˍ", "~", "∼",
 	"&", "＆", "\\", "∖", "://", ":∕∕", "www.", "www․", "GH-", "GH‑", "gh-", "gh‑", "Gh-", "Gh‑", "gH-", "gH‑", "$", "＄")
 
-// codes is a list of code spans.
-func codes(list []string) string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = code(s)
-	}
-	return strings.Join(out, ", ")
-}
-
 // fenced makes a block of text safe as a code block: its fence is longer than
 // any run of backticks in it, and no line begins with a slash, which the
 // project's bots take for a command also there.

@@ -66,9 +66,6 @@ func (r *Report) matching(pattern string) (func(experiment.Arm) bool, error) {
 	}, nil
 }
 
-// N is the number of trials.
-func (l Lags) N() int { return len(l.series) }
-
 // Median is the median as reports show it: censored values count as longer.
 func (l Lags) Median() string { return l.series.medianText() }
 

@@ -62,8 +62,7 @@ func (r *Report) joinsByArm(is func(experiment.Arm) bool) [][]string {
 	return rows
 }
 
-func lagOf(t judge.Timing) judge.Outcome   { return t.Lag }
-func sinceOf(t judge.Timing) judge.Outcome { return t.Since }
+func lagOf(t judge.Timing) judge.Outcome { return t.Lag }
 
 // timeouts lists the connect timeouts of the trials' workers: none first, then
 // from the longest on.

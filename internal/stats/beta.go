@@ -92,7 +92,3 @@ func binomialCDF(k, n int, p float64) float64 {
 	}
 	return betaCDF(1-p, float64(n-k), float64(k+1))
 }
-
-// normalQuantile is the x below which a standard normal variable is with
-// probability p.
-func normalQuantile(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }

@@ -63,7 +63,6 @@ type Step struct {
 // Biostatistics 14:723) with the product's beta by two moments (Fan 1991):
 // Clopper-Pearson's where nothing was censored before, and unlike the usual
 // ones right with a handful of trials and where nothing or everything happened.
-// LogLog is one of the usual ones.
 //
 // It fails without times, with one that is negative or not finite, and where
 // level is not between 0 and 1.
@@ -126,19 +125,6 @@ func (p betaProduct) quantile(q float64) float64 {
 	}
 	scale := (p.mean - p.square) / variance
 	return betaQuantile(q, p.mean*scale, (1-p.mean)*scale)
-}
-
-// LogLog is the interval by Greenwood's error on the scale of log(-log
-// survival), as R's survfit(conf.type="log-log") prints it. It covers less
-// often than it says with few trials, so that its Attained is 0. There is none,
-// false, where survival is 0 or 1 or level is not between 0 and 1.
-func (s Step) LogLog(level float64) (Interval, bool) {
-	if s.Survival <= 0 || s.Survival >= 1 || checkLevel(level) != nil {
-		return Interval{}, false
-	}
-	logged := math.Log(s.Survival)
-	e := normalQuantile(1-(1-level)/2) * s.StdErr / (s.Survival * -logged)
-	return Interval{math.Exp(logged * math.Exp(e)), math.Exp(logged * math.Exp(-e)), level, 0}, true
 }
 
 // Restricted is the mean of the lesser of time and deadline, the area below the
