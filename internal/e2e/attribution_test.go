@@ -129,6 +129,8 @@ func (w truth) lookups(asker, asked int, there time.Time) []lookup {
 // bounds are the least and the most that a pair's part can have been.
 type bounds struct{ least, most time.Duration }
 
+func (b bounds) width() time.Duration { return b.most - b.least }
+
 // off is how far d is outside.
 func (b bounds) off(d time.Duration) time.Duration { return max(b.least-d, d-b.most, 0) }
 
@@ -296,10 +298,11 @@ func tolerance() time.Duration {
 }
 
 // tabulate prints injected against attributed, a line an injection: of the
-// part that it is about, and of all others together.
+// part that it is about, and of all others together. What the witnesses know of
+// a pair's part is an interval; how wide it was at most stands beside.
 func tabulate(w io.Writer, all []checked) {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tab, "injected\tfound as\tpairs\tby the witnesses\tattributed\terror at p99\telsewhere, invented at most\t")
+	fmt.Fprintln(tab, "injected\tfound as\tpairs\tby the witnesses\tknown to within\tattributed\terror at p99\telsewhere, invented at most\t")
 	for _, name := range names(all) {
 		var mine, rest []checked
 		for _, c := range all {
@@ -309,15 +312,17 @@ func tabulate(w io.Writer, all []checked) {
 				rest = append(rest, c)
 			}
 		}
-		part, truths, attributed, off := "-", "-", "-", "-"
+		part, truths, within, attributed, off := "-", "-", "-", "-", "-"
 		if len(mine) > 0 {
 			part = string(mine[0].part)
 			truths = span(mine, func(c checked) bounds { return c.truth })
+			widest := slices.MaxFunc(mine, func(a, b checked) int { return cmp.Compare(a.truth.width(), b.truth.width()) })
+			within = fmt.Sprintf("%.3f s", widest.truth.width().Seconds())
 			attributed = span(mine, func(c checked) bounds { return bounds{c.attribute, c.attribute} })
 			off = fmt.Sprintf("%.3f s", p99(mine).Seconds())
 		}
 		worst := slices.MaxFunc(rest, func(a, b checked) int { return cmp.Compare(a.off(), b.off()) })
-		fmt.Fprintf(tab, "%s\t%s\t%d\t%s\t%s\t%s\t%.3f s (%s)\t\n", name, part, injectedPods*(injectedPods-1), truths, attributed, off, worst.off().Seconds(), worst.part)
+		fmt.Fprintf(tab, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%.3f s (%s)\t\n", name, part, injectedPods*(injectedPods-1), truths, within, attributed, off, worst.off().Seconds(), worst.part)
 	}
 	tab.Flush()
 }
