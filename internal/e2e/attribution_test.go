@@ -131,8 +131,11 @@ type bounds struct{ least, most time.Duration }
 
 func (b bounds) width() time.Duration { return b.most - b.least }
 
+// nearest is what comes nearest to d inside.
+func (b bounds) nearest(d time.Duration) time.Duration { return min(max(d, b.least), b.most) }
+
 // off is how far d is outside.
-func (b bounds) off(d time.Duration) time.Duration { return max(b.least-d, d-b.most, 0) }
+func (b bounds) off(d time.Duration) time.Duration { return (d - b.nearest(d)).Abs() }
 
 // bounds splits a pair's time by the witnesses. When a process began they know
 // to within what containerd needed to see it speak, which on a busy machine is
@@ -396,7 +399,7 @@ func TestBenchAttribution(t *testing.T) {
 	drawn := picture.Injected{Tolerance: tolerance().Seconds()}
 	for _, c := range all {
 		if c.injected {
-			drawn.Points = append(drawn.Points, picture.Injection{Knob: c.injection, Injected: (c.truth.least + (c.truth.most-c.truth.least)/2).Seconds(), Attributed: c.attribute.Seconds()})
+			drawn.Points = append(drawn.Points, picture.Injection{Knob: c.injection, Injected: c.truth.nearest(c.attribute).Seconds(), Attributed: c.attribute.Seconds()})
 		}
 	}
 	dir := filepath.Join(root(t), "bin", "bench") // beside the programs: `make clean` removes it
