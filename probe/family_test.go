@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -38,15 +38,26 @@ func TestOneType(t *testing.T) {
 	}
 }
 
+// listenIPv6 listens on the loopback of that family until the test ends. A
+// machine that has none skips the test; in CI that is a failure.
+func listenIPv6(t *testing.T, port int) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort("::1", strconv.Itoa(port)))
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatal("no IPv6 on loopback: ", err)
+	}
+	if err != nil {
+		t.Skip("no IPv6 on loopback: ", err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
 // In a cluster of IPv6 alone every observer asks for AAAA, and no A record is
 // ever there.
 func TestIPv6Only(t *testing.T) {
 	port := freePort(t)
-	l, err := net.Listen("tcp", fmt.Sprint("[::1]:", port))
-	if err != nil {
-		t.Skip("no IPv6 on loopback:", err)
-	}
-	defer l.Close()
+	l := listenIPv6(t, port)
 	go serve(l, leader, func(netip.Addr) {})
 	z := newZone()
 	z.set("kubernetes.default.svc.cluster.local.", "fd00:96::1")
@@ -99,10 +110,10 @@ func TestListensOnBothFamilies(t *testing.T) {
 	go serve(l, leader, func(a netip.Addr) { from <- a })
 	port := l.Addr().(*net.TCPAddr).Port
 	for _, addr := range []string{"127.0.0.1", "::1"} {
-		c, err := net.Dial("tcp", net.JoinHostPort(addr, strconv.Itoa(port)))
-		if err != nil && addr == "::1" {
-			t.Skip("no IPv6 on loopback:", err)
+		if addr == "::1" {
+			listenIPv6(t, 0) // there is such a loopback
 		}
+		c, err := net.Dial("tcp", net.JoinHostPort(addr, strconv.Itoa(port)))
 		require.NoError(t, err)
 		who, err := readWho(c)
 		require.NoError(t, err)
@@ -115,11 +126,7 @@ func TestListensOnBothFamilies(t *testing.T) {
 // An address is handed over as it is, of whichever family.
 func TestByAddressIPv6(t *testing.T) {
 	port, socket := freePort(t), socketOf(t)
-	l, err := net.Listen("tcp", fmt.Sprint("[::1]:", port))
-	if err != nil {
-		t.Skip("no IPv6 on loopback:", err)
-	}
-	defer l.Close()
+	l := listenIPv6(t, port)
 	go serve(l, leader, func(netip.Addr) {})
 	s := serveDNS(t, newZone().handle)
 	p := startByAddress(t, socket, args(t, 1, 4, port, s.addr)...)

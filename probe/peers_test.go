@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -163,11 +162,7 @@ func TestPeersAskWhileConnecting(t *testing.T) {
 // complete with that one.
 func TestPeersOfBothFamilies(t *testing.T) {
 	port := freePort(t)
-	l, err := net.Listen("tcp", fmt.Sprint("[::1]:", port))
-	if err != nil {
-		t.Skip("no IPv6 on loopback:", err)
-	}
-	defer l.Close()
+	l := listenIPv6(t, port)
 	go serve(l, leader, func(netip.Addr) {})
 	listenAs(t, podAddr(0), port, leader)
 	for name, c := range map[string]struct {
