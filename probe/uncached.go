@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -73,10 +72,8 @@ func (p *probe) withUncached(ctx context.Context) (result, bool) {
 			if !p.check(looking, server) {
 				return
 			}
-			for peer := range p.cfg.pods {
-				if half := slices.Index(p.ring.Lookers(peer), p.cfg.index); half >= 0 {
-					looks.Go(func() { p.look(looking, server, peer, keys(half)) })
-				}
+			for half, peer := range p.ring.Looked(p.cfg.index) {
+				looks.Go(func() { p.look(looking, server, peer, keys(half)) })
 			}
 		})
 	}

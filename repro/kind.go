@@ -232,11 +232,6 @@ func buildArchive(ctx context.Context, dir string, say func(string, ...any)) (st
 	return archive, nil
 }
 
-// signalGrace is how soon after the first signal another is the same one:
-// Ctrl-C reaches every process of a terminal's group, and a parent may pass it
-// on once more.
-const signalGrace = time.Second
-
 // onSecondSignal has leave called when a signal comes after the one that ended
 // the context.
 func onSecondSignal(ctx context.Context, leave func()) (stop func()) {

@@ -33,6 +33,11 @@ const (
 // errInvalidTrials ends a plan in which a trial was spoiled.
 var errInvalidTrials = errors.New("not every trial could be used")
 
+// signalGrace is how soon after the first signal another is the same one:
+// Ctrl-C reaches every process of a terminal's group, and a parent may pass it
+// on once more.
+const signalGrace = time.Second
+
 func main() {
 	// A reader that goes away (`repro | tee log` and Ctrl-C) must not end the
 	// program before it has deleted what it created: writes fail instead.
@@ -42,9 +47,8 @@ func main() {
 	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	// After the first signal the default handling comes back: a second one ends
-	// the program at once. Not immediately: Ctrl-C reaches every process of a
-	// terminal's group, and a parent may pass it on once more.
-	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
+	// the program at once.
+	context.AfterFunc(ctx, func() { time.AfterFunc(signalGrace, stop) })
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	complain(os.Stderr, err)
 	os.Exit(exitCode(err))

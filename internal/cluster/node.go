@@ -19,6 +19,11 @@ func Schedulable(n *corev1.Node) bool {
 	}) {
 		return false
 	}
+	return Ready(n)
+}
+
+// Ready tells whether the node's kubelet says that it is.
+func Ready(n *corev1.Node) bool {
 	return slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -144,19 +145,29 @@ func Selector(run, trial string) string {
 func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, patience time.Duration, stuck func() string) error {
 	err := waitAvailable(ctx, patience, stuck, func(ctx context.Context) (have, want int32, err error) {
 		d, err := c.Kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil || d.Status.ObservedGeneration < d.Generation {
+		if err != nil {
 			return 0, 1, err
 		}
-		want = 1 // the default
-		if d.Spec.Replicas != nil {
-			want = *d.Spec.Replicas
-		}
-		return d.Status.AvailableReplicas, want, nil
+		have, want = Replicas(d)
+		return have, want, nil
 	})
 	if err != nil {
 		return fmt.Errorf("deployment %s/%s: %w", namespace, name, err)
 	}
 	return nil
+}
+
+// Replicas tells how many pods of a Deployment as it is now serve, and how many
+// are wanted.
+func Replicas(d *appsv1.Deployment) (have, want int32) {
+	if d.Status.ObservedGeneration < d.Generation {
+		return 0, 1
+	}
+	want = 1 // the default
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	return d.Status.AvailableReplicas, want
 }
 
 // WaitDaemonSet is WaitDeployment for the pods of a DaemonSet, one on each

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"headless-job-dns/internal/cluster"
 )
 
 const (
@@ -46,7 +46,7 @@ func unready(ctx context.Context, kube kubernetes.Interface) string {
 		return fmt.Sprintf("its nodes cannot be listed: %v", err)
 	}
 	for _, n := range list.Items {
-		if !nodeReady(n) {
+		if !cluster.Ready(&n) {
 			return "node " + n.Name + " is not ready"
 		}
 	}
@@ -56,27 +56,11 @@ func unready(ctx context.Context, kube kubernetes.Interface) string {
 		return ""
 	case err != nil:
 		return fmt.Sprintf("kube-system/coredns cannot be read: %v", err)
-	case !available(*d):
+	}
+	// Every replica: one that starts later would change what the plan's first
+	// trials see.
+	if have, want := cluster.Replicas(d); have < want {
 		return "kube-system/coredns is not available"
 	}
 	return ""
-}
-
-func nodeReady(n corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-// available tells whether every replica serves: one that starts later would
-// change what the plan's first trials see.
-func available(d appsv1.Deployment) bool {
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
-	return d.Status.ObservedGeneration >= d.Generation && d.Status.AvailableReplicas >= want
 }

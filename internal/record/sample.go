@@ -91,17 +91,27 @@ func (r *Ring) Asked(asker int) []int {
 // Lookers returns who watches for a pod's name on the DNS servers themselves:
 // two of those who ask for it, or as many as there are. Nobody looks at himself
 // while there are others.
-func (r *Ring) Lookers(asked int) []int {
+func (r *Ring) Lookers(asked int) []int { return r.looks(asked, -1) }
+
+// Looked is the same seen from the other side: for whose names a pod watches,
+// as their first looker, as their second.
+func (r *Ring) Looked(looker int) []int { return r.looks(looker, 1) }
+
+// looks returns the pods that another one's looks lead to, in one direction of
+// the ring; where all pairs ask, the ring is in the order of the indices.
+func (r *Ring) looks(pod, direction int) []int {
 	switch {
-	case asked < 0 || asked >= r.pods:
+	case pod < 0 || pod >= r.pods:
 		return nil
 	case r.order != nil:
-		out := r.at(asked, -1)
+		out := r.at(pod, direction)
 		return out[:min(mostLookers, len(out))]
-	case r.pods <= mostLookers:
-		return []int{(asked + 1) % r.pods}
 	}
-	return []int{(asked + 1) % r.pods, (asked + 2) % r.pods}
+	out := make([]int, min(mostLookers, max(1, r.pods-1)))
+	for i := range out {
+		out[i] = r.wrap(pod - direction*(i+1))
+	}
+	return out
 }
 
 // mostLookers is how many look at one name: each sees what the other's gaps
@@ -112,7 +122,10 @@ const mostLookers = 2
 func (r *Ring) at(pod, direction int) []int {
 	out := make([]int, len(r.distances))
 	for i, d := range r.distances {
-		out[i] = r.order[((r.place[pod]+direction*d)%r.pods+r.pods)%r.pods]
+		out[i] = r.order[r.wrap(r.place[pod]+direction*d)]
 	}
 	return out
 }
+
+// wrap brings a place beyond either end back onto the ring.
+func (r *Ring) wrap(place int) int { return (place%r.pods + r.pods) % r.pods }

@@ -94,6 +94,7 @@ func TestLookers(t *testing.T) {
 				require.NotEmpty(t, list)
 				require.LessOrEqual(t, len(list), 2)
 				for i, l := range list {
+					require.Equal(t, asked, r.Looked(l)[i], "the other side says the same")
 					require.NotEqual(t, asked, l)
 					require.NotContains(t, list[:i], l)
 					looks[l]++
@@ -130,13 +131,14 @@ func TestSampleBounds(t *testing.T) {
 	require.Equal(t, []int{1, 2}, all.Ring(3).Lookers(0))
 	require.Equal(t, []int{1}, all.Ring(2).Lookers(0))
 	require.Equal(t, []int{0}, all.Ring(1).Lookers(0))
+	require.Equal(t, []int{0}, all.Ring(1).Looked(0))
 	require.Equal(t, []int{1, 2}, Sample{Peers: 9}.Ring(3).Asked(0), "no more than there are")
 	// Records may claim anything.
 	for _, s := range []Sample{all, {Peers: 4}, {Peers: -1}} {
 		for _, pods := range []int{-1, 0, 1} {
 			r := s.Ring(pods)
 			for _, i := range []int{-1, 0, 1, 1000} {
-				require.NotPanics(t, func() { r.Asked(i); r.Lookers(i) })
+				require.NotPanics(t, func() { r.Asked(i); r.Lookers(i); r.Looked(i) })
 			}
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	k8stesting "k8s.io/client-go/testing"
 
-	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
@@ -27,11 +26,7 @@ func during(t *testing.T, verb, resource string, away time.Duration) (result.Tri
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
 	var began time.Time
-	r.Client = &cluster.Client{Kube: f}
-	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
-	require.NoError(t, err)
-	t.Cleanup(w.Stop)
-	r.Watcher = w
+	on(t, r, f)
 	f.PrependReactor("*", "*", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -74,11 +69,7 @@ func TestDNSIsRenewed(t *testing.T) {
 	t.Parallel()
 	r, pt := runner(record.PeersServer)
 	f := newFakeCluster()
-	r.Client = &cluster.Client{Kube: f}
-	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
-	require.NoError(t, err)
-	t.Cleanup(w.Stop)
-	r.Watcher = w
+	on(t, r, f)
 	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.PeersServer}
 	was, lost := r.Resolvers[experiment.Kubeadm131], errors.New("a replica was restarted")
 	changed := true
@@ -114,11 +105,7 @@ func TestServiceIsDeletedUnderUs(t *testing.T) {
 		f.Tracker().Delete(schema.GroupVersionResource{Version: "v1", Resource: "services"}, r.Namespace, pt.Service)
 		return false, nil, nil
 	})
-	r.Client = &cluster.Client{Kube: f}
-	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
-	require.NoError(t, err)
-	t.Cleanup(w.Stop)
-	r.Watcher = w
+	on(t, r, f)
 	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)

@@ -145,16 +145,23 @@ func (f *fakeCluster) happened() []string {
 	return slices.Compact(slices.Clone(f.did))
 }
 
+// on has the runner work on the fake cluster.
+func on(t *testing.T, r *Runner, f *fakeCluster) {
+	t.Helper()
+	r.Client = &cluster.Client{Kube: f}
+	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
+	require.NoError(t, err)
+	t.Cleanup(w.Stop)
+	r.Watcher = w
+}
+
 // carryOut runs one trial of the arm on a fake cluster.
 func carryOut(t *testing.T, arm experiment.Arm) (result.Trial, *fakeCluster) {
 	t.Helper()
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
-	r.Client = &cluster.Client{Kube: f}
-	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
-	require.NoError(t, err)
-	t.Cleanup(w.Stop)
-	r.Watcher, r.Components = w, f
+	on(t, r, f)
+	r.Components = f
 	arm.DNS, arm.Observer = experiment.Kubeadm131, record.Solo
 	pt.Arm, pt.Extra = arm, "extra"
 	got, err := r.Run(t.Context(), pt)
@@ -222,11 +229,7 @@ func TestByAddressWithoutExec(t *testing.T) {
 	f.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
 		return a.GetSubresource() == "log", &runtime.Unknown{}, nil // probes that wait
 	})
-	r.Client = &cluster.Client{Kube: f}
-	w, err := r.Client.Watch(t.Context(), r.Namespace, r.Plan.Run)
-	require.NoError(t, err)
-	t.Cleanup(w.Stop)
-	r.Watcher = w
+	on(t, r, f)
 	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo, Connect: experiment.ByAddress}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)

@@ -94,15 +94,13 @@ func (p *probe) check(replica int, at time.Duration) {
 		c.Present, c.Absent = string(record.NoData), string(record.NXDomain)
 	}
 	p.t.line(p.index, at-p.life().Started, record.Line{Check: &c})
-	for half := 0; half < 2 && c.OK; half++ {
-		for peer := range p.Pods {
-			if of := p.ring.Lookers(peer); half >= len(of) || of[half] != p.index {
-				continue
-			}
-			p.looks++
-			l := &look{probe: p, peer: peer, replica: replica, prev: -1}
-			l.ask(at)
-		}
+	if !c.OK {
+		return
+	}
+	for _, peer := range p.ring.Looked(p.index) {
+		p.looks++
+		l := &look{probe: p, peer: peer, replica: replica, prev: -1}
+		l.ask(at)
 	}
 }
 
