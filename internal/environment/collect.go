@@ -13,12 +13,13 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
+
+	"headless-job-dns/internal/cluster"
 )
 
 const (
@@ -149,7 +150,7 @@ func (c *collector) nodes() {
 		}
 		info := n.Status.NodeInfo
 		c.env.Nodes = append(c.env.Nodes, Node{
-			Name: n.Name, Roles: roles(n.Labels), Ready: ready(n.Status.Conditions), Kernel: info.KernelVersion,
+			Name: n.Name, Roles: roles(n.Labels), Ready: cluster.Ready(&n), Kernel: info.KernelVersion,
 			OS: info.OSImage, Arch: info.Architecture, Runtime: info.ContainerRuntimeVersion, Kubelet: info.KubeletVersion,
 		})
 	}
@@ -170,12 +171,6 @@ func roles(labels map[string]string) []string {
 	}
 	slices.Sort(r)
 	return r
-}
-
-func ready(conditions []corev1.NodeCondition) bool {
-	return slices.ContainsFunc(conditions, func(c corev1.NodeCondition) bool {
-		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // daemonSets lists the cluster's DaemonSets, or kube-system's where the rights

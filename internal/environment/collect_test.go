@@ -33,7 +33,7 @@ import (
 const canary = "CANARY"
 
 // cluster makes a fake one with a version.
-func cluster(gitVersion string, objs ...runtime.Object) *fake.Clientset {
+func fakeCluster(gitVersion string, objs ...runtime.Object) *fake.Clientset {
 	system := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: kubeSystem, UID: "6f3c"}}
 	kube := fake.NewClientset(append(objs, system)...)
 	kube.Discovery().(*fakediscovery.FakeDiscovery).FakedServerVersion = &version.Info{GitVersion: gitVersion, Platform: "linux/amd64"}
@@ -107,7 +107,7 @@ func dnsSlice(service string) *discoveryv1.EndpointSlice {
 const corefile132 = ".:53 {\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n       ttl 30\n    }\n    etcd {\n       credentials root " + canary + "\n    }\n    cache 30 {\n       disable success cluster.local\n       disable denial cluster.local\n    }\n}\n"
 
 func TestCollectKubeadm(t *testing.T) {
-	e := Collect(t.Context(), cluster("v1.36.3",
+	e := Collect(t.Context(), fakeCluster("v1.36.3",
 		node("n2", "", nil), node("n1", "", map[string]string{"node-role.kubernetes.io/control-plane": "", "kubernetes.io/os": "linux"}),
 		configMap("kubeadm-config", "ClusterConfiguration", ""),
 		configMap("kube-proxy", "config.conf", "kind: KubeProxyConfiguration\nmode: nftables\n"),
@@ -150,7 +150,7 @@ func TestCollectKubeadm(t *testing.T) {
 }
 
 func TestCollectGKE(t *testing.T) {
-	e := Collect(t.Context(), cluster("v1.34.1-gke.100",
+	e := Collect(t.Context(), fakeCluster("v1.34.1-gke.100",
 		node("n1", "gce://project/zone/n1", nil), daemonSet("anetd"), daemonSet("node-local-dns"),
 		dnsServiceObject("kube-dns"), dnsSlice("kube-dns"),
 		dnsPod("kube-dns-1", "gke.gcr.io/k8s-dns-kube-dns:1.23@sha256:00", "gke.gcr.io/k8s-dns-dnsmasq-nanny:1.23"),
@@ -174,47 +174,47 @@ func TestCollectGKE(t *testing.T) {
 
 func TestCollectOtherPlaces(t *testing.T) {
 	t.Run("EKS' kube-proxy", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.34.1-eks-abc", configMap("kube-proxy-config", "config", "mode: \"\"\n")))
+		e := Collect(t.Context(), fakeCluster("v1.34.1-eks-abc", configMap("kube-proxy-config", "config", "mode: \"\"\n")))
 		require.Equal(t, "iptables (the default)", e.KubeProxy)
 		require.Equal(t, "EKS", e.Distribution)
 	})
 	t.Run("kube-proxy's flag", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.34.1", daemonSet("kube-proxy", "--v=2", "--proxy-mode=ipvs")))
+		e := Collect(t.Context(), fakeCluster("v1.34.1", daemonSet("kube-proxy", "--v=2", "--proxy-mode=ipvs")))
 		require.Equal(t, "ipvs", e.KubeProxy)
 	})
 	t.Run("kube-proxy's configuration is broken", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.34.1", configMap("kube-proxy", "config.conf", "mode: [")))
+		e := Collect(t.Context(), fakeCluster("v1.34.1", configMap("kube-proxy", "config.conf", "mode: [")))
 		require.Equal(t, Unknown, e.KubeProxy)
 		require.Contains(t, e.Warnings, "kube-proxy mode: ConfigMap kube-system/kube-proxy is not understood")
 	})
 	t.Run("kubespray's NodeLocal DNSCache", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.34.1", daemonSet("nodelocaldns")))
+		e := Collect(t.Context(), fakeCluster("v1.34.1", daemonSet("nodelocaldns")))
 		require.True(t, e.DNS.NodeLocal)
 		require.Contains(t, e.DNS.Evidence, "DaemonSet kube-system/nodelocaldns exists")
 	})
 	t.Run("RKE2's names", func(t *testing.T) {
 		const name = "rke2-coredns-rke2-coredns"
-		e := Collect(t.Context(), cluster("v1.34.1+rke2r1", dnsServiceObject(name), dnsSlice(name), dnsPod("p", "rancher/hardened-coredns:v1.12"), configMap(name, "Corefile", corefile132)))
+		e := Collect(t.Context(), fakeCluster("v1.34.1+rke2r1", dnsServiceObject(name), dnsSlice(name), dnsPod("p", "rancher/hardened-coredns:v1.12"), configMap(name, "Corefile", corefile132)))
 		require.Equal(t, "kube-system/"+name, e.DNS.Service)
 		require.Equal(t, CoreDNS, e.DNS.Provider)
 		require.NotNil(t, e.DNS.Parsed)
 		require.Len(t, e.DNS.Replicas, 2)
 	})
 	t.Run("no DNS at all", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.36.3"))
+		e := Collect(t.Context(), fakeCluster("v1.36.3"))
 		require.Equal(t, Unknown, e.DNS.Provider)
 		require.Contains(t, strings.Join(e.Warnings, "\n"), "serves port 53")
 	})
 	t.Run("a DNS outside of the cluster", func(t *testing.T) {
 		svc := dnsServiceObject("kube-dns")
 		svc.Spec.Selector = nil
-		e := Collect(t.Context(), cluster("v1.36.3", svc, dnsPod("other", "nginx"), configMap("coredns", "Corefile", corefile132)))
+		e := Collect(t.Context(), fakeCluster("v1.36.3", svc, dnsPod("other", "nginx"), configMap("coredns", "Corefile", corefile132)))
 		require.Equal(t, Outside, e.DNS.Provider)
 		require.Contains(t, strings.Join(e.DNS.Evidence, "\n"), "has no selector")
 		require.Nil(t, e.DNS.Parsed, "a Corefile that was left behind is not its own")
 	})
 	t.Run("a DNS whose pods are gone", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.36.3", dnsServiceObject("kube-dns")))
+		e := Collect(t.Context(), fakeCluster("v1.36.3", dnsServiceObject("kube-dns")))
 		require.Equal(t, Unknown, e.DNS.Provider)
 		require.Contains(t, e.DNS.Evidence, "no pod stands behind Service kube-system/kube-dns")
 	})
@@ -225,18 +225,18 @@ func TestCollectOtherPlaces(t *testing.T) {
 		for i, ip := range []string{"fd00:1::2", "fd00::2", "fd00::3"} {
 			slice.Endpoints[i].Addresses = []string{ip}
 		}
-		e := Collect(t.Context(), cluster("v1.36.3", svc, slice, dnsPod("p", "coredns:1")))
+		e := Collect(t.Context(), fakeCluster("v1.36.3", svc, slice, dnsPod("p", "coredns:1")))
 		require.Equal(t, []string{"fd00:96::a"}, e.DNS.ClusterIPs)
 		require.Equal(t, []string{"[fd00:1::2]:53", "[fd00::2]:53"}, e.DNS.Replicas)
 		require.Equal(t, []string{"[fd00::3]:53"}, e.DNS.NotReady)
 	})
 	t.Run("a Corefile that includes files", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.36.3", configMap("coredns", "Corefile", ".:53 {\n kubernetes cluster.local\n import custom/*.override\n}")))
+		e := Collect(t.Context(), fakeCluster("v1.36.3", configMap("coredns", "Corefile", ".:53 {\n kubernetes cluster.local\n import custom/*.override\n}")))
 		require.Contains(t, e.Warnings, "Corefile: it imports custom/*.override, which was not read")
 		require.Contains(t, e.DNS.Evidence, "ConfigMap kube-system/coredns holds a Corefile")
 	})
 	t.Run("a Corefile that is broken", func(t *testing.T) {
-		e := Collect(t.Context(), cluster("v1.36.3", configMap("coredns", "Corefile", ".:53 {")))
+		e := Collect(t.Context(), fakeCluster("v1.36.3", configMap("coredns", "Corefile", ".:53 {")))
 		require.Contains(t, e.Warnings, "Corefile: a { is not closed")
 		require.NotEmpty(t, e.DNS.Corefile)
 		require.Nil(t, e.DNS.Parsed)
@@ -246,7 +246,7 @@ func TestCollectOtherPlaces(t *testing.T) {
 		for i := range mostNodes + 20 {
 			objs = append(objs, node("n"+string(rune('a'+i%26))+strings.Repeat("x", i/26), "kind://docker/kind/n", nil))
 		}
-		e := Collect(t.Context(), cluster("v1.36.3", objs...))
+		e := Collect(t.Context(), fakeCluster("v1.36.3", objs...))
 		require.Equal(t, mostNodes+20, e.NodeCount)
 		require.Len(t, e.Nodes, mostNodes)
 		require.Equal(t, "kind", e.Distribution)
@@ -265,7 +265,7 @@ func forbid(kube *fake.Clientset, allowed func(k8stesting.Action) bool) {
 }
 
 func TestCollectWithoutRights(t *testing.T) {
-	kube := cluster("v1.36.3", dnsServiceObject("kube-dns"), node("n1", "", nil))
+	kube := fakeCluster("v1.36.3", dnsServiceObject("kube-dns"), node("n1", "", nil))
 	forbid(kube, func(a k8stesting.Action) bool { return a.GetResource().Resource == "version" })
 	e := Collect(t.Context(), kube)
 	require.Equal(t, "v1.36.3", e.Server.GitVersion)
@@ -289,7 +289,7 @@ func TestCollectWithoutRights(t *testing.T) {
 func TestCollectEachRightMissing(t *testing.T) {
 	for _, resource := range []string{"nodes", "daemonsets", "services", "endpointslices", "pods", "configmaps", "version"} {
 		t.Run(resource, func(t *testing.T) {
-			kube := cluster("v1.36.3", node("n1", "", nil), daemonSet("cilium"), dnsServiceObject("kube-dns"), dnsSlice("kube-dns"),
+			kube := fakeCluster("v1.36.3", node("n1", "", nil), daemonSet("cilium"), dnsServiceObject("kube-dns"), dnsSlice("kube-dns"),
 				dnsPod("c", "coredns:1"), configMap("coredns", "Corefile", corefile132), configMap("kube-proxy", "config.conf", "mode: ipvs"))
 			forbid(kube, func(a k8stesting.Action) bool { return a.GetResource().Resource != resource })
 			e := Collect(t.Context(), kube)
@@ -316,7 +316,7 @@ func TestCollectEachRightMissing(t *testing.T) {
 
 // TestCollectDaemonSetsOfKubeSystemOnly: rights in kube-system are enough.
 func TestCollectDaemonSetsOfKubeSystemOnly(t *testing.T) {
-	kube := cluster("v1.36.3", daemonSet("kindnet"))
+	kube := fakeCluster("v1.36.3", daemonSet("kindnet"))
 	forbid(kube, func(a k8stesting.Action) bool {
 		return a.GetResource().Resource != "daemonsets" || a.GetNamespace() == kubeSystem
 	})
@@ -341,7 +341,7 @@ func (h hanging) ServerVersion() (*version.Info, error) {
 func TestCollectGivesUp(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	kube := cluster("v1.36.3")
+	kube := fakeCluster("v1.36.3")
 	kube.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
 		return true, nil, &url.Error{Op: "Get", URL: "https://192.0.2.1:6443/" + canary, Err: context.DeadlineExceeded}
 	})
