@@ -38,6 +38,8 @@ type fakeAPI struct {
 	grants func(verb, group, resource, namespace string) bool
 	// instead, where not nil, may answer a request in the server's place.
 	instead func(w http.ResponseWriter, r *http.Request) bool
+	// after, where not nil, is told what was answered, before the answer leaves.
+	after func(r *http.Request)
 	// domain is the cluster's; empty: cluster.local.
 	domain string
 
@@ -174,6 +176,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	code, body := f.answer(r, at, match)
+	if f.after != nil {
+		f.after(r)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	json.NewEncoder(w).Encode(body)
@@ -327,7 +332,8 @@ func (f *fakeAPI) log(w io.Writer, at place) {
 	fmt.Sscan(pod.GetAnnotations()["started"], &wall)
 	siblings := map[int]*unstructured.Unstructured{}
 	for p, o := range f.objects {
-		if p.resource == "pods" && o.GetLabels()["job-name"] == pod.GetLabels()["job-name"] {
+		_, indexed := o.GetAnnotations()[batchv1.JobCompletionIndexAnnotation] // an extra member pod has none
+		if p.resource == "pods" && indexed && o.GetLabels()["job-name"] == pod.GetLabels()["job-name"] {
 			siblings[indexOf(o)] = o
 		}
 	}

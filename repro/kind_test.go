@@ -120,6 +120,8 @@ func TestKindKeepsAndReuses(t *testing.T) {
 		o.folder, err = result.Create(t.TempDir(), time.Now())
 		require.NoError(t, err)
 		require.Equal(t, "; `repro kind --name c --resume "+o.folder.Dir()+"` completes the plan", o.completion())
+		o.namespace = "theirs"
+		require.Equal(t, "; `repro kind --name c -n theirs --resume "+o.folder.Dir()+"` completes the plan", o.completion())
 		return o.folder.Close()
 	})
 	require.NoError(t, err)

@@ -36,6 +36,12 @@ func lastLine(s string) string {
 // kubeconfig writes one for a server and makes it the only one in sight.
 func kubeconfig(t *testing.T, server string) {
 	t.Helper()
+	t.Setenv("KUBECONFIG", kubeconfigOf(t, server))
+}
+
+// kubeconfigOf writes one for a server and returns its path.
+func kubeconfigOf(t *testing.T, server string) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, `apiVersion: v1
 kind: Config
@@ -44,7 +50,7 @@ clusters: [{name: c, cluster: {server: %q, insecure-skip-tls-verify: true}}]
 users: [{name: u, user: {token: secret-canary}}]
 contexts: [{name: here, context: {cluster: c, user: u}}]
 `, server), 0o600))
-	t.Setenv("KUBECONFIG", path)
+	return path
 }
 
 func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {

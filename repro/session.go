@@ -134,7 +134,11 @@ func (o *options) completion() string {
 	if o.passing {
 		return ""
 	}
-	return fmt.Sprintf("; `%s --resume %s` completes the plan", cmp.Or(o.program, "repro"), o.folder.Dir())
+	in := ""
+	if o.namespace != "" { // a plan does not say where it is carried out
+		in = " -n " + o.namespace
+	}
+	return fmt.Sprintf("; `%s%s --resume %s` completes the plan", cmp.Or(o.program, "repro"), in, o.folder.Dir())
 }
 
 // report makes the report from the records on disk and returns how many trials

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/result"
+	"headless-job-dns/manifests"
+)
+
+// built is the program, to be run as a process of its own: one that can be
+// killed. The race detector would make each of many starts take a second.
+func built(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "repro")
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return path
+}
+
+// start prepares a process of the program and what it says.
+func start(program string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	cmd := exec.Command(program, args...)
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	return cmd, &said
+}
+
+// changes tells whether a request changes what the cluster holds.
+func changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.URL.Query().Get("dryRun") == "" && !strings.HasSuffix(r.URL.Path, "accessreviews")
+}
+
+// ours lists what the cluster holds of the program's.
+func (f *fakeAPI) ours() (list []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for at, o := range f.objects {
+		if o.GetLabels()[manifests.LabelRun] != "" {
+			list = append(list, fmt.Sprint(at.resource, " ", at.namespace, "/", at.name))
+		}
+	}
+	return list
+}
+
+var trialOver = regexp.MustCompile(`(?m)^(t\d+) \d+/\d+ .*: (?:complete|censored|invalid) after `)
+
+// TestKilledBetweenAnyTwoSteps ends the program with SIGKILL after its first
+// change to the cluster, after its second, and so on to the last, each time in
+// a plan begun anew. The lab does it at moments that are drawn; this leaves none
+// out. A trial that is over is on disk, `repro clean` finds all that is left, and
+// --resume completes the plan.
+func TestKilledBetweenAnyTwoSteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs the program a hundred times")
+	}
+	program := built(t)
+	for _, namespace := range []string{"", "theirs"} { // its own; one that is there
+		steps := killedAfter(t, program, 0, namespace)
+		t.Logf("%d changes to the cluster", steps)
+		require.Greater(t, steps, 20)
+		for n := 1; n <= steps; n++ {
+			t.Run(fmt.Sprintf("%d of %d %s", n, steps, namespace), func(t *testing.T) {
+				t.Parallel()
+				killedAfter(t, program, n, namespace)
+			})
+		}
+	}
+}
+
+// killedAfter kills the program after its nth change, 0: never, and returns how
+// many it made.
+func killedAfter(t *testing.T, program string, n int, namespace string) (changed int) {
+	f := newFakeAPI(t)
+	config := kubeconfigOf(t, f.URL)
+	if namespace != "" {
+		f.mu.Lock()
+		f.store(placeOf("/api/v1/namespaces/"+namespace), map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace}})
+		f.mu.Unlock()
+	}
+	results := t.TempDir()
+	in := []string{"--kubeconfig", config}
+	if namespace != "" {
+		in = append(in, "-n", namespace)
+	}
+	args := append([]string{"--results", results, "--plan", "quick", "--dns", "kubeadm-1.32", "--extra", "member-pod", "--observer", "peers", "--pods", "2", "--blocks", "2"}, in...)
+	cmd, said := start(program, args...)
+	f.mu.Lock()
+	f.after = func(r *http.Request) {
+		if changes(r) {
+			if changed++; changed == n {
+				cmd.Process.Kill()
+			}
+		}
+	}
+	err := cmd.Start()
+	f.mu.Unlock()
+	require.NoError(t, err)
+	err = cmd.Wait()
+	f.mu.Lock()
+	f.after = nil
+	f.mu.Unlock()
+	if changed < n || n == 0 { // how often it deletes depends on what is gone already
+		require.NoError(t, err, said.String())
+		require.Empty(t, f.ours())
+		return changed
+	}
+	require.Equal(t, syscall.SIGKILL, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(), "%v after change %d: %s", err, n, said)
+
+	var kept []byte
+	dir, err := filepath.EvalSymlinks(filepath.Join(results, result.Latest))
+	begun := err == nil
+	if begun {
+		r, err := result.Load(dir)
+		require.NoError(t, err, "after change %d", n)
+		finished := map[string]bool{}
+		for tr, err := range r.Trials() {
+			require.NoError(t, err, "after change %d", n)
+			require.Equal(t, result.Complete, tr.Status, tr.Reason)
+			finished[tr.Plan.ID] = true
+		}
+		for _, m := range trialOver.FindAllStringSubmatch(said.String(), -1) {
+			require.True(t, finished[m[1]], "after change %d: %s was said to be over: %s", n, m[1], said)
+		}
+		kept, err = os.ReadFile(filepath.Join(dir, result.TrialsFile))
+		if !os.IsNotExist(err) { // before the first trial
+			require.NoError(t, err)
+		}
+	}
+
+	left := f.ours()
+	if len(left) > 0 {
+		out, errs, code := try(t, "clean", "--yes", "--kubeconfig", config)
+		require.Equal(t, 0, code, "after change %d: clean: %s%s", n, errs, out)
+		require.Empty(t, f.ours(), "after change %d of %v", n, left)
+	}
+	if begun {
+		resume, said := start(program, append([]string{"--resume", dir}, in...)...)
+		err := resume.Run()
+		code := resume.ProcessState.ExitCode()
+		done, err2 := result.Load(dir)
+		require.NoError(t, err2)
+		tally, err2 := done.Tally()
+		require.NoError(t, err2)
+		_, _, more := tally.Next(done.Plan)
+		require.False(t, more, "after change %d: %v: %s", n, err, said)
+		// Whoever was killed at the very end has left nothing to do.
+		if code != exitInput || !strings.Contains(said.String(), "the plan is finished") {
+			require.Zero(t, code, "after change %d: %s", n, said)
+		}
+		now, err2 := os.ReadFile(filepath.Join(dir, result.TrialsFile))
+		require.NoError(t, err2)
+		require.True(t, bytes.HasPrefix(now, kept), "after change %d: what was on disk has changed", n)
+	}
+	require.Empty(t, f.ours(), "after change %d", n)
+	return changed
+}
