@@ -243,11 +243,16 @@ func (f *Folder) openTrials() (err error) {
 		if _, err := file.ReadAt(tail, whole); err != nil {
 			return err
 		}
-		if json.Valid(tail) { // only the newline is missing
-			if _, err := file.WriteAt([]byte{'\n'}, size); err != nil {
+		written := bytes.TrimRight(tail, "\x00") // as a reader takes it
+		if json.Valid(written) {                 // only the newline is missing
+			whole += int64(len(written))
+			if err := file.Truncate(whole); err != nil {
 				return err
 			}
-			whole = size + 1
+			if _, err := file.WriteAt([]byte{'\n'}, whole); err != nil {
+				return err
+			}
+			whole++
 		} else {
 			if err := appendFile(filepath.Join(f.dir, PartialFile), append(tail, '\n')); err != nil {
 				return err

@@ -155,6 +155,7 @@ func TestAppendAfterCrash(t *testing.T) {
 		{"cut in the middle", string(whole[:len(whole)/2]), 2, string(whole[:len(whole)/2]) + "\n"},
 		{"only the newline is missing", string(whole), 3, ""},
 		{"zero bytes after power failure", "\x00\x00\x00", 2, "\x00\x00\x00\n"},
+		{"zero bytes in the newline's place", string(whole) + "\x00", 3, ""},
 		{"longer than a buffer", `{"v":1,"reason":"` + strings.Repeat("x", 200<<10), 2, `{"v":1,"reason":"` + strings.Repeat("x", 200<<10) + "\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -138,11 +138,12 @@ func (r *Records) belongs(t Trial, seen map[string]bool) error {
 }
 
 // readTrials calls each for every trial with its line number. The warning
-// tells of an incomplete last line.
+// tells of lines that a crash left incomplete.
 func readTrials(in io.Reader, path string, each func(line int, t Trial) error) (warning string, err error) {
 	stop := make(chan struct{})
 	defer close(stop)
 	n := 0
+	var torn []string
 	for next := range parseAhead(in, stop) {
 		l := <-next
 		n++
@@ -155,13 +156,17 @@ func readTrials(in io.Reader, path string, each func(line int, t Trial) error) (
 				return "", err
 			}
 		case l.last && errors.Is(l.parse, io.ErrUnexpectedEOF) && startsAsTrial(l.text):
-			return fmt.Sprintf("the last line of %s (%d) is incomplete: 1 trial is left out", filepath.Base(path), n), nil
+			torn = append(torn, fmt.Sprintf("the last line of %s (%d) is incomplete: 1 trial is left out", filepath.Base(path), n))
+		case l.text[0] == 0, bytes.IndexByte(l.text, 0) > 0 && startsAsTrial(l.text):
+			// JSON has none: a part of the line was never written, and a later one
+			// was, when the power failed.
+			torn = append(torn, fmt.Sprintf("line %d of %s has a hole: 1 trial is left out", n, filepath.Base(path)))
 		default:
 			return "", &InputError{Path: path, Line: n, Problem: l.parse.Error(),
 				Accepted: fmt.Sprintf("one trial a line as JSON, version %d, its probe records version %d", Version, record.Version), Err: l.parse}
 		}
 	}
-	return "", nil
+	return strings.Join(torn, "; "), nil
 }
 
 // startsAsTrial tells a line of ours that was cut off from a foreign file
