@@ -97,15 +97,29 @@ func (o Owner) mark(obj Object) {
 		obj.SetNamespace(o.Namespace)
 	}
 	obj.SetLabels(with(obj.GetLabels(), o.Labels()))
+	pod := &metav1.ObjectMeta{} // of the pods
 	switch obj := obj.(type) {
 	case *batchv1.Job:
-		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
+		pod = &obj.Spec.Template.ObjectMeta
 	case *appsv1.Deployment:
-		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
+		pod = &obj.Spec.Template.ObjectMeta
 	case *appsv1.DaemonSet:
-		obj.Spec.Template.Labels = with(obj.Spec.Template.Labels, o.Labels())
+		pod = &obj.Spec.Template.ObjectMeta
+	case *corev1.Pod:
+		pod = &obj.ObjectMeta
 	}
+	pod.Labels = with(with(pod.Labels, o.Labels()), outOfMeshLabels)
+	pod.Annotations = with(pod.Annotations, outOfMeshAnnotations)
 }
+
+// A service mesh's proxy accepts a pod's connects itself, whether their target
+// is there or not, and may answer its DNS questions: nothing that is measured
+// would be the cluster's. This is how Istio (sidecar and ambient) and Linkerd
+// are told to leave a pod alone.
+var (
+	outOfMeshLabels      = map[string]string{"sidecar.istio.io/inject": "false", "istio.io/dataplane-mode": "none"}
+	outOfMeshAnnotations = map[string]string{"linkerd.io/inject": "disabled"}
+)
 
 // with returns labels with more added.
 func with(labels, more map[string]string) map[string]string {

@@ -70,6 +70,12 @@ func TestWhatIsCreatedIsSafe(t *testing.T) {
 		require.Equal(t, needs, given, "%s: needs a token, and is given one", name)
 		if given {
 			withToken++
+			for _, c := range spec.Containers { // a mount there keeps the token out
+				covered := slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+					return m.MountPath == "/var/run/secrets/kubernetes.io/serviceaccount"
+				})
+				require.Equal(t, c.Name != CoreDNSContainer, covered, "%s: container %s", name, c.Name)
+			}
 		}
 		switch o := o.(type) {
 		case *batchv1.Job:
