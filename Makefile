@@ -69,9 +69,10 @@ test-lab: ## the lab's own end to end test: up, down, crashes, leftovers (root, 
 	$(GO) -C lab test -count=1 -timeout 30m -v .
 
 # Where there is no lab the tests skip and say why, or fail where CI is set.
-# The soak is a short one: enough to see the runner grow by the trial.
+# The soak is a short one: enough to see the runner grow by the trial. Those that
+# mostly wait run three at a time.
 e2e: bin/lab bin/repro image ## end to end tests of the reproducer on the lab (root, Linux)
-	LAB_SOAK=3m $(ON_LAB) $(GO) test -count=1 -timeout 50m -v -skip '^(TestBench|TestChaos$$)' ./internal/e2e
+	LAB_SOAK=3m $(ON_LAB) $(GO) test -count=1 -timeout 50m -parallel 3 -v -skip '^(TestBench|TestChaos$$)' ./internal/e2e
 	$(if $(ON_LAB),bin/lab leftovers)
 
 chaos: bin/lab bin/repro image ## RUNS runs with a fault each, at a moment drawn from a printed seed (an hour for 100)

@@ -43,7 +43,12 @@ var faults = []fault{
 	{name: "API server restarted", daemons: true, short: true, strike: func(s *storm) (string, error) {
 		return "", s.lab("restart", "kube-apiserver")
 	}},
-	{name: "etcd stopped 10 s", daemons: true, short: true, strike: stopEtcd},
+	{name: "API server silent", daemons: true, strike: func(s *storm) (string, error) {
+		return s.silence("kube-apiserver", s.between(5*time.Second, 25*time.Second))
+	}},
+	{name: "etcd stopped 10 s", daemons: true, short: true, strike: func(s *storm) (string, error) {
+		return s.silence("etcd", 10*time.Second)
+	}},
 	{name: "watch history compacted", daemons: true, strike: compact},
 	{name: "kubelet killed", daemons: true, short: true, strike: killKubelet},
 	{name: "node cut off", strike: cutNode},
@@ -86,12 +91,14 @@ func (s *storm) atLast(what string, undo func() error) {
 	})
 }
 
-func stopEtcd(s *storm) (string, error) {
-	if err := s.lab("signal", "etcd", "STOP"); err != nil {
-		return "", err
+// silence has a daemon take what it is sent and answer nothing for a while.
+func (s *storm) silence(daemon string, pause time.Duration) (string, error) {
+	what := fmt.Sprintf("for %.1f s", pause.Seconds())
+	if err := s.lab("signal", daemon, "STOP"); err != nil {
+		return what, err
 	}
-	time.Sleep(10 * time.Second)
-	return "", s.lab("signal", "etcd", "CONT")
+	time.Sleep(pause)
+	return what, s.lab("signal", daemon, "CONT")
 }
 
 // compact has etcd forget what happened before now, and the API server its own

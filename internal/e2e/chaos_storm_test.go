@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -33,6 +34,7 @@ type storm struct {
 	k     kubernetes.Interface
 	fault fault
 	when  moment
+	names experiment.Names
 	dns   experiment.DNS
 
 	run, dir   string // run id; folder that results go to
@@ -66,6 +68,10 @@ const stormBlocks = 4
 // a fault comes at any moment of them.
 var spans = map[phase]time.Duration{inSetup: 5 * time.Second, inTrial: 3 * time.Second, atEnd: 2 * time.Second}
 
+// reusedSpan is how long a trial with reused names lasts: a primer, the gap and
+// the measured run.
+const reusedSpan = 9 * time.Second
+
 // moment is when a fault strikes: some time after the runner said something.
 type moment struct {
 	phase phase
@@ -93,16 +99,20 @@ func (m moment) String() string {
 
 // pick draws a moment among the phases that a fault can strike in. Most of a
 // run is trials, and so are most of the moments.
-func pick(rng *rand.Rand, phases []phase) moment {
+func pick(rng *rand.Rand, phases []phase, names experiment.Names) moment {
 	if len(phases) == 0 {
 		phases = []phase{inSetup, inTrial, inTrial, inTrial, inTrial, inTrial, atEnd}
 	}
 	m := moment{phase: phases[rng.IntN(len(phases))]}
+	span := spans[m.phase]
+	if m.phase == inTrial && names == experiment.Reused {
+		span = reusedSpan
+	}
 	if m.phase == inTrial {
 		// Not the last: the plan may be over before the moment comes.
 		m.trial = 1 + rng.IntN(stormBlocks-1)
 	}
-	m.after = time.Duration(rng.Int64N(int64(spans[m.phase])))
+	m.after = time.Duration(rng.Int64N(int64(span)))
 	return m
 }
 
@@ -159,7 +169,7 @@ const stormPatience = 7 * time.Minute
 
 // arguments of the short plan. Under half a minute undisturbed.
 func (s *storm) arguments() []string {
-	args := []string{"--deliver", "preloaded", "--plan", "quick", "--dns", string(s.dns), "--names", "fresh", "--extra", "none", "--observer", "peers",
+	args := []string{"--deliver", "preloaded", "--plan", "quick", "--dns", string(s.dns), "--names", string(s.names), "--extra", "none", "--observer", "peers",
 		"--pods", "3", "--deadline", "12s", "--first-query-after", "1s",
 		"--blocks", fmt.Sprint(max(s.fault.blocks, stormBlocks)), "--run-id", s.run, "--seed", "7"}
 	return append(args, "--results", s.dir)
@@ -197,8 +207,8 @@ func (s *storm) ride() (code int) {
 		var err error
 		switch s.strikes, err = s.fault.strike(s); {
 		case err == nil:
-		case !s.sleep(0): // with the run went what was to be struck
-			s.struck = time.Time{}
+		case !s.sleep(0), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+			s.struck = time.Time{} // with the run went what was to be struck
 		default:
 			t.Errorf("%s could not strike: %v", s.fault.name, err)
 		}

@@ -41,7 +41,8 @@ func TestChaos(t *testing.T) {
 	only := regexp.MustCompile(os.Getenv("LAB_CHAOS_ONLY"))
 	chosen := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !only.MatchString(f.name) })
 	require.NotEmpty(t, chosen)
-	chaos(t, chosen, n, seed)
+	// A primer makes a trial three times as long: one run in four has them.
+	chaos(t, chosen, []experiment.Names{experiment.Fresh, experiment.Fresh, experiment.Fresh, experiment.Reused}, n, seed)
 }
 
 // TestChaosShort strikes once with each of eight faults, always at the same
@@ -50,11 +51,12 @@ func TestChaosShort(t *testing.T) {
 	onLab(t)
 	chosen := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.short })
 	require.Len(t, chosen, 8)
-	chaos(t, chosen, len(chosen), 1)
+	chaos(t, chosen, []experiment.Names{experiment.Fresh}, len(chosen), 1)
 }
 
-// chaos strikes n times with the faults in turn, and prints what came of it.
-func chaos(t *testing.T, chosen []fault, n int, seed uint64) {
+// chaos strikes n times with the faults in turn, in trials whose names are drawn
+// from lives, and prints what came of it.
+func chaos(t *testing.T, chosen []fault, lives []experiment.Names, n int, seed uint64) {
 	alone(t, kube(t))
 	if slices.ContainsFunc(chosen, func(f fault) bool { return f.daemons }) {
 		steady(t)
@@ -65,13 +67,14 @@ func chaos(t *testing.T, chosen []fault, n int, seed uint64) {
 		f := chosen[i%len(chosen)]
 		t.Run(fmt.Sprintf("%03d %s", i+1, f.name), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, uint64(i)))
-			s := &storm{t: t, rng: rng, k: kube(t), fault: f, when: pick(rng, f.phases), dns: f.dns,
+			names := lives[rng.IntN(len(lives))]
+			s := &storm{t: t, rng: rng, k: kube(t), fault: f, when: pick(rng, f.phases, names), names: names, dns: f.dns,
 				run: fmt.Sprintf("chaos-%d-%d", seed, i+1), dir: t.TempDir()}
 			if s.dns == "" { // with and without something cluster-wide
 				s.dns = []experiment.DNS{experiment.ClusterDNS, experiment.Kubeadm132}[rng.IntN(2)]
 			}
 			alone(t, s.k)
-			r := row{fault: f.name, dns: s.dns, moment: s.when.String(), verdict: "test ended"}
+			r := row{fault: f.name, dns: s.dns, names: names, moment: s.when.String(), verdict: "test ended"}
 			defer func() { rows = append(rows, r) }()
 			defer heal(t) // for the next one
 			s.observe(&r)
@@ -84,7 +87,8 @@ func chaos(t *testing.T, chosen []fault, n int, seed uint64) {
 type row struct {
 	fault, moment, strikes, exit, resumed, verdict string
 
-	dns experiment.DNS
+	dns   experiment.DNS
+	names experiment.Names
 	// Trials: finished on disk when the runner ended, of which invalid; said to
 	// be finished and not on disk, or changed afterwards.
 	finished, invalid, lost int
@@ -96,11 +100,11 @@ type row struct {
 func table(rows []row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\tfault\tdns\tmoment\texit\tfinished\tinvalid\tlost\tbehind\tresumed\tleft\ttook\t\twhat was struck")
+	fmt.Fprintln(w, "\tfault\tdns\tnames\tmoment\texit\tfinished\tinvalid\tlost\tbehind\tresumed\tleft\ttook\t\twhat was struck")
 	var total row
 	verdicts := map[string]int{}
 	for i, r := range rows {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%d\t%.0f s\t%s\t%s\n", i+1, r.fault, r.dns, r.moment, r.exit,
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%d\t%.0f s\t%s\t%s\n", i+1, r.fault, r.dns, r.names, r.moment, r.exit,
 			r.finished, r.invalid, r.lost, r.behind, r.resumed, r.left, r.took.Seconds(), r.verdict, r.strikes)
 		total.finished += r.finished
 		total.invalid += r.invalid
@@ -109,7 +113,7 @@ func table(rows []row) string {
 		total.left += r.left
 		verdicts[r.verdict]++
 	}
-	fmt.Fprintf(w, "\tall\t\t\t\t%d\t%d\t%d\t%d\t\t%d\t\t%v\t\n", total.finished, total.invalid, total.lost, total.behind, total.left, verdicts)
+	fmt.Fprintf(w, "\tall\t\t\t\t\t%d\t%d\t%d\t%d\t\t%d\t\t%v\t\n", total.finished, total.invalid, total.lost, total.behind, total.left, verdicts)
 	w.Flush()
 	return b.String() + `
 finished, invalid, lost: trials on disk when the program ended; said to be finished and not on disk.

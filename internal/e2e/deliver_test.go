@@ -13,7 +13,6 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
 
@@ -64,10 +63,11 @@ func TestDeliver(t *testing.T) {
 		{"configmap", []string{"--deliver", "configmap", "--base-image", busyboxImage}},
 	} {
 		t.Run(tc.way, func(t *testing.T) {
+			beside(t)
 			o := repro(t, append(tc.args, "--dns", "kubeadm-1.31,kubeadm-1.32", "--names", "fresh", "--extra", "none",
-				"--observer", "peers,solo", "--pods", "4", "--connect-timeouts", "5s")...)
+				"--observer", "peers", "--pods", "4", "--connect-timeouts", "5s")...)
 			require.Equal(t, 0, o.code)
-			nothingLeft(t)
+			o.nothingLeft(t)
 
 			text, err := os.ReadFile(filepath.Join(o.dir, result.EnvironmentFile))
 			require.NoError(t, err)
@@ -85,11 +85,12 @@ func TestDeliver(t *testing.T) {
 				t.Logf("DELIVERY %s %s: connected %s; container created to first question at most %s; containers created within %s, the last %s after the Job",
 					tc.way, v.Trial.Arm, v.Connected.Lag.Value.Round(ms), v.Prompt.Round(ms), spread.Round(ms), last.Round(ms))
 				require.Positive(t, v.Prompt)
-				require.Less(t, v.Prompt, time.Second)
+				// records/delivery has the figures of a quiet machine.
+				require.Less(t, v.Prompt, 2*time.Second)
 				switch {
 				case v.Trial.Arm.DNS == experiment.Kubeadm132:
 					require.Less(t, v.Resolved.Lag.Value, 3*time.Second)
-				case v.Trial.Arm.Observer == record.Peers:
+				default:
 					require.Greater(t, v.Resolved.Lag.Value, 25*time.Second)
 					require.Less(t, v.Resolved.Lag.Value, 34*time.Second)
 				}
@@ -101,11 +102,11 @@ func TestDeliver(t *testing.T) {
 // TestDeliverByAddress hands an address over to a probe that was unpacked: it
 // is the container's first process there, too.
 func TestDeliverByAddress(t *testing.T) {
-	onLab(t)
+	beside(t)
 	o := repro(t, "--deliver", "configmap", "--base-image", busyboxImage, "--dns", "cluster", "--names", "fresh", "--extra", "member-pod",
 		"--observer", "solo", "--connect", "address", "--pods", "2", "--connect-timeouts", "5s")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
 		require.Equal(t, result.Complete, v.Status, v.Reasons)
 	}

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +21,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -43,6 +46,32 @@ func onLab(t *testing.T) {
 		t.Fatal(why)
 	}
 	t.Skip(why)
+}
+
+// beside is onLab for a test that disturbs nobody and mostly waits for a denial
+// to expire or for the kernel to give up: it runs beside others of its kind,
+// after all that want the lab for themselves. What it checks to be gone is its
+// own; TestMain looks for anybody's.
+func beside(t *testing.T) {
+	t.Helper()
+	onLab(t)
+	t.Parallel()
+}
+
+// TestMain looks at the very end whether anything of ours is left.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if os.Getenv("LAB_E2E") != "" {
+		k, err := client()
+		if err == nil {
+			err = left(k, ours)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL: after all tests:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
 }
 
 func root(t *testing.T) string {
@@ -106,54 +135,85 @@ func verdicts(t *testing.T, dir string) []*judge.Verdict {
 	return out
 }
 
+func client() (kubernetes.Interface, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(cfg)
+}
+
 func kube(t *testing.T) kubernetes.Interface {
 	t.Helper()
-	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
-	require.NoError(t, err)
-	k, err := kubernetes.NewForConfig(cfg)
+	k, err := client()
 	require.NoError(t, err)
 	return k
 }
 
+// ours selects what any run of the reproducer has created.
+const ours = manifests.LabelManagedBy + "=" + manifests.ManagedBy
+
 // nothingLeft checks that no object with our label is left in the cluster.
 func nothingLeft(t *testing.T) {
 	t.Helper()
-	k, ctx := kube(t), context.Background()
-	list := metav1.ListOptions{LabelSelector: manifests.LabelManagedBy + "=" + manifests.ManagedBy}
-	ns, err := k.CoreV1().Namespaces().List(ctx, list)
+	require.NoError(t, left(kube(t), ours))
+}
+
+// nothingLeft checks that no object of this run is left.
+func (o outcome) nothingLeft(t *testing.T) {
+	t.Helper()
+	r, err := result.Load(o.dir)
 	require.NoError(t, err)
-	require.Empty(t, ns.Items)
-	roles, err := k.RbacV1().ClusterRoles().List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, roles.Items)
-	bindings, err := k.RbacV1().ClusterRoleBindings().List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, bindings.Items)
-	pods, err := k.CoreV1().Pods("").List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, pods.Items)
-	jobs, err := k.BatchV1().Jobs("").List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, jobs.Items)
-	svcs, err := k.CoreV1().Services("").List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, svcs.Items)
-	deployments, err := k.AppsV1().Deployments("").List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, deployments.Items)
-	configs, err := k.CoreV1().ConfigMaps("").List(ctx, list)
-	require.NoError(t, err)
-	require.Empty(t, configs.Items)
+	require.NoError(t, left(kube(t), ours+","+manifests.LabelRun+"="+r.Plan.Run))
+}
+
+// left is an error that names what is there.
+func left(k kubernetes.Interface, selector string) error {
+	ctx, of := context.Background(), metav1.ListOptions{LabelSelector: selector}
+	var found []string
+	var errs []error
+	add := func(kind string, list runtime.Object, err error) {
+		if err == nil {
+			err = meta.EachListItem(list, func(o runtime.Object) error {
+				m, err := meta.Accessor(o)
+				if err == nil {
+					found = append(found, kind+" "+m.GetNamespace()+"/"+m.GetName())
+				}
+				return err
+			})
+		}
+		errs = append(errs, err)
+	}
+	namespaces, err := k.CoreV1().Namespaces().List(ctx, of)
+	add("namespace", namespaces, err)
+	roles, err := k.RbacV1().ClusterRoles().List(ctx, of)
+	add("clusterrole", roles, err)
+	bindings, err := k.RbacV1().ClusterRoleBindings().List(ctx, of)
+	add("clusterrolebinding", bindings, err)
+	pods, err := k.CoreV1().Pods("").List(ctx, of)
+	add("pod", pods, err)
+	jobs, err := k.BatchV1().Jobs("").List(ctx, of)
+	add("job", jobs, err)
+	services, err := k.CoreV1().Services("").List(ctx, of)
+	add("service", services, err)
+	deployments, err := k.AppsV1().Deployments("").List(ctx, of)
+	add("deployment", deployments, err)
+	configs, err := k.CoreV1().ConfigMaps("").List(ctx, of)
+	add("configmap", configs, err)
+	if len(found) > 0 {
+		errs = append(errs, fmt.Errorf("left: %s", strings.Join(found, ", ")))
+	}
+	return errors.Join(errs...)
 }
 
 // TestFreshNames is the first half of the finding: names never asked for
 // before. The DNS servers have every record within a second or two; where
 // denials are cached, the clients that asked too early wait for 30 s.
 func TestFreshNames(t *testing.T) {
-	onLab(t)
+	beside(t)
 	o := repro(t, "--plan", "quick", "--extra", "none", "--observer", "peers+server,solo")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	seen := 0
 	for _, v := range verdicts(t, o.dir) {
 		require.Equal(t, result.Complete, v.Status)
@@ -182,10 +242,10 @@ func TestFreshNames(t *testing.T) {
 // Where addresses are cached, a client dials the previous leader's; without a
 // connect timeout it waits until the kernel gives up.
 func TestReusedNames(t *testing.T) {
-	onLab(t)
+	beside(t)
 	o := repro(t, "--extra", "none", "--names", "reused")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
 		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
 		require.NotNil(t, v.Gap)
@@ -214,10 +274,10 @@ func TestReusedNames(t *testing.T) {
 
 // TestEveryExtra runs each extra once.
 func TestEveryExtra(t *testing.T) {
-	onLab(t)
+	beside(t)
 	o := repro(t, "--plan", "extras", "--dns", "kubeadm-1.32", "--pods", "3")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	extras := map[experiment.Extra]bool{}
 	for _, v := range verdicts(t, o.dir) {
 		require.Equal(t, result.Complete, v.Status, v.Reasons)
@@ -305,7 +365,7 @@ func TestInterrupt(t *testing.T) {
 // manifests as they are, then with the private DNS by the very commands of
 // manifests/README.md.
 func TestManifestsAlone(t *testing.T) {
-	onLab(t)
+	beside(t)
 	const ns = "manifests-alone"
 	dir := filepath.Join(root(t), "manifests")
 	sh := func(script string) string {

@@ -16,12 +16,12 @@ import (
 // address, where nothing is cached: whatever is slow then is the network's or
 // the hand-over's doing.
 func TestByAddressAndOrder(t *testing.T) {
-	onLab(t)
+	beside(t)
 	o := repro(t, "--dns", "kubeadm-1.32", "--names", "fresh", "--extra", "none", "--observer", "solo",
 		"--order", "service-first,job-first", "--connect", "name,address", "--publish-not-ready", "true",
 		"--pods", "3", "--connect-timeouts", "5s", "--deadline", "20s")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	trials := trialsOf(t, o.dir)
 	require.Len(t, trials, 4)
 	for _, tr := range trials {

@@ -98,7 +98,7 @@ func pairs(logs map[string]loopLog, saw func(peer, what string) bool) (joined []
 // user with the role `edit` in a namespace that enforces `restricted`: the
 // cluster's DNS, which caches nothing, then the caching one in front of it.
 func TestMinimal(t *testing.T) {
-	onLab(t)
+	beside(t)
 	const ns = "minimal"
 	k, ctx := kube(t), t.Context()
 	_, err := k.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns,

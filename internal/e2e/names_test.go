@@ -15,7 +15,7 @@ import (
 // TestUnpleasantNames uses names that Kubernetes takes and that others take for
 // something else, as namespaces and as run ids.
 func TestUnpleasantNames(t *testing.T) {
-	onLab(t)
+	beside(t)
 	k, ctx := kube(t), context.Background()
 	for _, tc := range []struct{ namespace, run string }{
 		{"null", "1e3"},
@@ -32,7 +32,7 @@ func TestUnpleasantNames(t *testing.T) {
 			}
 			o := repro(t, args...)
 			require.Equal(t, 0, o.code)
-			nothingLeft(t)
+			o.nothingLeft(t)
 			for _, v := range verdicts(t, o.dir) {
 				require.Equal(t, result.Complete, v.Status, v.Reasons)
 			}

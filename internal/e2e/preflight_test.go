@@ -57,7 +57,7 @@ func theirNamespace(t *testing.T, name string) {
 // says runs a plan in a namespace that enforces `restricted`, with the probe in
 // ConfigMaps. Forwarding stands in for the private DNS, and nothing is left.
 func TestUnderTheRoleAlone(t *testing.T) {
-	onLab(t)
+	beside(t)
 	theirNamespace(t, "their-plan")
 	// Who may not read kube-system cannot know which CoreDNS is on the nodes,
 	// and the lab has no registry to take another from.
@@ -67,7 +67,7 @@ func TestUnderTheRoleAlone(t *testing.T) {
 		"--dns-image", coredns.Spec.Template.Spec.Containers[0].Image,
 		"--plan", "quick", "--dns", "cluster,kubeadm-1.31,kubeadm-1.32", "--observer", "peers,solo", "--connect", "name,address", "--extra", "none,member-pod", "--pods", "3")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	for _, want := range []string{
 		"\nok        namespace: their-plan is used as it is; Pod Security enforces restricted, and the pods meet every level\n",
 		"\nok        admission: dry runs of what the plan creates were admitted",
@@ -144,7 +144,7 @@ func TestPreflightRefuses(t *testing.T) {
 
 // TestPolicyIsNamed warns of a policy that would cut the probes off, and goes on.
 func TestPolicyIsNamed(t *testing.T) {
-	onLab(t)
+	beside(t)
 	theirNamespace(t, "their-policy")
 	_, err := kube(t).NetworkingV1().NetworkPolicies("their-policy").Create(t.Context(), &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "default-deny"},
@@ -155,5 +155,5 @@ func TestPolicyIsNamed(t *testing.T) {
 	o := repro(t, "-n", "their-policy", "--as", somebody, "--deliver", "preloaded", "--dns", "cluster", "--extra", "none", "--names", "fresh", "--observer", "peers", "--pods", "2")
 	require.Equal(t, 0, o.code)
 	require.Contains(t, o.stderr, "warning   network policies: default-deny of namespace their-policy cut off: connects between probes (TCP 8050);")
-	nothingLeft(t)
+	o.nothingLeft(t)
 }
