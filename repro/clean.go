@@ -29,17 +29,19 @@ it, lists it by run, asks, and deletes it.
 Ours is what carries the labels
   %s=%s
   %s=<run id>
-It is looked for cluster-wide and in every namespace, or, where this user may not
-list all namespaces, in the one that -n or the context names. Nothing else is
-touched, except what stands in a namespace that a run made: it goes with it.
+It is looked for cluster-wide and in every namespace that this user may look in,
+or, where namespaces may not be listed, in the one that -n or the context names.
+Nothing else is touched, except what stands in a namespace that a run made: it
+goes with it.
 `
 	cleanOutro = `
 Exit codes: 0 nothing is left that this user may see; 1 something is left, or it
 cannot be told; 2 bad input, nothing deleted; 130 interrupted.
 `
 	// findPatience bounds the look: a dozen lists, each over in a moment on a
-	// cluster that answers.
-	findPatience = 30 * time.Second
+	// cluster that answers, or as many for each of hundreds of namespaces, at the
+	// 50 a second that the client asks at most.
+	findPatience = 2 * time.Minute
 	// noticePatience bounds what an ordinary run waits for the notice of earlier
 	// runs' leftovers, which is only a courtesy.
 	noticePatience = 2 * time.Second

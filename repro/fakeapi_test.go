@@ -129,11 +129,12 @@ func (f *fakeAPI) forget() {
 }
 
 // remove takes away an object and what goes with it: what is in a namespace,
-// the pods of a Job.
+// the pods of a Job or a Deployment.
 func (f *fakeAPI) remove(at place) {
-	name := f.objects[at].GetName()
+	name, uid := f.objects[at].GetName(), f.objects[at].GetUID()
 	for p, o := range f.objects {
-		if at.resource == "namespaces" && p.namespace == name || at.resource == "jobs" && p.resource == "pods" && o.GetLabels()["job-name"] == name {
+		owner := metav1.GetControllerOf(o)
+		if at.resource == "namespaces" && p.namespace == name || owner != nil && owner.UID == uid {
 			f.happened("DELETED", p)
 			delete(f.objects, p)
 		}
@@ -298,7 +299,7 @@ func (f *fakeAPI) run(at place, job *unstructured.Unstructured) {
 		}
 		name := fmt.Sprintf("%s-%d", job.GetName(), i)
 		f.store(place{"api/v1", "pods", at.namespace, name, ""}, map[string]any{"apiVersion": "v1", "kind": "Pod",
-			"metadata": map[string]any{"name": name, "namespace": at.namespace, "labels": labels,
+			"metadata": map[string]any{"name": name, "namespace": at.namespace, "labels": labels, "ownerReferences": ownedBy(job),
 				"annotations": map[string]any{batchv1.JobCompletionIndexAnnotation: fmt.Sprint(i), "started": fmt.Sprint(started)}},
 			"spec": map[string]any{"nodeName": "n"},
 			"status": map[string]any{"phase": "Running", "podIP": synth.Addr(int(i)), "podIPs": []any{map[string]any{"ip": synth.Addr(int(i))}},
@@ -314,8 +315,14 @@ func (f *fakeAPI) serve(at place, deployment *unstructured.Unstructured) {
 	labels, _, _ := unstructured.NestedMap(deployment.Object, "spec", "template", "metadata", "labels")
 	name := at.name + "-0"
 	f.store(place{"api/v1", "pods", at.namespace, name, ""}, map[string]any{"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": name, "namespace": at.namespace, "labels": labels},
+		"metadata": map[string]any{"name": name, "namespace": at.namespace, "labels": labels, "ownerReferences": ownedBy(deployment)},
 		"status":   map[string]any{"phase": "Running", "podIP": "10.244.0.2"}})
+}
+
+// ownedBy is what a controller writes on the pods that it makes; a Deployment's
+// by way of a ReplicaSet.
+func ownedBy(o *unstructured.Unstructured) []any {
+	return []any{map[string]any{"apiVersion": o.GetAPIVersion(), "kind": o.GetKind(), "name": o.GetName(), "uid": string(o.GetUID()), "controller": true}}
 }
 
 // log writes what a probe would have: of a trial in which all went well, or of

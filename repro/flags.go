@@ -98,14 +98,17 @@ type options struct {
 	suffix    string                   // to the names of a resumed run's trials
 	loader    clientcmd.ClientConfig
 	namespace string // empty: make one
-	delivery  deliver.Request
-	dnsImage  string
-	dnsmasq   string // image
-	domain    string // of the cluster; empty: what is found out
-	results   string
-	dryRun    bool
-	program   string // that completes the plan; empty: repro
-	passing   bool   // the cluster is deleted at the end, and the plan cannot be completed
+
+	nodes    time.Duration // that the cluster may take to add nodes
+	named    bool          // the run\'s id was given, and is not random
+	delivery deliver.Request
+	dnsImage string
+	dnsmasq  string // image
+	domain   string // of the cluster; empty: what is found out
+	results  string
+	dryRun   bool
+	program  string // that completes the plan; empty: repro
+	passing  bool   // the cluster is deleted at the end, and the plan cannot be completed
 }
 
 // planFlags are the flags that make the plan, as they were given.
@@ -196,6 +199,7 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 	fs.StringVar(&o.delivery.Base, "base-image", "", "image with a shell, for --deliver configmap (default: the one in manifests/delivered-pod.yaml)")
 	fs.StringVar(&o.dnsImage, "dns-image", "", "image of a private CoreDNS (default: the cluster's own CoreDNS image)")
 	fs.StringVar(&o.dnsmasq, "dnsmasq-image", "", "image of kube-dns' dnsmasq, at /usr/sbin/dnsmasq (default: the cluster's own, or the one in manifests/)")
+	fs.DurationVar(&o.nodes, "wait-for-nodes", 0, "let the pods wait so long for nodes that the cluster adds, e.g. 5m (default: a plan whose pods do not fit now is refused)")
 	domain := fs.String("cluster-domain", "", "cluster domain (default: from the cluster's Corefile or a pod's resolv.conf)")
 	fs.StringVar(&o.results, "results", "results", "where results/<UTC time>/ is made")
 	fs.BoolVar(&o.dryRun, "dry-run", false, "print the plan and stop")
@@ -258,7 +262,7 @@ func (f *planFlags) build(o *options, given []string) error {
 	if err != nil {
 		return err
 	}
-	e.Run, e.Seed = f.runID, f.seed
+	e.Run, e.Seed, o.named = f.runID, f.seed, f.runID != ""
 	if e.Run == "" {
 		e.Run = newID()
 	}

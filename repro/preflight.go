@@ -95,7 +95,7 @@ func (s *session) subject() (preflight.Subject, error) {
 	}
 	return preflight.Subject{
 		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
-		Namespace: s.owner.Namespace, Made: s.namespace == "",
+		Namespace: s.owner.Namespace, Made: s.namespace == "", Grows: s.nodes > 0,
 		Lasting: lasting, Deliver: deliver,
 		DNS: func(dns experiment.DNS) ([]manifests.Object, error) {
 			return nameserver.Objects(dns, s.dnsParams())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,11 +55,11 @@ func TestKubeDNSIsOptional(t *testing.T) {
 	s.folder, err = result.Create(t.TempDir(), s.env.Collected)
 	require.NoError(t, err)
 	s.runner = s.newRunner(nil)
-	require.NoError(t, s.without(experiment.KubeDNS, errors.New("no image")))
+	require.NoError(t, s.without(experiment.KubeDNS, &url.Error{Op: "Post", URL: "https://192.0.2.1:6443/api", Err: errors.New("no image")}))
 	require.NotContains(t, s.plan.PrivateDNS(), experiment.KubeDNS)
 	require.NoError(t, experiment.Check(s.plan))
 	require.Equal(t, s.plan, s.runner.Plan)
-	require.Equal(t, []string{"The plan's arms with dns kube-dns were left out: no image."}, s.env.Notes)
+	require.Equal(t, []string{"The plan's arms with dns kube-dns were left out: Post: no image."}, s.env.Notes)
 	r, err := result.Load(s.folder.Dir())
 	require.NoError(t, err)
 	require.Equal(t, s.plan, r.Plan)

@@ -31,8 +31,8 @@ const (
 	// outagePatience is how long an API server may be away between two trials:
 	// an upgrade of a control plane with one node takes minutes.
 	outagePatience = 5 * time.Minute
-	// mostInvalid is how many trials in a row may fail before the plan is given
-	// up: once is an accident, three times is the cluster.
+	// mostInvalid is how many trials in a row may fail, or be left behind, before
+	// the plan is given up: once is an accident, three times is the cluster.
 	mostInvalid = 3
 )
 
@@ -72,6 +72,9 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 	noticeLeftovers(ctx, s.c, stderr)
 	s.env = environment.Collect(ctx, s.c.Kube)
 	s.env.Program = environment.ThisProgram(ctx)
+	if s.c.FindAssigner(ctx) {
+		s.env.Note("The cluster gives pods their user ids (OpenShift); the manifests' own was left out.")
+	}
 	s.identify()
 	if err := s.sameCluster(); err != nil {
 		return err
@@ -131,7 +134,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 
 // completion says how an interrupted plan is completed, if it can be.
 func (o *options) completion() string {
-	if o.passing {
+	if _, _, more := o.done.Next(o.plan); o.passing || !more {
 		return ""
 	}
 	in := ""
@@ -198,12 +201,8 @@ func (s *session) trials(ctx context.Context) (err error) {
 		}
 		s.say.begin(t, attempt, s.done.Left(s.plan))
 		r, err := s.runner.Run(ctx, s.renamed(t, attempt))
-		if ctx.Err() != nil {
-			// The trial was cut short by the user; it says nothing.
-			if err != nil {
-				return errors.Join(ctx.Err(), err)
-			}
-			return ctx.Err()
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return err // cut short by the user, the trial says nothing
 		}
 		if attempt > 1 {
 			r.Attempt = attempt
@@ -212,26 +211,47 @@ func (s *session) trials(ctx context.Context) (err error) {
 		if v := judge.Judge(&r); v.Status == result.Invalid && r.Status != result.Invalid {
 			r.Status, r.Reason = v.Status, strings.Join(v.Reasons, "; ")
 		}
-		if e := s.folder.Append(r); e != nil {
+		if e := s.folder.Append(anonymous(r)); e != nil {
 			return errors.Join(e, err)
 		}
 		s.done.Add(r)
 		s.say.end(r)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
 		}
-		if r.Status != result.Invalid {
+		why := r.Reason
+		switch {
+		case errors.Is(err, trial.ErrLeft):
+			why = err.Error()
+			s.say.line("%s: %s", t.ID, why)
+		case err != nil:
+			return err
+		case r.Status != result.Invalid:
 			row = 0
 			continue
 		}
 		if row++; row == mostInvalid {
-			return fmt.Errorf("%d trials in a row were invalid, the last because: %s", row, r.Reason)
+			return fmt.Errorf("%d trials in a row were invalid or could not be deleted, the last because: %s", row, why)
 		}
 		// What spoiled it may still be on: one outage is to cost one trial.
 		if err := s.c.WaitReady(ctx, outagePatience); err != nil {
 			return err
 		}
 	}
+}
+
+// anonymous returns the trial as it is kept, and published in a report.
+func anonymous(t result.Trial) result.Trial {
+	t.Reason = cluster.Anonymous(t.Reason)
+	for _, run := range []*result.Run{t.Primer, &t.Run} {
+		if run == nil {
+			continue
+		}
+		for i := range run.Pods {
+			run.Pods[i].Problem = cluster.Anonymous(run.Pods[i].Problem)
+		}
+	}
+	return t
 }
 
 // renamed gives a trial names that nobody has asked for yet, where those of the
@@ -255,7 +275,7 @@ func (s *session) teardown(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownPatience)
 	defer cancel()
 	// What stands in a namespace of ours goes with it.
-	scope := cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace, ClusterWide: s.namespace == ""}
+	scope := cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace, ClusterWide: s.namespace == "", Within: true}
 	left, err := s.c.Clear(ctx, scope, teardownPatience)
 	for _, l := range left {
 		s.say.line("%s is left: %s", l, l.Why)

@@ -12,6 +12,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/component"
+	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/nameserver"
@@ -20,8 +21,33 @@ import (
 	"headless-job-dns/manifests"
 )
 
-// check finds out, before anything is created, whether the names are free.
+// alone refuses a run id of which there are objects, anywhere that this user may
+// look: what was killed may still be asking questions, and what runs is not to
+// be taken for ours. A random id is nobody else's.
+func (s *session) alone(ctx context.Context) error {
+	if !s.named && s.resume == "" {
+		return nil
+	}
+	found, err := s.c.Leftovers(ctx, cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace})
+	switch {
+	case errors.Is(err, cluster.ErrNothingSeen):
+		return nil
+	case err != nil:
+		return err
+	case len(found.Items) == 0:
+		return nil
+	case s.resume != "":
+		return experiment.Inputf("--resume %s: %s is there, perhaps what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, found.Items[0], s.plan.Run)
+	}
+	return experiment.Inputf("--run-id %[1]s: objects of a run of that id are there (first of them %[2]s), perhaps of one that still runs; accepted: another id, or after `repro clean --run %[1]s`", s.plan.Run, found.Items[0])
+}
+
+// check finds out, before anything is created, whether nothing of the run is
+// there and the names are free.
 func (s *session) check(ctx context.Context) error {
+	if err := s.alone(ctx); err != nil {
+		return err
+	}
 	objs, err := s.lasting()
 	if err != nil {
 		return err
@@ -117,6 +143,13 @@ func (s *session) setup(ctx context.Context) error {
 	s.runner = s.newRunner(w)
 	s.parts = component.NewReader(s.c.Kube, s.owner.Namespace)
 	s.runner.Components = s.parts
+	// Where the image is on the nodes and they have room there is nothing to warm.
+	if s.env.Delivery.Way != string(deliver.Preloaded) || s.nodes > 0 {
+		s.say.line("starting %d pods and ending them again: the nodes get the image", s.plan.Settings.Pods)
+		if err := s.runner.Warm(ctx, s.nodes); err != nil {
+			return err
+		}
+	}
 	var mu sync.Mutex
 	started := map[experiment.DNS]trial.Resolver{}
 	// Private servers start side by side; each is examined once it serves. The

@@ -58,8 +58,8 @@ var trialOver = regexp.MustCompile(`(?m)^(t\d+) \d+/\d+ .*: (?:complete|censored
 // TestKilledBetweenAnyTwoSteps ends the program with SIGKILL after its first
 // change to the cluster, after its second, and so on to the last, each time in
 // a plan begun anew. The lab does it at moments that are drawn; this leaves none
-// out. A trial that is over is on disk, `repro clean` finds all that is left, and
-// --resume completes the plan.
+// out. A trial that is over is on disk, --resume refuses to go on beside what is
+// left, `repro clean` finds all of it, and then --resume completes the plan.
 func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the program a hundred times")
@@ -140,6 +140,12 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 
 	left := f.ours()
 	if len(left) > 0 {
+		if begun { // beside it nothing goes on
+			_, errs, code := try(t, append([]string{"--resume", dir}, in...)...)
+			require.Equal(t, exitInput, code, "after change %d: %s", n, errs)
+			require.Regexp(t, "accepted: after `repro clean --run |the plan is finished", errs)
+			require.ElementsMatch(t, left, f.ours(), "after change %d", n)
+		}
 		out, errs, code := try(t, "clean", "--yes", "--kubeconfig", config)
 		require.Equal(t, 0, code, "after change %d: clean: %s%s", n, errs, out)
 		require.Empty(t, f.ours(), "after change %d of %v", n, left)

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -30,6 +32,9 @@ const (
 	// answers at all does so within seconds; kubectl's silence of minutes on a
 	// wrong address helps nobody.
 	connectTimeout = 10 * time.Second
+	// loginTimeout is how long it may take where a credential plugin runs for it:
+	// a person may have to log in, in a browser or with a code of a device.
+	loginTimeout = 5 * time.Minute
 )
 
 // Client talks to one cluster.
@@ -38,6 +43,9 @@ type Client struct {
 	REST    *rest.Config // for what is no request and answer (Exec); nil: there is no such thing
 	Host    string       // API server, for messages: no user, no query
 	Context string       // kubeconfig context, for messages
+
+	assigned bool // the cluster gives pods their user ids
+	created  ledger
 }
 
 // Connect reads the kubeconfig as kubectl does and asks the server for its
@@ -54,6 +62,7 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster entry of the context", err)
 	}
 	cfg.QPS, cfg.Burst = clientQPS, clientBurst
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, mostSilence} })
 	cfg.UserAgent = "headless-job-dns"
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
@@ -90,9 +99,30 @@ func (c *Client) version(ctx context.Context) (*version.Info, error) {
 		return a.v, a.err
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-time.After(connectTimeout):
+	case <-time.After(c.patience()):
 		return nil, context.DeadlineExceeded
 	}
+}
+
+// patience is how long the first request may take.
+func (c *Client) patience() time.Duration {
+	if c.REST.ExecProvider != nil {
+		return loginTimeout
+	}
+	return connectTimeout
+}
+
+// pluginFailed tells whether an error is a credential plugin's. The words are
+// client-go's (plugin/pkg/client/auth/exec), which has no type for it; what
+// follows them may quote the plugin's output.
+func (c *Client) pluginFailed(err error) bool {
+	return c.REST.ExecProvider != nil && strings.HasPrefix(rootCause(err).Error(), "getting credentials: ")
+}
+
+// plugin names the credential plugin, without its folder and its arguments:
+// either may hold what is nobody's business.
+func (c *Client) plugin() string {
+	return fmt.Sprintf("the credential plugin %q of context %q", filepath.Base(c.REST.ExecProvider.Command), c.Context)
 }
 
 // explain turns a failed first request into a sentence with a next step.
@@ -102,14 +132,20 @@ func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return err
+	case c.pluginFailed(err): // not wrapped: its text may hold secrets
+		return fmt.Errorf("%s failed: log in with it or install it; `kubectl version` shows whether it works", c.plugin())
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the API server at %s refused the credentials of context %q (expired or revoked?): log in again, then check with `kubectl auth whoami`", c.Host, c.Context)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("the API server at %s does not let this user read its version: %w; ask for the rights that `kubectl auth can-i --list` shows missing", c.Host, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("nothing listens at the API server's address %s (connection refused): start the cluster or choose another with --context", c.Host)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &ne) && ne.Timeout():
-		return fmt.Errorf("the API server at %s did not answer within %s: check the network or VPN, or choose another with --context", c.Host, connectTimeout)
+	case err == context.DeadlineExceeded && c.REST.ExecProvider != nil: // of version, not of a connect
+		return fmt.Errorf("%s, or else the API server at %s, did not answer within %s: log in with the plugin; `kubectl version` shows whether it works", c.plugin(), c.Host, c.patience())
+	case err == context.DeadlineExceeded:
+		return fmt.Errorf("the API server at %s did not answer within %s: check the network or VPN, or choose another with --context", c.Host, c.patience())
+	case errors.As(err, &ne) && ne.Timeout():
+		return fmt.Errorf("the API server at %s did not answer (%w): check the network or VPN, or choose another with --context", c.Host, rootCause(err))
 	case strings.Contains(err.Error(), "x509"), strings.Contains(err.Error(), "tls:"):
 		return fmt.Errorf("the API server at %s and the kubeconfig disagree about certificates: %w; fetch the kubeconfig anew (is a client certificate expired?)", c.Host, rootCause(err))
 	case errors.As(err, &ue):

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,8 +11,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -113,10 +112,13 @@ func (l Leftover) String() string {
 // Scope says where to look for leftovers.
 type Scope struct {
 	Run string // only of this run; empty: of all runs
-	// Namespace is where to look for what may not be listed in all namespaces.
+	// Namespace is looked in although nothing in it may be labelled, where this
+	// user may not list all namespaces' objects.
 	Namespace string
 	// ClusterWide leaves out what stands in namespaces: three cheap requests.
 	ClusterWide bool
+	// Within leaves out what stands in any other namespace than Namespace.
+	Within bool
 }
 
 // Leftovers are the objects of ours that a look found.
@@ -126,96 +128,22 @@ type Leftovers struct {
 	Unseen []string
 }
 
+// ErrNothingSeen says that this user may not look anywhere.
+var ErrNothingSeen = errors.New("this user may list nothing of what runs create")
+
 // Leftovers looks for everything that carries our labels. What this user may
-// not list in all namespaces is looked for in the scope's namespace and in
-// those that are ours. An error means that the look is not complete for
-// another reason than a lack of rights, or that there is no right at all.
+// not list in all namespaces is looked for namespace by namespace. An error means
+// that the look is not complete for another reason than a lack of rights, or is
+// ErrNothingSeen.
 func (c *Client) Leftovers(ctx context.Context, s Scope) (Leftovers, error) {
-	l := &look{c: c, options: metav1.ListOptions{LabelSelector: manifests.LabelManagedBy + "=" + manifests.ManagedBy + "," + manifests.LabelRun}}
-	if s.Run != "" {
-		l.options.LabelSelector = Selector(s.Run, "")
-	}
-	var unlisted, narrowed []string
-	places := map[string]bool{}
-	if s.Namespace != "" {
-		places[s.Namespace] = true
-	}
-	// Namespaces first: those that are ours are places to look in.
-	for i, k := range slices.Backward(kinds) {
-		if !k.clusterWide && s.ClusterWide {
-			continue
-		}
-		allowed, err := l.list(ctx, i, metav1.NamespaceAll)
-		switch {
-		case err != nil:
-			return Leftovers{}, err
-		case allowed:
-		case k.clusterWide:
-			unlisted = append(unlisted, k.name+"s")
-			continue
-		default:
-			narrowed = append(narrowed, k.name+"s")
-			for ns := range places {
-				if _, err := l.list(ctx, i, ns); err != nil {
-					return Leftovers{}, err
-				}
-			}
-		}
-		if k.name == "namespace" {
-			for _, ours := range l.items {
-				places[ours.Name] = true
-			}
-		}
+	l, err := c.look(ctx, s, nil)
+	if err != nil {
+		return Leftovers{}, err
 	}
 	if l.seen == 0 {
-		return Leftovers{}, fmt.Errorf("this user may list nothing of what runs create, neither cluster-wide nor in namespace %q: name another namespace with -n, or ask for the rights that `kubectl auth can-i --list` shows missing", s.Namespace)
+		return Leftovers{}, fmt.Errorf("%w, neither cluster-wide nor in namespace %q: name another namespace with -n, or ask for the rights that `kubectl auth can-i --list` shows missing", ErrNothingSeen, s.Namespace)
 	}
-	return Leftovers{Items: l.sorted(), Unseen: l.unseen(unlisted, narrowed, slices.Sorted(maps.Keys(places)))}, nil
-}
-
-// look is a look under way.
-type look struct {
-	c         *Client
-	options   metav1.ListOptions
-	items     []Leftover
-	seen      int                 // lists that this user may read
-	forbidden map[string][]string // namespace -> kinds that may not be listed in it
-}
-
-// list adds the leftovers of one kind; false says that this user may not list
-// them there.
-func (l *look) list(ctx context.Context, i int, namespace string) (allowed bool, err error) {
-	k := kinds[i]
-	list, err := k.at(l.c.Kube, namespace).list(ctx, l.options)
-	switch {
-	case apierrors.IsForbidden(err):
-		if namespace != metav1.NamespaceAll {
-			if l.forbidden == nil {
-				l.forbidden = map[string][]string{}
-			}
-			l.forbidden[namespace] = append(l.forbidden[namespace], k.name+"s")
-		}
-		return false, nil
-	case apierrors.IsNotFound(err): // a server without this API holds no such object
-		l.seen++
-		return true, nil
-	case err != nil:
-		where := "in all namespaces"
-		if k.clusterWide {
-			where = "cluster-wide"
-		} else if namespace != metav1.NamespaceAll {
-			where = "in namespace " + namespace
-		}
-		return false, fmt.Errorf("cannot list %ss %s: %w", k.name, where, err)
-	}
-	l.seen++
-	return true, meta.EachListItem(list, func(o runtime.Object) error {
-		// An empty id is no run of ours, whatever else the labels say.
-		if m, ok := o.(metav1.Object); ok && m.GetLabels()[manifests.LabelRun] != "" {
-			l.items = append(l.items, leftover(k.name, m))
-		}
-		return nil
-	})
+	return Leftovers{Items: l.sorted(), Unseen: l.unseen()}, nil
 }
 
 func leftover(kind string, m metav1.Object) Leftover {
@@ -255,51 +183,6 @@ func holding(m metav1.Object) string {
 		return accepted + "but it is held by finalizers " + strings.Join(f, ", ")
 	}
 	return accepted + "but it is still there"
-}
-
-// sorted returns what was found in the order of deletion.
-func (l *look) sorted() []Leftover {
-	uids := map[types.UID]bool{}
-	for _, i := range l.items {
-		uids[i.UID] = true
-	}
-	for n := range l.items {
-		l.items[n].Derived = uids[l.items[n].owner]
-	}
-	order := map[string]int{}
-	for n, k := range kinds {
-		order[k.name] = n
-	}
-	slices.SortFunc(l.items, func(a, b Leftover) int {
-		if d := order[a.Kind] - order[b.Kind]; d != 0 {
-			return d
-		}
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
-	return l.items
-}
-
-func (l *look) unseen(unlisted, narrowed, places []string) []string {
-	var out []string
-	if len(unlisted) > 0 {
-		slices.Reverse(unlisted)
-		out = append(out, fmt.Sprintf("this user may not list %s: whether any are left, somebody who may can tell", strings.Join(unlisted, ", ")))
-	}
-	if len(narrowed) > 0 {
-		slices.Reverse(narrowed)
-		where := "in no namespace (name one with -n)"
-		if len(places) > 0 {
-			where = "in namespace " + strings.Join(places, ", ") + " only (name another with -n)"
-		}
-		out = append(out, fmt.Sprintf("this user may not list %s in all namespaces: looked for them %s", strings.Join(narrowed, ", "), where))
-	}
-	for _, ns := range places {
-		if k := l.forbidden[ns]; len(k) > 0 {
-			slices.Reverse(k)
-			out = append(out, fmt.Sprintf("this user may not list %s in namespace %s: whether any are left, somebody who may can tell", strings.Join(k, ", "), ns))
-		}
-	}
-	return out
 }
 
 // Run is what is left of one run.

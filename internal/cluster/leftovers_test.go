@@ -100,6 +100,16 @@ func forbid(kube *fake.Clientset, verb, resource string, where ...string) {
 	})
 }
 
+// allow takes back what forbid did before.
+func allow(kube *fake.Clientset, verb, resource string) {
+	kube.PrependReactor(verb, resource, k8stesting.ObjectReaction(kube.Tracker()))
+}
+
+// named is a namespace that is nothing of ours.
+func named(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
 // Whoever adds a kind to manifests/ must let it be found.
 func TestEveryKindOfTheManifestsIsLookedFor(t *testing.T) {
 	known := map[string]bool{}
@@ -145,6 +155,7 @@ func TestLeftoversAreFoundByLabelOnly(t *testing.T) {
 		{"unknown run", Scope{Run: "r"}, nil},
 		{"cluster-wide only", Scope{ClusterWide: true}, all[len(all)-3:]},
 		{"a namespace to fall back to changes nothing", Scope{Namespace: "work"}, all},
+		{"within a namespace", Scope{Namespace: "work", Within: true}, append([]string{"pod work/mine"}, all[len(all)-3:]...)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c := &Client{Kube: fake.NewClientset(objs...)}
@@ -168,18 +179,27 @@ func TestLackOfRightsIsSaid(t *testing.T) {
 	everywhere := []string{""}
 	namespaced := []string{"jobs", "deployments", "daemonsets", "replicasets", "pods", "services", "endpointslices", "configmaps", "serviceaccounts"}
 	for _, tc := range []struct {
-		name   string
-		no     []no
-		want   []string
-		unseen []string
-		err    string
+		name string
+		no   []no
+		// the list of namespaces is allowed nevertheless
+		namespaces bool
+		want       []string
+		unseen     []string
+		err        string
 	}{
-		{name: "one kind falls back, also to namespaces of ours", no: []no{{"pods", everywhere}},
-			want:   []string{"pod lag-r1/probe", "pod work/mine", "service other/far", "namespace lag-r1"},
-			unseen: []string{"may not list pods in all namespaces: looked for them in namespace lag-r1, work only"}},
+		{name: "one kind, in each namespace", no: []no{{"pods", everywhere}},
+			want: []string{"pod lag-r1/probe", "pod other/hidden", "pod work/mine", "service other/far", "namespace lag-r1"}},
+		{name: "one kind, namespaces neither: in those that are known", no: []no{{"pods", everywhere}, {"namespaces", nil}},
+			want: []string{"pod work/mine", "service other/far"},
+			unseen: []string{"may not list namespaces: whether any are left",
+				"may not list pods in all namespaces: looked for them in namespace work only (name another with -n)"}},
+		{name: "a Role in several namespaces, and their list", no: []no{{"*", []string{"", "closed"}}, {"serviceaccounts", []string{"other"}}}, namespaces: true,
+			want: []string{"pod lag-r1/probe", "pod other/hidden", "pod work/mine", "service other/far", "namespace lag-r1"},
+			unseen: []string{"may not list clusterrolebindings, clusterroles: whether any are left",
+				"may not list " + strings.Join(namespaced, ", ") + " in all namespaces: looked for them in each of 4, of which 2 may not be looked at, or not for all of these: whether any"}},
 		{name: "not even there", no: []no{{"pods", nil}},
 			want: []string{"service other/far", "namespace lag-r1"},
-			unseen: []string{"looked for them in namespace lag-r1, work only",
+			unseen: []string{"looked for them in each of 4, of which 4 may not be looked at",
 				"may not list pods in namespace lag-r1: whether any", "may not list pods in namespace work: whether any"}},
 		{name: "a namespace's admin", no: []no{{"*", everywhere}},
 			want: []string{"pod work/mine"},
@@ -189,13 +209,16 @@ func TestLackOfRightsIsSaid(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			kube := fake.NewClientset(
-				&corev1.Namespace{ObjectMeta: of("r1", "", "lag-r1")},
+				&corev1.Namespace{ObjectMeta: of("r1", "", "lag-r1")}, named("work"), named("other"), named("closed"),
 				&corev1.Pod{ObjectMeta: of("r1", "lag-r1", "probe")},
 				&corev1.Pod{ObjectMeta: of("r2", "work", "mine")},
 				&corev1.Pod{ObjectMeta: of("r2", "other", "hidden")},
 				&corev1.Service{ObjectMeta: of("r2", "other", "far")})
 			for _, n := range tc.no {
 				forbid(kube, "list", n.resource, n.where...)
+			}
+			if tc.namespaces {
+				allow(kube, "list", "namespaces")
 			}
 			found, err := (&Client{Kube: kube}).Leftovers(t.Context(), Scope{Namespace: "work"})
 			if tc.err != "" {

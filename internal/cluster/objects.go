@@ -31,7 +31,11 @@ func (c *Client) Create(ctx context.Context, o metav1.Object) error {
 	if err != nil {
 		return err
 	}
-	switch _, err := a.create(ctx, o, metav1.CreateOptions{}); {
+	_, err = a.create(ctx, c.dressed(o), metav1.CreateOptions{})
+	if !apierrors.IsAlreadyExists(err) && !apierrors.IsForbidden(err) { // it is there, or may be: an answer can be lost
+		c.created.add(k.name, o)
+	}
+	switch {
 	case err == nil:
 		return nil
 	case apierrors.IsAlreadyExists(err):
@@ -49,7 +53,7 @@ func (c *Client) DryRun(ctx context.Context, o metav1.Object) (metav1.Object, er
 	if err != nil {
 		return nil, err
 	}
-	return a.create(ctx, o, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return a.create(ctx, c.dressed(o), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
 func fullName(o metav1.Object) string {

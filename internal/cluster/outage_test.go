@@ -109,12 +109,13 @@ func TestPatiently(t *testing.T) {
 // all that it created.
 func TestClearOutlastsAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		kube := fake.NewClientset(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lag-r", UID: "u", Labels: manifests.Owner{Run: "r"}.Labels()}})
+		kube := fake.NewClientset()
+		c := &Client{Kube: kube}
+		require.NoError(t, c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lag-r", UID: "u", Labels: manifests.Owner{Run: "r"}.Labels()}}))
 		back := time.Now().Add(20 * time.Second)
 		kube.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return time.Now().Before(back), nil, refusedErr
 		})
-		c := &Client{Kube: kube}
 		left, err := c.Clear(t.Context(), Scope{Run: "r", ClusterWide: true}, time.Minute)
 		require.NoError(t, err)
 		require.Empty(t, left)

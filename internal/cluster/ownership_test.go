@@ -32,7 +32,8 @@ func TestWhatIsNotOursStays(t *testing.T) {
 	for _, o := range wanted {
 		for of, labels := range map[string]map[string]string{
 			"nobody": nil, "somebody else": {manifests.LabelManagedBy: "helm", manifests.LabelRun: "r"},
-			"another run": {manifests.LabelManagedBy: manifests.ManagedBy, manifests.LabelRun: "other"},
+			"another run":                          {manifests.LabelManagedBy: manifests.ManagedBy, manifests.LabelRun: "other"},
+			"another process with the same run id": {manifests.LabelManagedBy: manifests.ManagedBy, manifests.LabelRun: "r"},
 		} {
 			theirs := o.(runtime.Object).DeepCopyObject().(manifests.Object)
 			theirs.SetLabels(labels)

@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,20 +25,63 @@ const (
 	collectorGrace = 10 * time.Second
 )
 
-// Clear looks for what a run left and sweeps it. A look that fails for a reason
-// that may pass is repeated, until patience runs out for all of it. What is
-// returned is as of Sweep.
+// ledger is what this client has created. Another process may be using the same
+// run id.
+type ledger struct {
+	mu    sync.Mutex
+	names map[place]map[string]bool
+}
+
+func (l *ledger) add(kind string, o metav1.Object) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := place{kind, o.GetNamespace()}
+	if l.names == nil {
+		l.names = map[place]map[string]bool{}
+	}
+	if l.names[at] == nil {
+		l.names[at] = map[string]bool{}
+	}
+	l.names[at][o.GetName()] = true
+}
+
+// places are where it created anything.
+func (l *ledger) places() []place {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Keys(l.names))
+}
+
+// of returns what it created of these, which are in the order of deletion, and
+// what controllers made. Whose owner is gone may be of either.
+func (l *ledger) of(found []Leftover) []Leftover {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	theirs := map[types.UID]bool{}
+	return slices.DeleteFunc(found, func(o Leftover) bool {
+		theirs[o.UID] = theirs[o.owner] || o.owner == "" && !l.names[place{o.Kind, o.Namespace}][o.Name]
+		return theirs[o.UID]
+	})
+}
+
+// Clear looks for what a run left that this client created, and sweeps it. A
+// look that fails for a reason that may pass is repeated, until patience runs
+// out for all of it. What is returned is as of Sweep; the error also says what
+// was created of a kind that this user may not list, or no longer.
 func (c *Client) Clear(ctx context.Context, s Scope, patience time.Duration) (left []Leftover, unknown error) {
 	began := time.Now()
-	var found Leftovers
+	var found *look
 	err := Patiently(ctx, patience, func(ctx context.Context) (err error) {
-		found, err = c.Leftovers(ctx, s)
-		return err
+		if found, err = c.look(ctx, s, nil); err != nil {
+			return err
+		}
+		return found.blind(c.created.places())
 	})
-	if err != nil {
+	if found == nil {
 		return nil, err
 	}
-	return c.Sweep(ctx, s, found.Items, patience-time.Since(began))
+	left, unknown = c.Sweep(ctx, s, c.created.of(found.sorted()), patience-time.Since(began))
+	return c.created.of(left), errors.Join(err, unknown)
 }
 
 // Sweep deletes what a look found, and what controllers have made of it since,
@@ -50,15 +96,22 @@ func (c *Client) Sweep(ctx context.Context, s Scope, found []Leftover, patience 
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	w := sweep{c: c, began: time.Now(), ours: map[types.UID]bool{}, runs: map[string]bool{}, refused: map[types.UID]bool{}, why: map[types.UID]string{}}
+	namespaces := []string{} // to look in where not all may be: a sweep looks often
 	for _, l := range found {
 		w.ours[l.UID], w.runs[l.Run] = true, true
+		if l.Namespace != "" {
+			namespaces = append(namespaces, l.Namespace)
+		}
 	}
 	left = slices.Clone(found)
 	var strangers []Leftover
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		now, err := c.Leftovers(limited, s)
+		now, err := c.look(limited, s, namespaces)
 		if err == nil {
-			left, strangers = w.sort(now.Items)
+			err = now.blind(standing(left))
+		}
+		if err == nil {
+			left, strangers = w.sort(now.sorted())
 			if len(left) == 0 || w.hopeless(left) {
 				return append(w.explain(left), strangers...), nil
 			}
@@ -76,6 +129,22 @@ func (c *Client) Sweep(ctx context.Context, s Scope, found []Leftover, patience 
 			return append(w.explain(left), strangers...), unknown
 		}
 	}
+}
+
+// standing returns where these stand. What is in a namespace that goes goes with
+// it, as the right to look there may.
+func standing(left []Leftover) []place {
+	going := map[string]bool{}
+	for _, l := range left {
+		going[l.Name] = going[l.Name] || l.Kind == "namespace"
+	}
+	var places []place
+	for _, l := range left {
+		if !going[l.Namespace] {
+			places = append(places, place{l.Kind, l.Namespace})
+		}
+	}
+	return places
 }
 
 // sweep is a deletion under way.
@@ -115,11 +184,12 @@ func (w *sweep) explain(left []Leftover) []Leftover {
 }
 
 // hopeless tells whether waiting changes nothing: whatever is left may not be
-// deleted by this user or belongs to something of that kind.
+// deleted by this user or belongs to something of that kind. What a controller
+// made whose own object is gone is the garbage collector's, which may be late.
 func (w *sweep) hopeless(left []Leftover) bool {
 	stuck := map[types.UID]bool{}
 	for _, l := range left {
-		stuck[l.UID] = w.refused[l.UID] || stuck[l.owner]
+		stuck[l.UID] = stuck[l.owner] || w.refused[l.UID] && l.owner == ""
 	}
 	return !slices.ContainsFunc(left, func(l Leftover) bool { return !stuck[l.UID] })
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -239,6 +240,32 @@ func TestSweepSaysWhatIsLeftAndWhy(t *testing.T) {
 		{name: "no garbage collector: the pods are deleted after its grace",
 			objs:  []runtime.Object{&batchv1.Job{ObjectMeta: of("r", "ns", "j")}, &corev1.Pod{ObjectMeta: of("r", "ns", "p", ownedBy("j"))}},
 			spoil: gone, takes: collectorGrace + 2*lastPause},
+		{name: "the garbage collector is late, and what it takes is not the user's to delete",
+			objs: []runtime.Object{&corev1.Service{ObjectMeta: of("r", "ns", "s")}, &discoveryv1.EndpointSlice{ObjectMeta: of("r", "ns", "sl", ownedBy("s"))}},
+			spoil: func(k *fake.Clientset) {
+				forbid(k, "delete", "endpointslices")
+				collectAfter(k, 3*collectorGrace, "sl")
+			}, takes: 3*collectorGrace + 2*lastPause},
+		{name: "the garbage collector is late, and the owner is gone before the look",
+			objs: []runtime.Object{&discoveryv1.EndpointSlice{ObjectMeta: of("r", "ns", "sl", ownedBy("s"))}},
+			spoil: func(k *fake.Clientset) {
+				forbid(k, "delete", "endpointslices")
+				collectAfter(k, 3*collectorGrace, "sl")
+			}, takes: 3*collectorGrace + 2*lastPause},
+		{name: "no garbage collector, and what it takes is not the user's to delete",
+			objs:  []runtime.Object{&corev1.Service{ObjectMeta: of("r", "ns", "s")}, &discoveryv1.EndpointSlice{ObjectMeta: of("r", "ns", "sl", ownedBy("s"))}},
+			spoil: func(k *fake.Clientset) { forbid(k, "delete", "endpointslices") },
+			left:  map[string]string{"endpointslice ns/sl": "no rights"}, takes: sweepPatience + time.Second},
+		{name: "the right to look is lost",
+			objs:  []runtime.Object{&corev1.ConfigMap{ObjectMeta: of("r", "ns", "c", dying)}},
+			spoil: func(k *fake.Clientset) { loseAfter(k, "configmaps", time.Second, time.Hour) },
+			left:  map[string]string{"configmap ns/c": "accepted"}, err: "may no longer list configmaps, and some were there: ", takes: sweepPatience + time.Second},
+		{name: "the right to look is lost for a moment",
+			objs: []runtime.Object{&corev1.ConfigMap{ObjectMeta: of("r", "ns", "c")}},
+			spoil: func(k *fake.Clientset) {
+				fail(k, "delete", "configmaps", 1)
+				loseAfter(k, "configmaps", 50*time.Millisecond, 10*time.Second)
+			}, takes: 15 * time.Second},
 		{name: "held by a finalizer", objs: []runtime.Object{&corev1.Service{ObjectMeta: of("r", "ns", "s", dying, func(m *metav1.ObjectMeta) { m.Finalizers = []string{"x.io/y"} })}},
 			spoil: gone, left: map[string]string{"service ns/s": "held by finalizers x.io/y"}, takes: sweepPatience + time.Second},
 		{name: "an error that passes", objs: []runtime.Object{&rbacv1.ClusterRole{ObjectMeta: of("r", "", "c")}},
@@ -276,6 +303,93 @@ func TestSweepSaysWhatIsLeftAndWhy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// collectAfter has the garbage collector come to an EndpointSlice so late.
+func collectAfter(kube *fake.Clientset, late time.Duration, name string) {
+	began := time.Now()
+	kube.PrependReactor("list", "endpointslices", func(k8stesting.Action) (bool, runtime.Object, error) {
+		if time.Since(began) >= late {
+			kube.Tracker().Delete(gvr("discovery.k8s.io/v1", "endpointslices"), "ns", name)
+		}
+		return false, nil, nil
+	})
+}
+
+// loseAfter takes the right to list a kind away after a time, for another.
+func loseAfter(kube *fake.Clientset, resource string, after, span time.Duration) {
+	began := time.Now()
+	kube.PrependReactor("list", resource, func(k8stesting.Action) (bool, runtime.Object, error) {
+		if d := time.Since(began); d < after || d > after+span {
+			return false, nil, nil
+		}
+		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: resource}, "", errors.New("no rights"))
+	})
+}
+
+// A right that is lost during the run leaves it unknown what is left of what was
+// created; one that the user never had and never needed is nothing to say.
+func TestClearSaysWhatItMayNotSee(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		lost    []string
+		span    time.Duration
+		created []runtime.Object
+		err     string
+		left    []string // in the cluster
+	}{
+		{name: "of what was created", lost: []string{"clusterroles", "clusterrolebindings", "namespaces"}, span: time.Hour,
+			created: []runtime.Object{&rbacv1.ClusterRole{ObjectMeta: of("r", "", "c")}, &rbacv1.ClusterRoleBinding{ObjectMeta: of("r", "", "b")}, &corev1.ConfigMap{ObjectMeta: of("r", "ns", "cm")}},
+			err:     "this user may no longer list clusterrolebindings, clusterroles, and some were there: ",
+			left:    []string{"clusterrolebinding b", "clusterrole c"}},
+		{name: "for a moment", lost: []string{"configmaps"}, span: refusalPatience / 2,
+			created: []runtime.Object{&corev1.ConfigMap{ObjectMeta: of("r", "ns", "cm")}}},
+		{name: "of nothing that was created", lost: []string{"clusterroles", "clusterrolebindings", "namespaces"}, span: time.Hour,
+			created: []runtime.Object{&corev1.ConfigMap{ObjectMeta: of("r", "ns", "cm")}}},
+		{name: "of everything, and nothing was created", lost: []string{"*"}, span: time.Hour},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kube := server()
+				c := &Client{Kube: kube}
+				for _, o := range tc.created {
+					require.NoError(t, c.Create(t.Context(), o.(metav1.Object)))
+				}
+				for _, k := range tc.lost {
+					loseAfter(kube, k, 0, tc.span)
+				}
+				left, err := c.Clear(t.Context(), Scope{Run: "r", Namespace: "ns", Within: true}, time.Minute)
+				require.Empty(t, left)
+				if tc.err == "" {
+					require.NoError(t, err)
+				} else {
+					require.ErrorContains(t, err, tc.err)
+				}
+				time.Sleep(tc.span + time.Second)
+				found, err := c.Leftovers(t.Context(), Scope{})
+				require.NoError(t, err)
+				require.Equal(t, tc.left, names(found.Items))
+			})
+		})
+	}
+}
+
+// Another process that was given the same run id keeps what it has created, and
+// what controllers made of it.
+func TestClearSparesAnotherProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := []runtime.Object{&corev1.Namespace{ObjectMeta: of("r", "", "lag-r")}, &rbacv1.ClusterRole{ObjectMeta: of("r", "", "c")},
+			&batchv1.Job{ObjectMeta: of("r", "ns", "lag-r-t002")}, &corev1.Pod{ObjectMeta: of("r", "ns", "lag-r-t002-0", ownedBy("lag-r-t002"))},
+			&batchv1.Job{ObjectMeta: of("r", "team-b", "lag-r-t001")}}
+		kube := server(theirs...)
+		c := &Client{Kube: kube}
+		require.NoError(t, c.Create(t.Context(), &batchv1.Job{ObjectMeta: of("r", "ns", "lag-r-t001")}))
+		require.NoError(t, kube.Tracker().Add(&corev1.Pod{ObjectMeta: of("r", "ns", "lag-r-t001-0", ownedBy("lag-r-t001"))}))
+		left, err := c.Clear(t.Context(), Scope{Run: "r", Namespace: "ns", Within: true}, time.Minute)
+		require.NoError(t, err)
+		require.Empty(t, left)
+		require.Equal(t, []string{"jobs ns/lag-r-t001", "pods ns/lag-r-t001-0"}, deletions(kube))
+	})
 }
 
 func TestSweepIsInterrupted(t *testing.T) {

@@ -201,10 +201,8 @@ func (o *Observation) notePod(p *corev1.Pod, e *result.Event, once func(result.W
 	if len(p.Status.PodIPs) > 0 {
 		once(result.Addressed)
 	}
-	for _, cs := range p.Status.ContainerStatuses {
-		if cs.State.Running != nil {
-			once(result.Started)
-		}
+	if cs := ProbeStatus(p); cs != nil && cs.State.Running != nil {
+		once(result.Started)
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
@@ -214,6 +212,17 @@ func (o *Observation) notePod(p *corev1.Pod, e *result.Event, once func(result.W
 	if p.Status.Phase == corev1.PodFailed {
 		once(result.Failed)
 	}
+}
+
+// ProbeStatus returns the status of the pod's probe, nil while there is none.
+// Other containers of the pod are not ours: a webhook of the cluster's may have
+// added them.
+func ProbeStatus(p *corev1.Pod) *corev1.ContainerStatus {
+	i := slices.IndexFunc(p.Status.ContainerStatuses, func(cs corev1.ContainerStatus) bool { return cs.Name == manifests.ProbeContainer })
+	if i < 0 {
+		return nil
+	}
+	return &p.Status.ContainerStatuses[i]
 }
 
 func jobIndex(p *corev1.Pod) *int {
@@ -355,17 +364,15 @@ func otherImage(p *corev1.Pod, container string) string {
 	return " of container " + container + ", which the cluster added to it: have that mended or switched off for the namespace, or name another with -n"
 }
 
-// Waiting says, for a pod that is not running, what it waits for.
+// Waiting says, for a pod whose probe is not running, what it waits for.
 func Waiting(p *corev1.Pod) string {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
 			return "not scheduled: " + c.Message
 		}
 	}
-	for _, cs := range p.Status.ContainerStatuses {
-		if w := cs.State.Waiting; w != nil {
-			return "waiting: " + w.Reason
-		}
+	if cs := ProbeStatus(p); cs != nil && cs.State.Waiting != nil {
+		return "waiting: " + cs.State.Waiting.Reason
 	}
 	return "phase " + string(p.Status.Phase)
 }

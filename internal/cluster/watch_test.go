@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ func jobPod(change ...func(*corev1.Pod)) *corev1.Pod {
 func scheduled(p *corev1.Pod) { p.Spec.NodeName = "n1" }
 func addressed(p *corev1.Pod) { p.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.1"}} }
 func started(p *corev1.Pod) {
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: manifests.ProbeContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
 }
 func ready(p *corev1.Pod) {
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
@@ -68,6 +70,40 @@ func TestEachStageIsReportedOnce(t *testing.T) {
 	at, gone := o.Gone()
 	require.True(t, gone)
 	require.WithinRange(t, at, zero, time.Now())
+}
+
+// A container that a webhook put beside the probe's says nothing of the probe,
+// whichever comes first.
+func TestThePodIsItsProbe(t *testing.T) {
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	waiting := func(reason string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason}}
+	}
+	for _, tc := range []struct {
+		name           string
+		probe, sidecar corev1.ContainerState
+		started        bool
+		waits          string
+	}{
+		{"sidecar first", waiting("PodInitializing"), running, false, "waiting: PodInitializing"},
+		{"probe first", running, waiting("PodInitializing"), true, "phase Pending"},
+		{"neither", waiting("ContainerCreating"), waiting("PodInitializing"), false, "waiting: ContainerCreating"},
+	} {
+		for _, sidecar := range []string{"istio-proxy", "vault-agent"} { // the kubelet sorts by name
+			t.Run(tc.name+"/"+sidecar, func(t *testing.T) {
+				w := &Watcher{trials: map[string]*Observation{}}
+				o := w.Observe("t001")
+				p := jobPod(func(p *corev1.Pod) {
+					p.Status.Phase = corev1.PodPending
+					p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: sidecar, State: tc.sidecar}, {Name: manifests.ProbeContainer, State: tc.probe}}
+					slices.SortFunc(p.Status.ContainerStatuses, func(a, b corev1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) })
+				})
+				w.note(p, false)
+				require.Equal(t, tc.started, slices.Contains(whats(o.Events(time.Now())), result.Started))
+				require.Equal(t, tc.waits, Waiting(p))
+			})
+		}
+	}
 }
 
 func TestTrialsAreKeptApart(t *testing.T) {

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net"
-	"net/url"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -73,8 +71,6 @@ func (c *collector) failed(what string, err error) bool {
 
 // reason says in a few words why a read failed.
 func reason(err error) string {
-	var ue *url.Error
-	var op *net.OpError
 	switch {
 	case apierrors.IsForbidden(err):
 		return "no right to read it"
@@ -82,12 +78,8 @@ func reason(err error) string {
 		return "not there"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time"
-	case errors.As(err, &op):
-		return op.Err.Error()
-	case errors.As(err, &ue):
-		return ue.Err.Error()
 	}
-	return err.Error()
+	return cluster.Anonymous(err.Error())
 }
 
 // version asks the API server for its version. Discovery takes no context, so

@@ -353,8 +353,8 @@ func TestCollectGivesUp(t *testing.T) {
 
 func TestReasonNamesNoAddress(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 6443}, Err: errors.New("connection refused")}
-	require.Equal(t, "connection refused", reason(&url.Error{Op: "Get", URL: "https://192.0.2.1:6443", Err: dial}))
-	require.Equal(t, "odd", reason(&url.Error{Op: "Get", URL: "https://192.0.2.1:6443", Err: errors.New("odd")}))
+	require.Equal(t, "Get: dial tcp: connection refused", reason(&url.Error{Op: "Get", URL: "https://192.0.2.1:6443", Err: dial}))
+	require.Equal(t, "Get: odd", reason(&url.Error{Op: "Get", URL: "https://192.0.2.1:6443", Err: errors.New("odd")}))
 	require.Equal(t, "plain", reason(errors.New("plain")))
 }
 

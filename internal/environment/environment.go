@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
 )
@@ -186,8 +187,10 @@ func (e *Environment) AddCorefile(dns experiment.DNS, text string) {
 	e.Corefiles[dns] = text
 }
 
-// Note adds to Notes, once.
+// Note adds to Notes, once. What it quotes of an error is kept without who asked
+// and where the API server is: reports are published.
 func (e *Environment) Note(text string) {
+	text = cluster.Anonymous(text)
 	if !slices.Contains(e.Notes, text) {
 		e.Notes = append(e.Notes, text)
 	}

@@ -190,7 +190,10 @@ func livesBehind(ctx context.Context, c *cluster.Client, svc *corev1.Service) (m
 		}
 		life := string(pod.UID)
 		for _, s := range pod.Status.ContainerStatuses {
-			life += fmt.Sprintf("/%d", s.RestartCount)
+			// Others, which a webhook added, hold no cache.
+			if s.Name == manifests.CoreDNSContainer || s.Name == manifests.DnsmasqContainer {
+				life += fmt.Sprintf("/%d", s.RestartCount)
+			}
 		}
 		lives[net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(manifests.PrivateDNSPort))] = life
 	}

@@ -124,10 +124,17 @@ func TestAReplacedReplicaIsNoticed(t *testing.T) {
 	pods := c.Kube.CoreV1().Pods("ns")
 	p, err := pods.Get(t.Context(), "p10.0.0.2", metav1.GetOptions{})
 	require.NoError(t, err)
-	p.Status.ContainerStatuses = []corev1.ContainerStatus{{RestartCount: 1}}
-	_, err = pods.UpdateStatus(t.Context(), p, metav1.UpdateOptions{})
-	require.NoError(t, err)
-	require.ErrorContains(t, r.Unchanged(t.Context()), "restarted or replaced")
+	restarted := func(container string) {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container, RestartCount: 1}}
+		_, err := pods.UpdateStatus(t.Context(), p, metav1.UpdateOptions{})
+		require.NoError(t, err)
+	}
+	restarted("istio-proxy") // a webhook's: no cache was in it
+	require.NoError(t, r.Unchanged(t.Context()))
+	for _, container := range []string{manifests.CoreDNSContainer, manifests.DnsmasqContainer} {
+		restarted(container)
+		require.ErrorContains(t, r.Unchanged(t.Context()), "restarted or replaced", container)
+	}
 
 	// The next trials go on with what is there now, wherever that is.
 	require.NoError(t, pods.Delete(t.Context(), "p10.0.0.1", metav1.DeleteOptions{}))

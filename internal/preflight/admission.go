@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/manifests"
 )
@@ -57,6 +61,7 @@ const (
 // that they make. What cannot be tried is not in the way.
 func (p *preflight) admission() error {
 	tried, added := 0, []string(nil)
+	var limit resource.Quantity // the lowest that the probe gets of CPU; 0: none
 	for _, o := range p.objects.all {
 		if p.Made && o.GetNamespace() != "" {
 			continue // there is no namespace to try it in
@@ -80,7 +85,7 @@ func (p *preflight) admission() error {
 			if err != nil {
 				switch state, text := verdict(err); state {
 				case environment.Refused:
-					p.refuse("admission", "a dry run of creating %s was refused: %s; %s", what, text, p.elsewhere("have that allowed"))
+					p.refuse("admission", "a dry run of creating %s was refused: %s; %s", what, text, p.otherImage(a, err)+p.elsewhere("have that allowed"))
 					return nil
 				case environment.Untold:
 					p.say(state, "admission", "whether %s is admitted is not known beforehand: %s", what, text)
@@ -91,6 +96,13 @@ func (p *preflight) admission() error {
 			switch got := got.(type) {
 			case *corev1.Pod:
 				added = p.admitted(o, a.(*corev1.Pod), got, added)
+				limit = lower(limit, &got.Spec)
+			case *batchv1.Job:
+				if got.Spec.Suspend != nil && *got.Spec.Suspend {
+					p.refuse("admission", "jobs in namespace %s are suspended by something in the cluster (Kueue?): their pods would never start; accepted: a namespace that it does not manage, with -n", p.Namespace)
+					return nil
+				}
+				limit = lower(limit, &got.Spec.Template.Spec)
 			case *corev1.Service:
 				if got.Spec.ClusterIP == corev1.ClusterIPNone {
 					p.families = nil
@@ -108,7 +120,57 @@ func (p *preflight) admission() error {
 		p.say(environment.Warning, "admission", "the cluster adds containers to the pods (%s): connects may end in one of them instead of in the probe, and what they delay counts; %s",
 			strings.Join(added, ", "), p.elsewhere("switch that off for the namespace"))
 	}
+	if !limit.IsZero() {
+		p.say(environment.Warning, "admission", "admission gives the probe a CPU limit of %s: throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; %s",
+			limit.String(), p.elsewhere("have it taken away"))
+	}
 	return nil
+}
+
+// lower is a CPU limit, or the probe's in a pod that admission has returned if
+// that is lower; 0: there is none. Ours have none. The kernel throttles by the
+// 100 ms, unless the kubelet is told otherwise (cpuCFSQuotaPeriod).
+func lower(than resource.Quantity, spec *corev1.PodSpec) resource.Quantity {
+	for _, c := range spec.Containers {
+		cpu := c.Resources.Limits.Cpu()
+		if c.Name == manifests.ProbeContainer && !cpu.IsZero() && (than.IsZero() || cpu.Cmp(than) < 0) {
+			than = *cpu
+		}
+	}
+	return than
+}
+
+// ofImages finds what is said of images, and nothing of how they are pulled.
+var ofImages = regexp.MustCompile(`(?i)\bimages?\b|\bregistr(y|ies)\b`)
+
+// otherImage begins a sentence with the flags that choose another image for
+// what was refused because of one; empty: it was not.
+func (p *preflight) otherImage(o manifests.Object, refusal error) string {
+	pod, said := podOf(o), refusal.Error()
+	if pod == nil || strings.Contains(said, "failed calling webhook") {
+		return ""
+	}
+	if _, why, found := strings.Cut(said, "denied the request"); found {
+		said = why // without the webhook's name
+	}
+	about := slices.DeleteFunc(slices.Clone(pod.Spec.Containers), func(c corev1.Container) bool { return !strings.Contains(said, c.Image) })
+	if len(about) == 0 && ofImages.MatchString(said) {
+		about = pod.Spec.Containers
+	}
+	text, private := "", false
+	for _, c := range about {
+		flag := map[string]string{manifests.ProbeContainer: "--image", "coredns": "--dns-image", "dnsmasq": "--dnsmasq-image"}[c.Name]
+		if c.Name != manifests.ProbeContainer {
+			private = true
+		} else if manifests.Delivered(&pod.Spec) {
+			flag = "--base-image"
+		}
+		text += fmt.Sprintf("choose another image for %s with %s, ", c.Name, flag)
+	}
+	if private && !p.Fixed {
+		text += "leave the private DNS out with --dns cluster, "
+	}
+	return text
 }
 
 // elsewhere ends a sentence with what can be done.
@@ -160,7 +222,7 @@ func reason(err error) string {
 	var request *url.Error
 	switch {
 	case errors.As(err, &request):
-		return cut(request.Err.Error())
+		return cut(cluster.Anonymous(request.Error()))
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `User "`):
 		return "this user may not"
 	}

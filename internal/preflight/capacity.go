@@ -100,7 +100,15 @@ func (p *preflight) capacity() error {
 	}
 	r := roomOf(nodes)
 	if len(r.nodes) == 0 {
-		p.refuse("capacity", "none of the cluster's %d nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, or choose another cluster with --context", len(nodes))
+		none := fmt.Sprintf("none of the cluster's %d nodes takes pods (tainted, cordoned, not Ready or not Linux)", len(nodes))
+		if len(nodes) == 0 {
+			none = "the cluster has no node"
+		}
+		if p.Grows {
+			p.say(environment.Warning, "capacity", "%s: the pods wait for nodes to be added", none)
+			return nil
+		}
+		p.refuse("capacity", "%s: `kubectl get nodes` shows which; free one, choose another cluster with --context, or give one that adds nodes the time with --wait-for-nodes 5m", none)
 		return nil
 	}
 	text := r.String()
@@ -162,8 +170,9 @@ func (p *preflight) pods(show func(*corev1.Pod)) error {
 // for.
 const leastPods = 2
 
-// tooFew refuses a plan whose pods do not fit. Nodes that an autoscaler starts
-// in the middle of a trial would be part of what is measured.
+// tooFew refuses a plan whose pods do not fit, unless the user waits for nodes:
+// those that an autoscaler starts in the middle of a trial would be part of what
+// is measured, so that as many pods as a trial has are started before the first.
 func (p *preflight) tooFew(r room, f fit) {
 	short := "one resource here and another there"
 	for i, name := range counted {
@@ -174,13 +183,17 @@ func (p *preflight) tooFew(r room, f fit) {
 		}
 	}
 	pods := p.report.Plan.Settings.Pods
-	most := f.room * pods / f.probes // without waiting there are twice as many
-	accepted := fmt.Sprintf("--pods %d or fewer, or nodes added beforehand", most)
-	if most < leastPods {
-		accepted = "nodes added beforehand, or other pods ended"
+	found := fmt.Sprintf("%d pods are there at a time with what stands beside the probes, and the nodes have room for %d of them (short of %s)", f.probes+f.beside, f.fitting+f.room, short)
+	if p.Grows {
+		p.say(environment.Warning, "capacity", "%s: the others wait for nodes to be added", found)
+		return
 	}
-	p.refuse("capacity", "--pods %d: %d pods are there at a time with what stands beside the probes, and the nodes have room for %d of them (short of %s); accepted: %s",
-		pods, f.probes+f.beside, f.fitting+f.room, short, accepted)
+	most := f.room * pods / f.probes // without waiting there are twice as many
+	accepted := fmt.Sprintf("--pods %d or fewer, or nodes added", most)
+	if most < leastPods {
+		accepted = "nodes added, or other pods ended"
+	}
+	p.refuse("capacity", "--pods %d: %s; accepted: %s (--wait-for-nodes 5m where the cluster adds them itself)", pods, found, accepted)
 }
 
 // roomOf looks which nodes take our pods.

@@ -151,6 +151,20 @@ func TestWarnings(t *testing.T) {
 			w.s.Env.DNS.Parsed = nil
 			require.NoError(t, w.kube.CoreV1().Nodes().Delete(t.Context(), "n2", metav1.DeleteOptions{}))
 		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: the probes share one node, and no packet between nodes is measured"}},
+		"nodes to come": {onCluster, func(t *testing.T, w *world) {
+			w.s.Grows = true
+			for _, name := range []string{"n1", "n2"} {
+				small := aNode(name, func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("2") })
+				_, err := w.kube.CoreV1().Nodes().Update(t.Context(), small, metav1.UpdateOptions{})
+				require.NoError(t, err)
+			}
+		}, []string{"warning   capacity: 5 pods are there at a time with what stands beside the probes, and the nodes have room for 4 of them (short of pods): the others wait for nodes to be added"}},
+		"no nodes yet": {onCluster, func(t *testing.T, w *world) {
+			w.s.Grows = true
+			for _, name := range []string{"n1", "n2"} {
+				require.NoError(t, w.kube.CoreV1().Nodes().Delete(t.Context(), name, metav1.DeleteOptions{}))
+			}
+		}, []string{"warning   capacity: the cluster has no node: the pods wait for nodes to be added"}},
 		"sidecar": {onCluster, func(_ *testing.T, w *world) {
 			w.admit = func(o manifests.Object) {
 				if pod, ok := o.(*corev1.Pod); ok {
@@ -348,39 +362,62 @@ func TestNetworkPolicies(t *testing.T) {
 		private  = "questions to a private DNS (UDP 1053)"
 		api      = "a private DNS' requests to the API server (TCP 443)"
 	)
+	openshift := func(d *environment.DNS) { d.Replicas = []string{"10.1.0.2:5353", "[fd00::3]:5353"} }
+	nodeLocal := func(d *environment.DNS) { openshift(d); d.NodeLocal = true }
+	notReady := func(d *environment.DNS) { d.Replicas, d.NotReady = nil, []string{"10.1.0.2:5353"} }
+	unseen := func(d *environment.DNS) { *d = environment.DNS{Provider: environment.Unknown} }
+	only := func(ports ...networkingv1.NetworkPolicyPort) []runtime.Object {
+		return []runtime.Object{policy("dns", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{out},
+			Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, ports...), to(nil, port(tcp, nil)), to(nil, port(udp, 1053))}})}
+	}
 	for name, tc := range map[string]struct {
 		options  experiment.Options
 		policies []runtime.Object
-		by, cut  string // empty: all pass
+		by, cut  string                   // empty: all pass
+		dns      func(d *environment.DNS) // changes the cluster's
 	}{
-		"deny all": {onCluster, []runtime.Object{denyAll}, "default-deny", connects + ", " + cluster},
+		"deny all": {onCluster, []runtime.Object{denyAll}, "default-deny", connects + ", " + cluster, nil},
 		"deny all, private DNS": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Kubeadm131} }), []runtime.Object{denyAll},
-			"default-deny", connects + ", " + cluster + ", " + private + ", " + api},
+			"default-deny", connects + ", " + cluster + ", " + private + ", " + api, nil},
 		"deny all, forwarding": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), []runtime.Object{denyAll},
-			"default-deny", connects + ", " + cluster + ", " + private + ", what a private DNS forwards (UDP 53)"},
-		"other pods": {onCluster, []runtime.Object{policy("theirs", networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}})}, "", ""},
+			"default-deny", connects + ", " + cluster + ", " + private + ", what a private DNS forwards (UDP 53)", nil},
+		"other pods": {onCluster, []runtime.Object{policy("theirs", networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}})}, "", "", nil},
 		"ingress from elsewhere only": {onCluster, []runtime.Object{policy("from-web", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{
-			from(pods(map[string]string{"app": "web"})), from(spaces(map[string]string{"team": "b"})), from(nil, port(tcp, 80)), from(nil, port(udp, 8050))}})}, "from-web", connects},
+			from(pods(map[string]string{"app": "web"})), from(spaces(map[string]string{"team": "b"})), from(nil, port(tcp, 80)), from(nil, port(udp, 8050))}})}, "from-web", connects, nil},
 		"another allows": {onCluster, []runtime.Object{denyAll,
 			policy("ours", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{in, out},
 				Ingress: []networkingv1.NetworkPolicyIngressRule{from(pods(map[string]string{manifests.LabelManagedBy: manifests.ManagedBy}), port(tcp, 8050))},
-				Egress:  []networkingv1.NetworkPolicyEgressRule{to(pods(nil), last), to(spaces(map[string]string{"kubernetes.io/metadata.name": "kube-system"}), port(udp, 53))}})}, "", ""},
+				Egress:  []networkingv1.NetworkPolicyEgressRule{to(pods(nil), last), to(spaces(map[string]string{"kubernetes.io/metadata.name": "kube-system"}), port(udp, 53))}})}, "", "", nil},
 		"DNS only over TCP": {onCluster, []runtime.Object{policy("egress", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{out},
-			Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(tcp, 53)), to(pods(nil))}})}, "egress", cluster},
+			Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(tcp, 53)), to(pods(nil))}})}, "egress", cluster, nil},
 		"own namespace by label": {onCluster, []runtime.Object{policy("own", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{
-			from(spaces(map[string]string{"kubernetes.io/metadata.name": "demo"}))}})}, "", ""},
+			from(spaces(map[string]string{"kubernetes.io/metadata.name": "demo"}))}})}, "", "", nil},
 		"addresses that may be ours": {onCluster, []runtime.Object{policy("blocks", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{
-			from([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.0.0.0/8"}}})}})}, "", ""},
+			from([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.0.0.0/8"}}})}})}, "", "", nil},
 		// A policy sees what is behind a Service: 53 is not the port of a private DNS.
 		"port 53 for a private DNS": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), []runtime.Object{
 			policy("dns", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{out},
-				Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(udp, 53)), to(nil, port(tcp, nil))}})}, "dns", private},
+				Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(udp, 53)), to(nil, port(tcp, nil))}})}, "dns", private, nil},
+		// And so is 5353 that of OpenShift's DNS; a node's cache is asked on 53.
+		"port 53 on OpenShift":                {onCluster, only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353)", openshift},
+		"port 5353 on OpenShift":              {onCluster, only(port(udp, 5353)), "", "", openshift},
+		"port 5353 on OpenShift, forwarding":  {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353), what a private DNS forwards (UDP 5353)", openshift},
+		"port 5353, replicas are not ready":   {onCluster, only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353)", notReady},
+		"port 53 with a cache on each node":   {onCluster, only(port(udp, 53)), "", "", nodeLocal},
+		"port 5353 with a cache on each node": {onCluster, only(port(udp, 5353)), "", "", nodeLocal},
+		"neither with a cache on each node":   {onCluster, only(port(udp, 54)), "dns", "questions to the cluster's DNS (UDP 53 or 5353)", nodeLocal},
+		"port 53 of a DNS that is not seen":   {onCluster, only(port(udp, 53)), "", "", unseen},
+		"port 5353 of a DNS that is not seen": {onCluster, only(port(udp, 5353)), "", "", unseen},
+		"neither of a DNS that is not seen":   {onCluster, only(port(udp, 54)), "dns", "questions to the cluster's DNS (UDP 53 or 5353)", unseen},
 		"its named port": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), []runtime.Object{
 			policy("dns", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{out},
-				Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(udp, "dns")), to(nil, port(tcp, nil))}})}, "", ""},
+				Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(udp, "dns")), to(nil, port(tcp, nil))}})}, "", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options, tc.policies...)
+			if tc.dns != nil {
+				tc.dns(&w.s.Env.DNS)
+			}
 			r, err := Run(t.Context(), w.s)
 			require.NoError(t, err)
 			got := r.Conditions[len(r.Conditions)-1]

@@ -3,6 +3,7 @@ package preflight
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -19,6 +20,8 @@ import (
 // Ports of what is outside the namespace.
 const (
 	dnsPort = 53
+	// openshiftPort is what the pods of OpenShift's DNS have behind its Service's 53.
+	openshiftPort = 5353
 	// An API server's Service has 443, and 6443 is kubeadm's and most others'
 	// behind it, which a policy sees.
 	apiPort, apiBehind = 443, 6443
@@ -32,10 +35,33 @@ type flow struct {
 	ports    []int32 // any of them
 }
 
+// dnsPorts are those on which the cluster's DNS may be asked, as a policy sees
+// them: its pods', behind the Service, as an API server's are. A cache on the
+// node is asked on 53. Where no pod of it is known it may be OpenShift's.
+func (p *preflight) dnsPorts() []int32 {
+	d := p.Env.DNS
+	var ports []int32
+	for _, replica := range slices.Concat(d.Replicas, d.NotReady) {
+		if a, err := netip.ParseAddrPort(replica); err == nil {
+			ports = append(ports, int32(a.Port()))
+		}
+	}
+	switch {
+	case len(ports) == 0:
+		ports = []int32{dnsPort, openshiftPort}
+	case d.NodeLocal:
+		ports = append(ports, dnsPort)
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
 // flows lists the plan's, as a policy sees them: behind Services.
 func (p *preflight) flows() []flow {
 	var list []flow
 	var probe *corev1.Pod
+	ports := p.dnsPorts()
+	written := strings.ReplaceAll(strings.Trim(fmt.Sprint(ports), "[]"), " ", " or ")
 	for _, s := range p.objects.pods {
 		if s.probes {
 			probe = s.pod
@@ -43,7 +69,7 @@ func (p *preflight) flows() []flow {
 	}
 	list = append(list,
 		flow{fmt.Sprintf("connects between probes (TCP %d)", manifests.ProbePort), probe, probe, corev1.ProtocolTCP, []int32{manifests.ProbePort}},
-		flow{fmt.Sprintf("questions to the cluster's DNS (UDP %d)", dnsPort), probe, nil, corev1.ProtocolUDP, []int32{dnsPort}})
+		flow{fmt.Sprintf("questions to the cluster's DNS (UDP %s)", written), probe, nil, corev1.ProtocolUDP, ports})
 	reads := slices.ContainsFunc(p.report.Plan.PrivateDNS(), experiment.DNS.NeedsClusterRole)
 	for _, s := range p.objects.pods {
 		if s.probes || kindOf(s.of) == "pod" {
@@ -53,7 +79,7 @@ func (p *preflight) flows() []flow {
 		if reads {
 			list = append(list, flow{fmt.Sprintf("a private DNS' requests to the API server (TCP %d)", apiPort), s.pod, nil, corev1.ProtocolTCP, []int32{apiPort, apiBehind}})
 		} else {
-			list = append(list, flow{fmt.Sprintf("what a private DNS forwards (UDP %d)", dnsPort), s.pod, nil, corev1.ProtocolUDP, []int32{dnsPort}})
+			list = append(list, flow{fmt.Sprintf("what a private DNS forwards (UDP %s)", written), s.pod, nil, corev1.ProtocolUDP, ports})
 		}
 	}
 	return list

@@ -27,6 +27,8 @@ type Subject struct {
 	// Namespace is where everything goes. Made: the run makes it.
 	Namespace string
 	Made      bool
+	// Grows is a cluster that is expected to add nodes for pods that do not fit.
+	Grows bool
 	// Fixed is a plan that may not be changed: one that is resumed.
 	Fixed bool
 

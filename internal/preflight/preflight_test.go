@@ -253,7 +253,7 @@ func TestRefusals(t *testing.T) {
 					return nil
 				}
 			},
-			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "admission webhook \"validation.gatekeeper.sh\" denied the request: [repos] container <probe> has an invalid image repo <localhost/headless-job-dns-probe:dev>, allowed repos are [\"registry.example.com\"]"; have that allowed, or name another namespace with -n`},
+			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "admission webhook \"validation.gatekeeper.sh\" denied the request: [repos] container <probe> has an invalid image repo <localhost/headless-job-dns-probe:dev>, allowed repos are [\"registry.example.com\"]"; choose another image for probe with --image, have that allowed, or name another namespace with -n`},
 		"webhook that is down": {options: onCluster,
 			change: func(_ *testing.T, w *world) {
 				w.refuse = func(manifests.Object) error {
@@ -328,7 +328,7 @@ func TestRefusals(t *testing.T) {
 					require.NoError(t, err)
 				}
 			},
-			want: "none of the cluster's 2 nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, or choose another cluster with --context"},
+			want: "none of the cluster's 2 nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, choose another cluster with --context, or give one that adds nodes the time with --wait-for-nodes 5m"},
 		"slots": {options: experiment.Options{},
 			change: func(t *testing.T, w *world) {
 				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
@@ -336,7 +336,7 @@ func TestRefusals(t *testing.T) {
 					require.NoError(t, err)
 				}
 			},
-			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added beforehand"},
+			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
 		"slots, and no right to see which are taken": {options: experiment.Options{},
 			change: func(t *testing.T, w *world) {
 				w.deny = []string{"list pods"}
@@ -345,7 +345,7 @@ func TestRefusals(t *testing.T) {
 					require.NoError(t, err)
 				}
 			},
-			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added beforehand"},
+			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
 		"memory": {options: onCluster,
 			change: func(t *testing.T, w *world) {
 				small := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("70Mi") }
@@ -354,11 +354,11 @@ func TestRefusals(t *testing.T) {
 					require.NoError(t, err)
 				}
 			},
-			want: "--pods 5: 5 pods are there at a time with what stands beside the probes, and the nodes have room for 4 of them (short of memory); accepted: --pods 4 or fewer, or nodes added beforehand"},
+			want: "--pods 5: 5 pods are there at a time with what stands beside the probes, and the nodes have room for 4 of them (short of memory); accepted: --pods 4 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
 		"cpu": {options: with(onCluster, func(o *experiment.Options) { o.Settings.Pods = 300 }),
 			objs: []runtime.Object{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "busy", Namespace: "other"}, Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{
 				{Resources: corev1.ResourceRequirements{Requests: amount("cpu", "1500m")}}}}}},
-			want: "--pods 300: 300 pods are there at a time with what stands beside the probes, and the nodes have room for 160 of them (short of one resource here and another there); accepted: --pods 160 or fewer, or nodes added beforehand"},
+			want: "--pods 300: 300 pods are there at a time with what stands beside the probes, and the nodes have room for 160 of them (short of one resource here and another there); accepted: --pods 160 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options, tc.objs...)

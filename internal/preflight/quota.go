@@ -30,25 +30,39 @@ func (p *preflight) quotas() error {
 	if !known {
 		needs = "needs at least"
 	}
+	var uncounted []string
 	for _, q := range list.Items {
+		var names []string
 		for _, name := range sorted(q.Spec.Hard) {
 			need := p.uses(name, q.Spec, nodes)
 			if more := p.uses(name, q.Spec, nodes+1); !known && more.Cmp(need) > 0 {
 				told = false
 			}
-			left := q.Status.Hard[name] // as the controller has taken it up
-			left.Sub(q.Status.Used[name])
-			if need.Cmp(left) <= 0 || need.IsZero() {
+			if need.IsZero() {
 				continue
 			}
-			used, hard := q.Status.Used[name], q.Status.Hard[name]
+			hard, counts := q.Status.Hard[name]
+			if !counts { // the API server enforces what the controller has taken up
+				names = append(names, string(name))
+				continue
+			}
+			left, used := hard.DeepCopy(), q.Status.Used[name]
+			left.Sub(used)
+			if need.Cmp(left) <= 0 {
+				continue
+			}
 			p.refuse("quota", "ResourceQuota %s/%s has %s left for %s (%s of %s are used), and the plan %s %s at a time; accepted: %s",
 				q.Namespace, q.Name, left.String(), name, used.String(), hard.String(), needs, need.String(), p.within(name, q.Spec, nodes, left))
 			return nil
 		}
+		if len(names) > 0 {
+			uncounted = append(uncounted, fmt.Sprintf("%s of ResourceQuota %s/%s", strings.Join(names, ", "), q.Namespace, q.Name))
+		}
 	}
 	switch n := len(list.Items); {
 	case n == 0:
+	case len(uncounted) > 0:
+		p.say(environment.Untold, "quota", "how much is in use the cluster has not counted yet (%s): whether that leaves what the plan needs is not known beforehand", strings.Join(uncounted, "; "))
 	case !told:
 		p.say(environment.Untold, "quota", "the namespace's quotas (%d) leave room for one pod of each DaemonSet; on how many nodes it has one, and so whether they leave what the plan needs, is not known beforehand", n)
 	default:

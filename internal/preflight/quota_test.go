@@ -94,6 +94,31 @@ func TestQuotaOfWhatIsAdded(t *testing.T) {
 	require.EqualError(t, err, "ResourceQuota demo/q has 759m left for requests.cpu (0 of 759m are used), and the plan needs 760m at a time; accepted: --pods 4 or fewer, a larger quota, or another namespace with -n")
 }
 
+// TestQuotaThatNobodyCounts: what is not in a quota's status the cluster does
+// not enforce yet, and it says nothing of what is left.
+func TestQuotaThatNobodyCounts(t *testing.T) {
+	const refused = "refused   quota: ResourceQuota demo/q has 4 left for pods (0 of 4 are used), and the plan needs 5 at a time; accepted: --pods 4 or fewer, a larger quota, or another namespace with -n"
+	for name, tc := range map[string]struct {
+		spec, status corev1.ResourceList
+		want         string
+	}{
+		"empty": {pods("4"), nil, "unknown   quota: how much is in use the cluster has not counted yet (pods of ResourceQuota demo/q): whether that leaves what the plan needs is not known beforehand"},
+		"another is counted": {corev1.ResourceList{corev1.ResourcePods: resource.MustParse("4"), corev1.ResourceLimitsMemory: resource.MustParse("1")}, pods("5"),
+			"unknown   quota: how much is in use the cluster has not counted yet (limits.memory of ResourceQuota demo/q): whether that leaves what the plan needs is not known beforehand"},
+		"of what is not needed":           {corev1.ResourceList{corev1.ResourcePods: resource.MustParse("5"), "requests.nvidia.com/gpu": resource.MustParse("1")}, pods("5"), "ok        quota: the namespace's quotas (1) leave what the plan needs"},
+		"another is counted, and refused": {corev1.ResourceList{corev1.ResourcePods: resource.MustParse("4"), corev1.ResourceLimitsMemory: resource.MustParse("1")}, pods("4"), refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "q", Namespace: "demo"}}
+			q.Spec.Hard, q.Status.Hard = tc.spec, tc.status
+			r, err := Run(t.Context(), theWorld(t, onCluster, q).s)
+			require.Equal(t, tc.want == refused, err != nil, "%v", err)
+			require.Contains(t, lines(r), tc.want)
+			require.Len(t, slices.DeleteFunc(lines(r), func(l string) bool { return !strings.Contains(l, " quota: ") }), 1)
+		})
+	}
+}
+
 // TestOfPod: what else a quota may limit.
 func TestOfPod(t *testing.T) {
 	amount := func(text string) corev1.ResourceRequirements {

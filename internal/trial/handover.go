@@ -133,10 +133,8 @@ func address(p *corev1.Pod) string { return p.Status.PodIP }
 // runningContainer identifies the running life of the pod's probe; empty while
 // there is none.
 func runningContainer(p *corev1.Pod) string {
-	for _, cs := range p.Status.ContainerStatuses {
-		if cs.Name == manifests.ProbeContainer && cs.State.Running != nil {
-			return string(p.UID) + "/" + cs.ContainerID
-		}
+	if cs := cluster.ProbeStatus(p); cs != nil && cs.State.Running != nil {
+		return string(p.UID) + "/" + cs.ContainerID
 	}
 	return ""
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/experiment"
@@ -31,7 +30,10 @@ const (
 // startWithin and goneWithin are the allowances of so many pods: their ends lie
 // as far apart as their starts at most.
 func startWithin(pods int) time.Duration { return startAllowance + experiment.StartsApart(pods) }
-func goneWithin(pods int) time.Duration  { return goneAllowance + experiment.StartsApart(pods) }
+
+func (l life) startWithin() time.Duration { return l.nodes + startWithin(l.pods) }
+
+func goneWithin(pods int) time.Duration { return goneAllowance + experiment.StartsApart(pods) }
 
 // life is one life of a Job and its Service: a primer or a measured run.
 type life struct {
@@ -41,6 +43,7 @@ type life struct {
 	objects []manifests.Object // in order of creation
 	job     string             // the name of the Job among them
 	pods    int
+	nodes   time.Duration // for nodes to be added, beside what starting pods may take
 	wait    time.Duration // after the last pod's first line
 	anew    bool          // the names may still be held by a previous life
 	tell    tell          // brings the workers index 0's address; nil: they ask DNS
@@ -78,7 +81,7 @@ func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observatio
 
 // watch follows the log of every pod that starts, until all are done.
 func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observation, logs *follower) error {
-	start := startWithin(l.pods)
+	start := l.startWithin()
 	limit := time.NewTimer(start + l.wait)
 	defer limit.Stop()
 	tick := time.NewTicker(time.Second)
@@ -114,33 +117,13 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 				return errors.New(s)
 			}
 			if time.Since(zero) > start && logs.started() < l.pods {
-				return l.notStarted(obs, logs)
+				return l.notStarted(ctx, obs, logs)
 			}
 		case <-limit.C:
 			return fmt.Errorf("job %s/%s: %d of %d probes were not done %s after the job's creation",
 				l.owner.Namespace, l.job, l.pods-logs.done(), l.pods, (start + l.wait).Round(time.Second))
 		}
 	}
-}
-
-func (l life) notStarted(obs *cluster.Observation, logs *follower) error {
-	why := "no pod was created: `kubectl describe job` says why"
-	for _, p := range obs.Pods() {
-		if cluster.JobIndex(p) >= 0 && !running(p) {
-			why = "pod " + p.Name + " is " + cluster.Waiting(p)
-		}
-	}
-	return fmt.Errorf("job %s/%s: %d of %d pods had not started after %s; %s", l.owner.Namespace,
-		l.job, l.pods-logs.started(), l.pods, startWithin(l.pods), why)
-}
-
-func running(p *corev1.Pod) bool {
-	for _, cs := range p.Status.ContainerStatuses {
-		if cs.State.Running != nil || cs.State.Terminated != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // ending is how a life is brought to its end.
@@ -160,6 +143,9 @@ const (
 // ended promptly, before the next trial's pods start on the same nodes. A
 // probe exits within milliseconds of its signal.
 const settle = 500 * time.Millisecond
+
+// errNotGone says that pods were there still when waiting for that was given up.
+var errNotGone = errors.New("not gone")
 
 // end deletes the life's objects. Unless it is only to be accepted it returns
 // after the last pod is gone, with the time at which that was seen.
@@ -197,7 +183,7 @@ func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (go
 			return gone, ctx.Err()
 		case <-obs.Changed():
 		case <-limit.C:
-			return gone, fmt.Errorf("pods of trial %s in namespace %s were not gone %s after their deletion", l.owner.Trial, l.owner.Namespace, goneWithin(l.pods))
+			return gone, fmt.Errorf("pods of trial %s in namespace %s were %w %s after their deletion", l.owner.Trial, l.owner.Namespace, errNotGone, goneWithin(l.pods))
 		}
 	}
 }

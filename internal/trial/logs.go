@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -14,7 +15,6 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
-	"headless-job-dns/manifests"
 )
 
 const (
@@ -144,6 +144,9 @@ func (f *follower) attempt(pod string, p *podLog) (problem string) {
 		return err.Error()
 	}
 	defer stream.Close()
+	f.mu.Lock()
+	p.problem = "" // over: an earlier attempt's says nothing of this one
+	f.mu.Unlock()
 	var lines []record.Line
 	rest, err := record.Read(stream, func(l record.Line) {
 		at := time.Now()
@@ -219,6 +222,21 @@ func (f *follower) started() int {
 	return f.count(func(p *podLog) bool { return p.queued || !p.first.IsZero() })
 }
 
+// silent returns a pod of whose log no line of a probe was read, one with a
+// known reason rather than another, and the reason. Empty: there is no such pod,
+// or no reason is known.
+func (f *follower) silent() (pod, problem string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(f.pods)) {
+		p := f.pods[name]
+		if p.first.IsZero() && !p.queued && (pod == "" || problem == "" && p.problem != "") {
+			pod, problem = name, p.problem
+		}
+	}
+	return pod, problem
+}
+
 // collect ends the streams and returns the Job's pods with their records, by
 // index. A pod whose log is not whole says why.
 func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
@@ -265,7 +283,6 @@ func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
 // restarted tells whether the pod's probe runs for a second time. The log shows
 // it as well, unless nothing was read of the first.
 func restarted(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.ContainerStatuses, func(cs corev1.ContainerStatus) bool {
-		return cs.Name == manifests.ProbeContainer && cs.RestartCount > 0
-	})
+	cs := cluster.ProbeStatus(p)
+	return cs != nil && cs.RestartCount > 0
 }

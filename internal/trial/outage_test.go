@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -111,4 +112,123 @@ func TestServiceIsDeletedUnderUs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, result.Invalid, got.Status)
 	require.Equal(t, "service "+pt.Service+" in namespace "+r.Namespace+" was deleted by somebody while it was needed", got.Reason)
+}
+
+// Whatever happens to a primer whose pods ran costs its trial, and no more.
+func TestPrimerIsDisturbed(t *testing.T) {
+	t.Parallel()
+	r, pt := runner(record.Solo)
+	f := newFakeCluster()
+	primer := true
+	f.PrependReactor("create", "jobs", func(k8stesting.Action) (bool, runtime.Object, error) {
+		if primer {
+			f.Tracker().Delete(schema.GroupVersionResource{Version: "v1", Resource: "services"}, r.Namespace, pt.Service)
+		}
+		primer = false
+		return false, nil, nil
+	})
+	on(t, r, f)
+	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Reused, Extra: experiment.ExtraNone, Observer: record.Solo}
+	got, err := r.Run(t.Context(), pt)
+	require.NoError(t, err, "the plan goes on")
+	require.Equal(t, result.Invalid, got.Status)
+	require.Contains(t, got.Reason, "was deleted by somebody")
+	require.NotEmpty(t, got.Primer.Pods)
+	require.Nil(t, got.Run.Pods)
+}
+
+// Pods that are not gone in time cost the plan nothing but that, whichever life
+// they are of: after an outage they may go a while later.
+func TestPodsAreNotGoneInTime(t *testing.T) {
+	for names, want := range map[experiment.Names]struct {
+		status result.Status
+		left   bool
+	}{
+		experiment.Fresh:  {result.Complete, true},
+		experiment.Reused: {result.Invalid, false},
+	} {
+		t.Run(string(names), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, pt := runner(record.Solo)
+				f := newFakeCluster()
+				f.PrependReactor("delete-collection", "*", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
+				on(t, r, f)
+				pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: names, Extra: experiment.ExtraNone, Observer: record.Solo}
+				got, err := r.Run(t.Context(), pt)
+				require.Equal(t, want.left, errors.Is(err, ErrLeft), "%v", err)
+				require.Equal(t, want.left, err != nil, "%v", err)
+				require.Equal(t, want.status, got.Status, got.Reason)
+				require.Zero(t, got.Run.Gone, "nobody saw it")
+				if !want.left {
+					require.Contains(t, got.Reason, "were not gone")
+				}
+			})
+		})
+	}
+}
+
+// A trial whose run was whole when the user interrupted is judged like any
+// other; one that was cut short says nothing.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("a replica was restarted")
+	for name, tc := range map[string]struct {
+		verb   string // the request with which the interrupt comes
+		now    error  // what is found of the DNS
+		cut    bool
+		status result.Status
+	}{
+		"while creating":             {verb: "create", cut: true},
+		"while deleting":             {verb: "delete-collection", status: result.Complete},
+		"while deleting, DNS is new": {verb: "delete-collection", now: lost, status: result.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, pt := runner(record.Solo)
+			f := newFakeCluster()
+			ctx, interrupt := context.WithCancel(t.Context())
+			defer interrupt()
+			f.PrependReactor(tc.verb, "jobs", func(k8stesting.Action) (bool, runtime.Object, error) {
+				interrupt()
+				return false, nil, nil
+			})
+			on(t, r, f)
+			resolver := r.Resolvers[experiment.Kubeadm131]
+			resolver.Unchanged = func(ctx context.Context) error {
+				require.NoError(t, ctx.Err(), "it is to be asked")
+				return tc.now
+			}
+			resolver.Renew = func(context.Context) (Resolver, error) {
+				require.Fail(t, "there is no next trial")
+				return resolver, nil
+			}
+			r.Resolvers[experiment.Kubeadm131] = resolver
+			pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo}
+			got, err := r.Run(ctx, pt)
+			require.Contains(t, f.happened(), "delete jobs")
+			if tc.cut {
+				require.ErrorIs(t, err, context.Canceled)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tc.status, got.Status, got.Reason)
+			require.Positive(t, got.Run.Gone)
+		})
+	}
+}
+
+// A clock that is set back in the primer, or a log that lies, does not make the
+// gap longer.
+func TestClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	r, pt := runner(record.Solo)
+	f := newFakeCluster()
+	f.clock = -time.Hour
+	on(t, r, f)
+	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Reused, Extra: experiment.ExtraNone, Observer: record.Solo, Gap: "1s"}
+	ctx, stop := context.WithTimeout(t.Context(), 15*time.Second)
+	defer stop()
+	got, err := r.Run(ctx, pt)
+	require.NoError(t, err)
+	require.Equal(t, result.Complete, got.Status, got.Reason)
 }

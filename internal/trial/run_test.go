@@ -37,6 +37,8 @@ type fakeCluster struct {
 	did  []string
 	at   map[string]time.Time // when each thing happened last
 	pods int
+	// clock is by how much the pods' differs from the runner's.
+	clock time.Duration
 }
 
 func (f *fakeCluster) note(what string) {
@@ -80,7 +82,7 @@ func newFakeCluster() *fakeCluster {
 			return false, nil, nil
 		}
 		var log strings.Builder
-		for _, l := range []record.Line{{Start: &record.Start{Boot: bootID(), Wall: time.Now().UnixNano()}}, {T: 1, Done: &record.Done{Reason: "complete"}}} {
+		for _, l := range []record.Line{{Start: &record.Start{Boot: bootID(), Wall: time.Now().Add(f.clock).UnixNano()}}, {T: 1, Done: &record.Done{Reason: "complete"}}} {
 			l.V = record.Version
 			b, _ := json.Marshal(l)
 			log.Write(append(b, '\n'))

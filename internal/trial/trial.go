@@ -75,10 +75,16 @@ type Runner struct {
 // interrupt, when the caller's context is over already.
 const cleanupPatience = 30 * time.Second
 
+// ErrLeft says that objects of a trial could not be deleted, for a reason that
+// may pass.
+var ErrLeft = errors.New("objects of the trial are left")
+
 // Run runs one trial and deletes what it created, also when the context ends.
-// The trial says itself whether it is whole. An error means that the cluster
-// cannot run trials at all, for a reason that does not pass by itself, or that
-// something could not be deleted.
+// The trial says itself whether it is whole. An error means one of these: the
+// cluster cannot run trials at all, for a reason that does not pass by itself;
+// something could not be deleted (ErrLeft, where that may pass); or, if it is
+// the context's, the trial was cut short and says nothing. A trial whose probes
+// were done when the context ended is as good as any.
 func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, error) {
 	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
 	var err, cleanup error
@@ -100,8 +106,11 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 		}
 		r.Watcher.Forget(primerID(pt))
 	}
-	if changed := r.unchanged(ctx, pt.Arm.DNS); changed != nil && err == nil {
-		err = changed
+	cut := err != nil && ctx.Err() != nil
+	if !cut {
+		if changed := r.unchanged(ctx, pt.Arm.DNS); err == nil {
+			err = changed
+		}
 	}
 	t.Took = experiment.Duration(time.Since(t.Began))
 	switch {
@@ -112,10 +121,33 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 	}
 	t.Earlier = r.earlier(t)
 	r.remember(t)
-	if err != nil && !errors.Is(err, context.Canceled) && t.Run.Pods == nil && !cluster.Passing(err) {
+	ran := t.Run.Pods != nil || t.Primer != nil && t.Primer.Pods != nil
+	switch {
+	case cut:
+		return t, errors.Join(ctx.Err(), cleanup)
+	case err != nil && !ran && !cluster.Passing(err):
 		return t, errors.Join(err, cleanup)
+	case errors.Is(cleanup, errNotGone), cluster.Passing(cleanup):
+		return t, fmt.Errorf("%w: %w", ErrLeft, cleanup)
 	}
 	return t, cleanup
+}
+
+// lastQuestions is for what has to be asked of the cluster to judge a trial,
+// after an interrupt: a few short requests.
+const lastQuestions = 5 * time.Second
+
+// outlasting returns a context that ends so long after another one does.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	late, end := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() {
+		select {
+		case <-late.Done():
+		case <-time.After(by):
+			end()
+		}
+	})
+	return late, func() { forget(); end() }
 }
 
 // unchanged returns an error when a server of the configuration is no longer
@@ -123,11 +155,13 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 // that are there.
 func (r *Runner) unchanged(ctx context.Context, dns experiment.DNS) error {
 	resolver := r.Resolvers[dns]
-	if resolver.Unchanged == nil || ctx.Err() != nil {
+	if resolver.Unchanged == nil {
 		return nil
 	}
-	err := resolver.Unchanged(ctx)
-	if err == nil || resolver.Renew == nil {
+	asking, stop := outlasting(ctx, lastQuestions)
+	defer stop()
+	err := resolver.Unchanged(asking)
+	if err == nil || resolver.Renew == nil || ctx.Err() != nil { // no next trial
 		return err
 	}
 	r.step("waiting for the DNS")
@@ -158,7 +192,7 @@ func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observati
 	run, obs, err := l.live(ctx)
 	t.Primer = &run
 	gap, noWait := r.Plan.GapOf(t.Plan.Arm)
-	wait := gap - firstStart(run) - r.Plan.FirstQuery(t.Plan.Arm)
+	wait := min(gap, gap-firstStart(run)-r.Plan.FirstQuery(t.Plan.Arm))
 	var before component.Snapshot
 	early := noWait || wait < readingTime
 	if early && err == nil {
@@ -208,10 +242,14 @@ func firstStart(run result.Run) time.Duration {
 		if len(p.Lines) == 0 || p.Lines[0].Start == nil || p.LogStart == 0 {
 			continue
 		}
-		// On one kernel the probe's own clock says it exactly.
+		// On one kernel the probe's own clock says it exactly, unless the clock
+		// was set in between or the log lies: the start lies between the Job's
+		// creation and the receipt.
 		at := p.LogStart
 		if s := p.Lines[0].Start; s.Boot != "" && s.Boot == run.Boot {
-			at = s.Wall - run.Zero.UnixNano()
+			if wall := s.Wall - run.Zero.UnixNano(); 0 <= wall && wall <= p.LogStart {
+				at = wall
+			}
 		}
 		if first == 0 || at < first {
 			first = at

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -59,12 +60,23 @@ func TestFirstStart(t *testing.T) {
 	p := func(logAt time.Duration, l record.Line) result.Pod {
 		return result.Pod{LogStart: int64(logAt), Lines: []record.Line{l}}
 	}
-	run := result.Run{Zero: zero, Boot: "here", Pods: []result.Pod{
-		p(1300*time.Millisecond, start("here", 1200*time.Millisecond)), // the same kernel: exact
-		p(1100*time.Millisecond, start("there", time.Hour)),            // another clock: receipt
-		{}, // no log
-	}}
-	require.Equal(t, 1100*time.Millisecond, firstStart(run))
+	run := result.Run{Zero: zero, Boot: "here"}
+	for name, tc := range map[string]struct {
+		pods []result.Pod
+		want time.Duration
+	}{
+		"the same kernel: exact": {[]result.Pod{p(1300*time.Millisecond, start("here", 1200*time.Millisecond))}, 1200 * time.Millisecond},
+		"another clock: receipt": {[]result.Pod{p(1300*time.Millisecond, start("there", time.Hour))}, 1300 * time.Millisecond},
+		"the first of them": {[]result.Pod{p(1300*time.Millisecond, start("here", 1200*time.Millisecond)),
+			p(1100*time.Millisecond, start("there", time.Hour)), {}}, 1100 * time.Millisecond},
+		"before the Job: the clock was set back":  {[]result.Pod{p(1300*time.Millisecond, start("here", -time.Hour))}, 1300 * time.Millisecond},
+		"after it was read: the clock was set on": {[]result.Pod{p(1300*time.Millisecond, start("here", time.Hour))}, 1300 * time.Millisecond},
+		"a log that lies: an overflow":            {[]result.Pod{p(1300*time.Millisecond, record.Line{Start: &record.Start{Boot: "here", Wall: math.MinInt64}})}, 1300 * time.Millisecond},
+		"no log":                                  {[]result.Pod{{}}, 0},
+	} {
+		run.Pods = tc.pods
+		require.Equal(t, tc.want, firstStart(run), name)
+	}
 	require.Zero(t, firstStart(result.Run{}))
 }
 
