@@ -100,7 +100,7 @@ type options struct {
 	namespace string // empty: make one
 
 	nodes    time.Duration // that the cluster may take to add nodes
-	named    bool          // the run\'s id was given, and is not random
+	named    bool          // the run's id was given, and is not random
 	delivery deliver.Request
 	dnsImage string
 	dnsmasq  string // image
@@ -235,6 +235,9 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 	}
 	if err := o.delivery.Check(); err != nil {
 		return nil, err
+	}
+	if o.nodes < 0 {
+		return nil, experiment.Inputf("--wait-for-nodes %s is less than nothing; accepted: 0s or more, e.g. 5m", o.nodes)
 	}
 	o.loader, o.namespace, o.domain = loader, over.Context.Namespace, strings.Trim(*domain, ".")
 	given := f.given(fs)

@@ -216,6 +216,9 @@ func (s *session) trials(ctx context.Context) (err error) {
 		}
 		s.done.Add(r)
 		s.say.end(r)
+		if ctx.Err() != nil && err == nil {
+			return ctx.Err()
+		}
 		if ctx.Err() != nil {
 			return errors.Join(ctx.Err(), err)
 		}

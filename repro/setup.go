@@ -28,7 +28,15 @@ func (s *session) alone(ctx context.Context) error {
 	if !s.named && s.resume == "" {
 		return nil
 	}
-	found, err := s.c.Leftovers(ctx, cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace})
+	looking, cancel := context.WithTimeout(ctx, findPatience)
+	defer cancel()
+	scope := cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace}
+	found, err := s.c.Leftovers(looking, scope)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, cluster.ErrNothingSeen) {
+		// Somebody else's namespace among thousands: where we are going counts.
+		scope.Within = true
+		found, err = s.c.Leftovers(ctx, scope)
+	}
 	switch {
 	case errors.Is(err, cluster.ErrNothingSeen):
 		return nil
@@ -101,7 +109,7 @@ func (s *session) dnsParams() nameserver.Params {
 	if image == "" {
 		image = s.env.DNS.CoreDNSImage
 	}
-	p := nameserver.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), ClusterReplicas: s.env.DNS.Replicas}
+	p := nameserver.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas}
 	switch ips := s.env.DNS.ClusterIPs; {
 	case len(ips) > 0:
 		p.ClusterDNS = ips[0]
@@ -114,7 +122,7 @@ func (s *session) dnsParams() nameserver.Params {
 
 func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
 	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Probe: s.probe.Probe,
-		Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
+		Nodes: s.nodes, Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
 }
 
 // setup creates what lasts as long as the run and proves each DNS
@@ -143,13 +151,6 @@ func (s *session) setup(ctx context.Context) error {
 	s.runner = s.newRunner(w)
 	s.parts = component.NewReader(s.c.Kube, s.owner.Namespace)
 	s.runner.Components = s.parts
-	// Where the image is on the nodes and they have room there is nothing to warm.
-	if s.env.Delivery.Way != string(deliver.Preloaded) || s.nodes > 0 {
-		s.say.line("starting %d pods and ending them again: the nodes get the image", s.plan.Settings.Pods)
-		if err := s.runner.Warm(ctx, s.nodes); err != nil {
-			return err
-		}
-	}
 	var mu sync.Mutex
 	started := map[experiment.DNS]trial.Resolver{}
 	// Private servers start side by side; each is examined once it serves. The
@@ -210,8 +211,28 @@ func (s *session) setup(ctx context.Context) error {
 	}
 	maps.Copy(s.runner.Resolvers, started)
 	if missing != nil {
-		return s.without(experiment.KubeDNS, missing)
+		if err := s.without(experiment.KubeDNS, missing); err != nil {
+			return err
+		}
 	}
+	return s.warm(ctx)
+}
+
+// warm starts as many pods as a trial has once before the first. Where the image
+// is on the nodes and they have room that changes nothing.
+func (s *session) warm(ctx context.Context) error {
+	if s.env.Delivery.Way == string(deliver.Preloaded) && s.nodes == 0 {
+		return nil
+	}
+	s.say.line("starting the pods of a trial once, for the nodes to have the image")
+	err := s.runner.Warm(ctx)
+	s.runner.Nodes = 0 // what is added in a trial would be part of what is measured
+	if err == nil || ctx.Err() != nil || s.nodes > 0 {
+		return err
+	}
+	// One slow node is no reason to end: it costs a trial, and that is repeated.
+	s.say.line("%v; the first trial's may start apart", err)
+	s.env.Note(fmt.Sprintf("Before the first trial: %v.", err))
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,6 +100,7 @@ type Leftover struct {
 	Why      string // what holds it
 
 	owner types.UID // of its controller; empty without one
+	job   string    // that made the pod, by its label: an owner can be taken away
 }
 
 // String names the object as kubectl does.
@@ -151,6 +153,9 @@ func leftover(kind string, m metav1.Object) Leftover {
 		Kind: kind, Namespace: m.GetNamespace(), Name: m.GetName(), UID: m.GetUID(),
 		Run: m.GetLabels()[manifests.LabelRun], Created: m.GetCreationTimestamp().Time,
 		Deleting: m.GetDeletionTimestamp() != nil,
+	}
+	if kind == "pod" {
+		l.job = cmp.Or(m.GetLabels()[batchv1.JobNameLabel], m.GetLabels()["job-name"]) // the latter before 1.27
 	}
 	if owner := metav1.GetControllerOf(m); owner != nil {
 		l.owner = owner.UID

@@ -59,7 +59,8 @@ func (l *ledger) of(found []Leftover) []Leftover {
 	defer l.mu.Unlock()
 	theirs := map[types.UID]bool{}
 	return slices.DeleteFunc(found, func(o Leftover) bool {
-		theirs[o.UID] = theirs[o.owner] || o.owner == "" && !l.names[place{o.Kind, o.Namespace}][o.Name]
+		made := l.names[place{o.Kind, o.Namespace}][o.Name] || o.job != "" && l.names[place{"job", o.Namespace}][o.job]
+		theirs[o.UID] = theirs[o.owner] || o.owner == "" && !made
 		return theirs[o.UID]
 	})
 }

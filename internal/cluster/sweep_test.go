@@ -385,10 +385,14 @@ func TestClearSparesAnotherProcess(t *testing.T) {
 		c := &Client{Kube: kube}
 		require.NoError(t, c.Create(t.Context(), &batchv1.Job{ObjectMeta: of("r", "ns", "lag-r-t001")}))
 		require.NoError(t, kube.Tracker().Add(&corev1.Pod{ObjectMeta: of("r", "ns", "lag-r-t001-0", ownedBy("lag-r-t001"))}))
+		// As kubectl delete --cascade=orphan leaves one.
+		orphan := &corev1.Pod{ObjectMeta: of("r", "ns", "lag-r-t000-0")}
+		orphan.Labels["job-name"] = "lag-r-t001"
+		require.NoError(t, kube.Tracker().Add(orphan))
 		left, err := c.Clear(t.Context(), Scope{Run: "r", Namespace: "ns", Within: true}, time.Minute)
 		require.NoError(t, err)
 		require.Empty(t, left)
-		require.Equal(t, []string{"jobs ns/lag-r-t001", "pods ns/lag-r-t001-0"}, deletions(kube))
+		require.Equal(t, []string{"jobs ns/lag-r-t001", "pods ns/lag-r-t000-0", "pods ns/lag-r-t001-0"}, deletions(kube))
 	})
 }
 

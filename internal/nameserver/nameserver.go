@@ -34,6 +34,8 @@ type Params struct {
 	Dnsmasq string // image of dnsmasq; empty: the one in the manifests
 	Domain  string // cluster domain
 
+	Nodes time.Duration // for nodes to be added, beside what its pods may take to start
+
 	// What experiment.Forwarding forwards to: the address of the cluster's DNS
 	// Service, and, where they are known, the replicas behind it (host:port).
 	ClusterDNS      string
@@ -122,9 +124,9 @@ func resolve(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Param
 	for _, o := range objs {
 		switch o.(type) {
 		case *appsv1.Deployment:
-			err = c.WaitDeployment(ctx, p.Owner.Namespace, o.GetName(), startPatience, stuck)
+			err = c.WaitDeployment(ctx, p.Owner.Namespace, o.GetName(), p.Nodes+startPatience, stuck)
 		case *appsv1.DaemonSet:
-			err = c.WaitDaemonSet(ctx, p.Owner.Namespace, o.GetName(), startPatience, stuck)
+			err = c.WaitDaemonSet(ctx, p.Owner.Namespace, o.GetName(), p.Nodes+startPatience, stuck)
 		}
 		if err != nil {
 			return r, err

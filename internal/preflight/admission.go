@@ -61,6 +61,7 @@ const (
 // that they make. What cannot be tried is not in the way.
 func (p *preflight) admission() error {
 	tried, added := 0, []string(nil)
+	suspended := false
 	var limit resource.Quantity // the lowest that the probe gets of CPU; 0: none
 	for _, o := range p.objects.all {
 		if p.Made && o.GetNamespace() != "" {
@@ -99,8 +100,7 @@ func (p *preflight) admission() error {
 				limit = lower(limit, &got.Spec)
 			case *batchv1.Job:
 				if got.Spec.Suspend != nil && *got.Spec.Suspend {
-					p.refuse("admission", "jobs in namespace %s are suspended by something in the cluster (Kueue?): their pods would never start; accepted: a namespace that it does not manage, with -n", p.Namespace)
-					return nil
+					suspended = true
 				}
 				limit = lower(limit, &got.Spec.Template.Spec)
 			case *corev1.Service:
@@ -119,6 +119,10 @@ func (p *preflight) admission() error {
 	if len(added) > 0 {
 		p.say(environment.Warning, "admission", "the cluster adds containers to the pods (%s): connects may end in one of them instead of in the probe, and what they delay counts; %s",
 			strings.Join(added, ", "), p.elsewhere("switch that off for the namespace"))
+	}
+	if suspended {
+		p.say(environment.Warning, "admission", "jobs in namespace %s are suspended when they are created (by a queue, as Kueue's?): pods that wait for their turn start when it comes; %s",
+			p.Namespace, p.elsewhere("let these Jobs run at once"))
 	}
 	if !limit.IsZero() {
 		p.say(environment.Warning, "admission", "admission gives the probe a CPU limit of %s: throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; %s",

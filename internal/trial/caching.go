@@ -29,11 +29,11 @@ func (r *Runner) Caching(ctx context.Context, dns experiment.DNS, resolver Resol
 		args["dns-replicas"] = strings.Join(servers, ",")
 	}
 	name := "lag-" + r.Plan.Run + "-" + id
-	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe, Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: startAllowance + cachingDeadline})
+	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe, Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: r.Nodes + startAllowance + cachingDeadline})
 	if err != nil {
 		return nil, err
 	}
-	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1, wait: cachingDeadline}
+	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1, nodes: r.Nodes, wait: cachingDeadline}
 	run, obs, err := l.live(ctx)
 	if _, endErr := r.end(ctx, l, obs, promptly); err == nil {
 		err = endErr

@@ -62,6 +62,9 @@ type Runner struct {
 	Components interface {
 		Read(ctx context.Context, servers []string) component.Snapshot
 	}
+	// Nodes is how long the cluster may take to add nodes, beside what starting
+	// pods may take, until Warm has seen them.
+	Nodes time.Duration
 	// Alter, where not nil, may change what a trial is about to create: tests
 	// inject causes of delay with it.
 	Alter func([]manifests.Object)
@@ -124,6 +127,9 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 	ran := t.Run.Pods != nil || t.Primer != nil && t.Primer.Pods != nil
 	switch {
 	case cut:
+		if cleanup == nil {
+			return t, ctx.Err()
+		}
 		return t, errors.Join(ctx.Err(), cleanup)
 	case err != nil && !ran && !cluster.Passing(err):
 		return t, errors.Join(err, cleanup)

@@ -25,7 +25,8 @@ func TestWarm(t *testing.T) {
 		return false, nil, nil
 	})
 	on(t, r, f)
-	require.NoError(t, r.Warm(t.Context(), 5*time.Minute))
+	r.Nodes = 5 * time.Minute
+	require.NoError(t, r.Warm(t.Context()))
 	require.EqualValues(t, r.Plan.Settings.Pods, *job.Spec.Completions)
 	require.NotEqual(t, pt.Job, job.Name)
 	args := strings.Join(job.Spec.Template.Spec.Containers[0].Args, " ")
