@@ -45,7 +45,7 @@ func (p *preflight) namespace() error {
 	if level == "" {
 		level = "no level of its own"
 	}
-	p.say(environment.Met, "namespace", "%s is used as it is; Pod Security enforces %s, and the pods meet every level", p.Namespace, cut(level))
+	p.say(environment.Met, "namespace", "%s is used as it is; Pod Security enforces %s, and the pods meet every level", p.Namespace, cluster.OneLine(level))
 	return nil
 }
 
@@ -226,11 +226,11 @@ func reason(err error) string {
 	var request *url.Error
 	switch {
 	case errors.As(err, &request):
-		return cut(cluster.Anonymous(request.Error()))
+		return cluster.OneLine(cluster.Anonymous(request.Error()))
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `User "`):
 		return "this user may not"
 	}
-	return fmt.Sprintf("%q", cut(err.Error()))
+	return fmt.Sprintf("%q", cluster.OneLine(err.Error()))
 }
 
 // admitted keeps the pod as the API server would have it: with the defaults of

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
@@ -46,7 +47,7 @@ func (p *preflight) dns() error {
 	} else if state == environment.Met || state == environment.Untold {
 		text += "; how it caches a pod finds out"
 	}
-	p.say(state, "dns", "%s", cut(text))
+	p.say(state, "dns", "%s", cluster.OneLine(text))
 	asked := slices.ContainsFunc(p.report.Plan.Arms, func(a experiment.Arm) bool {
 		return a.DNS == experiment.ClusterDNS && a.Observer == record.PeersServer
 	})

@@ -7,8 +7,6 @@ package preflight
 import (
 	"context"
 	"fmt"
-	"strings"
-	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -133,29 +131,11 @@ func (p *preflight) version() error {
 	v, err := version.ParseGeneric(text)
 	switch {
 	case err != nil:
-		p.say(environment.Untold, "version", "the API server answers and calls its version %q, from which nothing follows", cut(text))
+		p.say(environment.Untold, "version", "the API server answers and calls its version %q, from which nothing follows", cluster.OneLine(text))
 	case v.LessThan(leastVersion):
 		p.refuse("version", "Kubernetes %s has no Indexed Jobs, which came with %s: choose another cluster with --context", text, leastVersion)
 	default:
 		p.say(environment.Met, "version", "Kubernetes %s", text)
 	}
 	return nil
-}
-
-// longestQuote bounds, in characters, what is repeated of a text of the
-// cluster's: a webhook's sentence, not its essay.
-const longestQuote = 300
-
-// cut makes a text of the cluster's fit for one line.
-func cut(text string) string {
-	text = strings.Join(strings.Fields(strings.Map(func(c rune) rune {
-		if unicode.IsPrint(c) {
-			return c
-		}
-		return ' '
-	}, text)), " ")
-	if runes := []rune(text); len(runes) > longestQuote {
-		return string(runes[:longestQuote]) + "..."
-	}
-	return text
 }
