@@ -21,7 +21,7 @@ func requireOwned(t *testing.T, o Owner, objs ...Object) {
 	for _, obj := range objs {
 		for k, v := range o.Labels() {
 			require.Equal(t, v, obj.GetLabels()[k], "%T %s: label %s", obj, obj.GetName(), k)
-			if meta, spec := podSpec(obj); spec != nil {
+			if meta, spec := PodSpec(obj); spec != nil {
 				require.Equal(t, v, meta.Labels[k], "pods of %T %s: label %s", obj, obj.GetName(), k)
 			}
 		}
@@ -31,7 +31,7 @@ func requireOwned(t *testing.T, o Owner, objs ...Object) {
 		default:
 			require.Equal(t, o.Namespace, obj.GetNamespace())
 		}
-		if meta, spec := podSpec(obj); spec != nil {
+		if meta, spec := PodSpec(obj); spec != nil {
 			requireRestricted(t, meta, spec)
 		}
 	}
@@ -182,7 +182,7 @@ func TestPrivateDNS(t *testing.T) {
 func TestPrivateDNSImages(t *testing.T) {
 	objs, err := PrivateDNS(experiment.KubeDNS, PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
-	_, spec := podSpec(objs[len(objs)-1])
+	_, spec := PodSpec(objs[len(objs)-1])
 	for _, c := range spec.Containers {
 		require.Contains(t, c.Image, "registry.k8s.io/")
 	}

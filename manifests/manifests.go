@@ -97,19 +97,27 @@ func (o Owner) mark(obj Object) {
 		obj.SetNamespace(o.Namespace)
 	}
 	obj.SetLabels(with(obj.GetLabels(), o.Labels()))
-	pod := &metav1.ObjectMeta{} // of the pods
-	switch obj := obj.(type) {
-	case *batchv1.Job:
-		pod = &obj.Spec.Template.ObjectMeta
-	case *appsv1.Deployment:
-		pod = &obj.Spec.Template.ObjectMeta
-	case *appsv1.DaemonSet:
-		pod = &obj.Spec.Template.ObjectMeta
-	case *corev1.Pod:
-		pod = &obj.ObjectMeta
+	if pod, _ := PodSpec(obj); pod != nil {
+		pod.Labels = with(with(pod.Labels, o.Labels()), outOfMeshLabels)
+		pod.Annotations = with(pod.Annotations, outOfMeshAnnotations)
 	}
-	pod.Labels = with(with(pod.Labels, o.Labels()), outOfMeshLabels)
-	pod.Annotations = with(pod.Annotations, outOfMeshAnnotations)
+}
+
+// PodSpec returns the metadata and the specification of the pods that an object
+// is or makes, to be read and changed in place; nil where it is nothing of the
+// kind.
+func PodSpec(obj any) (*metav1.ObjectMeta, *corev1.PodSpec) {
+	switch obj := obj.(type) {
+	case *corev1.Pod:
+		return &obj.ObjectMeta, &obj.Spec
+	case *batchv1.Job:
+		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
+	case *appsv1.Deployment:
+		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
+	case *appsv1.DaemonSet:
+		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
+	}
+	return nil, nil
 }
 
 // A service mesh's proxy accepts a pod's connects itself, whether their target

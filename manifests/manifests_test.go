@@ -43,21 +43,6 @@ func eachFile(t *testing.T, f func(t *testing.T, text string, objs []Object)) {
 	}
 }
 
-// podSpec returns the pod that an object is or makes, or nil.
-func podSpec(obj Object) (*metav1.ObjectMeta, *corev1.PodSpec) {
-	switch obj := obj.(type) {
-	case *corev1.Pod:
-		return &obj.ObjectMeta, &obj.Spec
-	case *batchv1.Job:
-		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
-	case *appsv1.Deployment:
-		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
-	case *appsv1.DaemonSet:
-		return &obj.Spec.Template.ObjectMeta, &obj.Spec.Template.Spec
-	}
-	return nil, nil
-}
-
 // requireRestricted asks Kubernetes' own admission code whether a pod meets
 // the restricted Pod Security Standard, in its newest version.
 func requireRestricted(t *testing.T, meta *metav1.ObjectMeta, spec *corev1.PodSpec) {
@@ -100,7 +85,7 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 	pods := 0
 	eachFile(t, func(t *testing.T, _ string, objs []Object) {
 		for _, obj := range objs {
-			meta, spec := podSpec(obj)
+			meta, spec := PodSpec(obj)
 			if spec == nil {
 				continue
 			}
@@ -194,7 +179,7 @@ func belongTogether(t *testing.T, list []string) {
 					require.EqualValues(t, PrivateDNSPort, p.TargetPort.IntValue())
 				}
 			}
-			meta, spec := podSpec(obj)
+			meta, spec := PodSpec(obj)
 			if spec == nil {
 				continue
 			}

@@ -76,7 +76,7 @@ func TestMinimalNeedsNothing(t *testing.T) {
 	for _, obj := range append(minimal(t, "minimal"), minimal(t, filepath.Join("minimal", "caching-dns"))...) {
 		require.Empty(t, obj.GetNamespace())
 		kinds[obj.GetObjectKind().GroupVersionKind().Kind]++
-		meta, spec := podSpec(obj)
+		meta, spec := PodSpec(obj)
 		if spec == nil {
 			continue
 		}

@@ -47,7 +47,7 @@ func TestDeliveredExtras(t *testing.T) {
 		require.NoError(t, err)
 		requireOwned(t, owner, objs...)
 		for _, obj := range objs {
-			if _, spec := podSpec(obj); spec != nil {
+			if _, spec := PodSpec(obj); spec != nil {
 				require.True(t, Delivered(spec))
 				require.NotEmpty(t, spec.Containers[0].Command)
 				require.NotEmpty(t, spec.Containers[0].Args, "what it is to do is the file's")

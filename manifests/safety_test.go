@@ -35,7 +35,7 @@ func TestWhatIsCreatedIsSafe(t *testing.T) {
 	}
 	withToken, pods := 0, 0
 	for _, o := range objs {
-		meta, spec := podSpec(o)
+		meta, spec := PodSpec(o)
 		if spec == nil {
 			continue
 		}

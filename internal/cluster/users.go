@@ -4,10 +4,9 @@ import (
 	"context"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"headless-job-dns/manifests"
 )
 
 // assigner is the API group of OpenShift's SecurityContextConstraints. The
@@ -37,26 +36,11 @@ func (c *Client) FindAssigner(ctx context.Context) bool {
 
 // dressed is the object as the cluster takes it.
 func (c *Client) dressed(o metav1.Object) metav1.Object {
-	if !c.assigned {
+	if _, spec := manifests.PodSpec(o); !c.assigned || spec == nil || spec.SecurityContext == nil {
 		return o
 	}
-	var spec *corev1.PodSpec
-	switch own := o.(type) {
-	case *corev1.Pod:
-		own = own.DeepCopy()
-		o, spec = own, &own.Spec
-	case *batchv1.Job:
-		own = own.DeepCopy()
-		o, spec = own, &own.Spec.Template.Spec
-	case *appsv1.Deployment:
-		own = own.DeepCopy()
-		o, spec = own, &own.Spec.Template.Spec
-	case *appsv1.DaemonSet:
-		own = own.DeepCopy()
-		o, spec = own, &own.Spec.Template.Spec
-	}
-	if spec != nil && spec.SecurityContext != nil {
-		spec.SecurityContext.RunAsUser = nil
-	}
-	return o
+	own := o.(manifests.Object).DeepCopyObject().(manifests.Object)
+	_, spec := manifests.PodSpec(own)
+	spec.SecurityContext.RunAsUser = nil
+	return own
 }

@@ -4,6 +4,7 @@
 package experiment
 
 import (
+	"slices"
 	"time"
 
 	"headless-job-dns/internal/record"
@@ -225,4 +226,16 @@ func (p Plan) GapOf(a Arm) (gap time.Duration, noWait bool) {
 	// Build has checked it; a plan edited by hand gets the shortest.
 	gap, _ = time.ParseDuration(string(a.Gap))
 	return max(gap, 0), false
+}
+
+// LivesAtOnce is how many lives of a Job have their pods at a time, at most:
+// without waiting those of a life stand beside those of the one before.
+func (p Plan) LivesAtOnce() int {
+	if slices.ContainsFunc(p.Arms, func(a Arm) bool {
+		_, noWait := p.GapOf(a)
+		return noWait && a.Names == Reused
+	}) {
+		return 2
+	}
+	return 1
 }

@@ -99,9 +99,7 @@ func (p *preflight) admission() error {
 				added = p.admitted(o, a.(*corev1.Pod), got, added)
 				limit = lower(limit, &got.Spec)
 			case *batchv1.Job:
-				if got.Spec.Suspend != nil && *got.Spec.Suspend {
-					suspended = true
-				}
+				suspended = suspended || got.Spec.Suspend != nil && *got.Spec.Suspend
 				limit = lower(limit, &got.Spec.Template.Spec)
 			case *corev1.Service:
 				if got.Spec.ClusterIP == corev1.ClusterIPNone {
@@ -163,7 +161,7 @@ func (p *preflight) otherImage(o manifests.Object, refusal error) string {
 	}
 	text, private := "", false
 	for _, c := range about {
-		flag := map[string]string{manifests.ProbeContainer: "--image", "coredns": "--dns-image", "dnsmasq": "--dnsmasq-image"}[c.Name]
+		flag := map[string]string{manifests.ProbeContainer: "--image", manifests.CoreDNSContainer: "--dns-image", manifests.DnsmasqContainer: "--dnsmasq-image"}[c.Name]
 		if c.Name != manifests.ProbeContainer {
 			private = true
 		} else if manifests.Delivered(&pod.Spec) {

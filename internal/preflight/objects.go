@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/manifests"
 )
 
@@ -76,14 +75,7 @@ func (p *preflight) gather() error {
 			largest = objs
 		}
 	}
-	lives := 1
-	if slices.ContainsFunc(p.report.Plan.Arms, func(a experiment.Arm) bool {
-		_, noWait := p.report.Plan.GapOf(a)
-		return noWait && a.Names == experiment.Reused
-	}) {
-		lives = 2 // without waiting a life's pods stand beside those of the one before
-	}
-	p.objects.pods = append(sets(lasting, 1), sets(largest, lives)...)
+	p.objects.pods = append(sets(lasting, 1), sets(largest, p.report.Plan.LivesAtOnce())...)
 	return nil
 }
 

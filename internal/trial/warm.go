@@ -3,10 +3,8 @@ package trial
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/manifests"
 )
@@ -20,13 +18,7 @@ const warmDeadline = 100 * time.Millisecond
 // pods ask for a name that no trial uses.
 func (r *Runner) Warm(ctx context.Context) error {
 	const id = "warm"
-	pods := r.Plan.Settings.Pods
-	if slices.ContainsFunc(r.Plan.Arms, func(a experiment.Arm) bool {
-		_, noWait := r.Plan.GapOf(a)
-		return noWait && a.Names == experiment.Reused
-	}) {
-		pods *= 2 // those of a life stand beside those of the one before
-	}
+	pods := r.Plan.LivesAtOnce() * r.Plan.Settings.Pods
 	owner := manifests.Owner{Run: r.Plan.Run, Trial: id, Namespace: r.Namespace}
 	name := "lag-" + r.Plan.Run + "-" + id
 	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe, Pods: pods,
