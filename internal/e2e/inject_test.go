@@ -184,7 +184,7 @@ type witnesses struct {
 	packets   []witness.Packet
 }
 
-// capture starts to watch for new connections on each node. The function that
+// capture starts to watch for new connections and DNS answers on each node. The function that
 // it returns ends that and gives what was seen.
 func capture(t *testing.T) func() []witness.Packet {
 	t.Helper()
@@ -284,6 +284,7 @@ func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets fu
 			q, err := witness.ReadQuestions(stream)
 			stream.Close()
 			require.NoError(s.t, err)
+			witness.Stamp(q, w.packets)
 			w.questions[fmt.Sprintf("%s, previous: %t", p.Status.PodIP, previous)] = q
 		}
 	}

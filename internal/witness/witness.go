@@ -208,9 +208,10 @@ func (a *Account) AddContainers(log io.Reader) error {
 type Question struct {
 	At                       time.Time // when the answer had been sent
 	Asker, Type, Name, Rcode string    // Asker is an address
+	Port, ID                 uint16    // the asker's, and of the message
 }
 
-var questionLine = regexp.MustCompile(`^(\S+) \[INFO\] \[?([0-9a-f.:]+?)\]?:\d+ - \d+ "(\S+) IN (\S+) .*" (\S+) `)
+var questionLine = regexp.MustCompile(`^(\S+) \[INFO\] \[?([0-9a-f.:]+?)\]?:(\d+) - (\d+) "(\S+) IN (\S+) .*" (\S+) `)
 
 // ReadQuestions reads a CoreDNS pod's log with the timestamps of `kubectl logs
 // --timestamps`, which are the container runtime's.
@@ -227,17 +228,60 @@ func ReadQuestions(log io.Reader) ([]Question, error) {
 		if err != nil {
 			return nil, fmt.Errorf("coredns log: %w", err)
 		}
-		out = append(out, Question{at, m[2], m[3], m[4], m[5]})
+		port, err := strconv.ParseUint(m[3], 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("coredns log: port: %w", err)
+		}
+		id, err := strconv.ParseUint(m[4], 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("coredns log: id: %w", err)
+		}
+		out = append(out, Question{At: at, Asker: m[2], Type: m[5], Name: m[6], Rcode: m[7], Port: uint16(port), ID: uint16(id)})
 	}
 	return out, sc.Err()
 }
 
-// Packet is a packet that begins a TCP connection, as package capture prints
-// it.
+// Packet is a packet that begins a TCP connection, or a DNS server's answer, as
+// package capture prints it.
 type Packet struct {
 	At       time.Time `json:"at"`
 	From, To string    // addresses
 	Answer   bool      // SYN and ACK: the other side's consent
+	DNS      bool      // a DNS answer:
+	Port, ID uint16    // what it is sent to, and of the message
+}
+
+// latestLine is how long after its answer a server's log line may be stamped:
+// far above what a starved container runtime was seen to need, and far below
+// the time in which an asker comes back to a port and an id.
+const latestLine = 5 * time.Second
+
+// Stamp gives each question the time at which its answer passed first, where
+// that was seen. The container runtime stamps a line when it comes to read it,
+// the kernel a packet when it passes.
+func Stamp(questions []Question, packets []Packet) {
+	type message struct {
+		asker    string
+		port, id uint16
+	}
+	passed := map[message][]time.Time{}
+	for _, p := range packets {
+		if p.DNS {
+			m := message{p.To, p.Port, p.ID}
+			passed[m] = append(passed[m], p.At)
+		}
+	}
+	for i, q := range questions {
+		var first time.Time
+		for _, at := range passed[message{q.Asker, q.Port, q.ID}] {
+			if at.Before(q.At) && q.At.Sub(at) < latestLine && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+		if !first.IsZero() {
+			questions[i].At = first
+		}
+	}
 }
 
 // ReadPackets reads what capture printed on a node. A packet passes several

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command capture prints a JSON line for every packet that begins a TCP
-// connection to the probes' port, as it passes a link of the network namespace
-// that it runs in. It needs CAP_NET_RAW.
+// connection to the probes' port, and for every DNS answer over UDP, as it passes
+// a link of the network namespace that it runs in. It needs CAP_NET_RAW.
 package main
 
 import (
@@ -18,15 +18,24 @@ import (
 	"headless-job-dns/internal/witness"
 )
 
-// port is the probes'.
-const port = 8050
+// The ports of the probes, of DNS, and of a private DNS' replicas.
+const (
+	port       = 8050
+	dns        = 53
+	privateDNS = 1053
+)
 
 const (
 	ethIPv4  = 14 // bytes of an Ethernet header
 	tcp      = 6
+	udp      = 17
 	flagSYN  = 0x02
 	flagACK  = 0x10
-	snapshot = 128 // bytes; both headers fit
+	flagQR   = 0x80 // of a DNS message: an answer
+	snapshot = 128  // bytes; all headers fit
+	// backlog is in bytes, of which the kernel counts about 1 KiB a packet: some
+	// seconds of four pods' questions on all links.
+	backlog = 32 << 20
 )
 
 func main() {
@@ -35,13 +44,22 @@ func main() {
 		fmt.Fprintln(os.Stderr, "capture: open packet socket:", err)
 		os.Exit(1)
 	}
+	// Packets wait here while this program does.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, backlog); err != nil {
+		fmt.Fprintln(os.Stderr, "capture: enlarge the socket's buffer:", err)
+		os.Exit(1)
+	}
+	// The kernel's stamp: this program may be kept waiting.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		fmt.Fprintln(os.Stderr, "capture: ask for time stamps:", err)
+		os.Exit(1)
+	}
 	out := json.NewEncoder(os.Stdout)
-	buf := make([]byte, snapshot)
+	buf, control := make([]byte, snapshot), make([]byte, 64)
 	// Whoever started it waits for this line before anything is sent.
 	fmt.Fprintln(os.Stderr, "capturing")
 	for {
-		n, _, err := unix.Recvfrom(fd, buf, 0)
-		at := time.Now()
+		n, controls, _, _, err := unix.Recvmsg(fd, buf, control, 0)
 		if err == unix.EINTR {
 			continue
 		}
@@ -49,15 +67,36 @@ func main() {
 			fmt.Fprintln(os.Stderr, "capture: read packet:", err)
 			os.Exit(1)
 		}
-		if p, ok := parse(buf[:n]); ok {
-			p.At = at
-			out.Encode(p)
+		p, ok := parse(buf[:n])
+		if !ok {
+			continue
 		}
+		if p.At, err = stamp(control[:controls]); err != nil {
+			fmt.Fprintln(os.Stderr, "capture: time stamp:", err)
+			os.Exit(1)
+		}
+		out.Encode(p)
 	}
 }
 
-// parse recognises a SYN to the port and the SYN-ACK from it, over IPv4: the
-// lab has no other.
+// stamp is when the kernel saw a packet.
+func stamp(control []byte) (time.Time, error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, m := range messages {
+		var at unix.Timespec
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS {
+			_, err := binary.Decode(m.Data, binary.NativeEndian, &at)
+			return time.Unix(at.Unix()).UTC(), err
+		}
+	}
+	return time.Time{}, fmt.Errorf("none came with the packet")
+}
+
+// parse recognises a SYN to the port, the SYN-ACK from it and a DNS answer, over
+// IPv4: the lab has no other.
 func parse(frame []byte) (witness.Packet, bool) {
 	var p witness.Packet
 	if len(frame) < ethIPv4+20 || binary.BigEndian.Uint16(frame[12:]) != unix.ETH_P_IP {
@@ -65,21 +104,25 @@ func parse(frame []byte) (witness.Packet, bool) {
 	}
 	ip := frame[ethIPv4:]
 	header := int(ip[0]&0x0f) * 4
-	if ip[0]>>4 != 4 || ip[9] != tcp || len(ip) < header+14 {
+	if ip[0]>>4 != 4 || len(ip) < header+14 {
 		return p, false
 	}
-	seg := ip[header:]
-	from, to, flags := binary.BigEndian.Uint16(seg), binary.BigEndian.Uint16(seg[2:]), seg[13]
-	switch {
-	case flags&flagSYN == 0:
-		return p, false
-	case flags&flagACK == 0 && to != port, flags&flagACK != 0 && from != port:
-		return p, false
-	}
-	p.Answer = flags&flagACK != 0
 	p.From = netip.AddrFrom4([4]byte(ip[12:16])).String()
 	p.To = netip.AddrFrom4([4]byte(ip[16:20])).String()
-	return p, true
+	seg := ip[header:]
+	from, to := binary.BigEndian.Uint16(seg), binary.BigEndian.Uint16(seg[2:])
+	switch flags := seg[13]; {
+	case ip[9] == tcp && flags&(flagSYN|flagACK) == flagSYN && to == port:
+		return p, true
+	case ip[9] == tcp && flags&(flagSYN|flagACK) == flagSYN|flagACK && from == port:
+		p.Answer = true
+		return p, true
+	case ip[9] == udp && (from == dns || from == privateDNS) && seg[10]&flagQR != 0:
+		// The message begins after the 8 bytes of the UDP header, with its id.
+		p.DNS, p.Port, p.ID = true, to, binary.BigEndian.Uint16(seg[8:])
+		return p, true
+	}
+	return p, false
 }
 
 func htons(v uint16) uint16 { return v<<8 | v>>8 }
