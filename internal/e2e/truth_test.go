@@ -128,8 +128,9 @@ func (b bounds) off(d time.Duration) time.Duration { return (d - b.nearest(d)).A
 
 // bounds splits a pair's time by the witnesses. The apiserver knows when a
 // change was made to within the request for it, containerd when a process began
-// to within what it needed to hear of it, and two looks when a server had a
-// name; on a busy machine each is a while. A part is the least and the most over
+// to within what it needed to hear of it, two looks when a server had a name,
+// and two packets when an asker read an answer; on a busy machine each is a
+// while. A part is the least and the most over
 // all ends of these.
 func (w truth) bounds(asker, asked int) map[judge.Part]bounds {
 	there := w.onServers(asked)
@@ -139,7 +140,9 @@ func (w truth) bounds(asker, asked int) map[judge.Part]bounds {
 		for _, began := range []time.Time{w.Pods[asker].Started.From, w.Pods[asker].Started.To} {
 			way := w.way(asker, asked, began, there)
 			for ends := range 1 << len(way) {
-				all = append(all, w.parts(asker, asked, ending(way, ends), lookups))
+				for _, late := range []bool{false, true} {
+					all = append(all, w.parts(asker, asked, ending(way, ends), lookups, late))
+				}
 			}
 		}
 	}
@@ -196,8 +199,8 @@ func ending(way []step, ends int) []step {
 
 // parts splits a pair's time by the witnesses, under the rules that
 // judge.Part states: the steps up to the first of its lookups that counts, and
-// these.
-func (w truth) parts(asker, asked int, way []step, lookups []lookup) map[judge.Part]time.Duration {
+// these, the last one read as late as can be or at once.
+func (w truth) parts(asker, asked int, way []step, lookups []lookup, late bool) map[judge.Part]time.Duration {
 	out := map[judge.Part]time.Duration{}
 	pos := w.zero
 	to := func(p judge.Part, at time.Time) {
@@ -211,37 +214,58 @@ func (w truth) parts(asker, asked int, way []step, lookups []lookup) map[judge.P
 	}
 	a, b := w.Pods[asker], w.Pods[asked]
 	held := judge.PartUnasked
-	var right time.Time
-	for _, l := range lookups {
+	right := -1
+	for i, l := range lookups {
 		if l.wrong == "" && l.Rcode == "NOERROR" {
-			right = l.At
+			right = i
 			break
 		}
 		to(held, l.At)
 		held = l.wrong
 	}
-	if n := len(lookups); right.IsZero() && n > 0 && lookups[n-1].wrong == judge.PartStale && lookups[n-1].left < lateStamp {
-		// It asked no more, so this was the new answer.
-		right = lookups[n-1].At
+	if n := len(lookups); right < 0 && n > 0 && lookups[n-1].wrong == judge.PartStale && lookups[n-1].left < lateStamp {
+		right = n - 1 // it asked no more, so this was the new answer
 	}
-	if right.IsZero() {
+	if right < 0 {
 		return nil
+	}
+	told := lookups[right]
+	if told.Asked.IsZero() {
+		told.Asked = told.At
 	}
 	// A question that no server logged was lost on the way to one that does
 	// not answer; a client that asks every few ten milliseconds was waiting.
-	if held == judge.PartPolling && right.Sub(pos) > time.Second || held == judge.PartUnasked && right.Sub(pos) > time.Second {
+	if (held == judge.PartPolling || held == judge.PartUnasked) && told.Asked.Sub(pos) > time.Second {
 		held = judge.PartNoAnswer
 	}
-	to(held, right)
-	for _, p := range slices.SortedFunc(slices.Values(w.packets), func(a, b witness.Packet) int { return a.At.Compare(b.At) }) {
-		// Where no packet was seen, the line of the server's log was stamped a little
-		// after its answer had left, by which time the two may be connected.
-		if p.Answer && p.From == b.IP && p.To == a.IP {
-			to(judge.PartConnect, p.At)
-			return out
+	to(held, told.Asked)
+	dialled, connected := w.connected(a.IP, b.IP, told.At)
+	if connected.IsZero() {
+		return nil
+	}
+	// The asker read its answer after that had passed, and before it dialled.
+	if late {
+		to(judge.PartNoAnswer, dialled)
+	}
+	to(judge.PartNoAnswer, told.At)
+	to(judge.PartConnect, connected)
+	return out
+}
+
+// connected is when an asker first dialled an address after it was told, and
+// when it was first answered there; the latter is zero where it never was.
+func (w truth) connected(asker, asked string, told time.Time) (dialled, answered time.Time) {
+	for _, p := range w.packets {
+		switch {
+		case p.Answer && p.From == asked && p.To == asker && (answered.IsZero() || p.At.Before(answered)):
+			// Where no packet of the answer was seen, the line of the server's log was
+			// stamped a little after it had left, by which time the two may be connected.
+			answered = p.At
+		case !p.Answer && p.From == asker && p.To == asked && !p.At.Before(told) && (dialled.IsZero() || p.At.Before(dialled)):
+			dialled = p.At
 		}
 	}
-	return nil
+	return dialled, answered
 }
 
 // A busy apiserver stamps a request as answered long after the change was seen:
@@ -263,12 +287,18 @@ func TestTruthWithLateStamps(t *testing.T) {
 		asked(600, "A", "NXDOMAIN"), asked(840, "TYPE65280", "NXDOMAIN"), asked(850, "TYPE65280", "NOERROR"),
 		asked(900, "A", "NXDOMAIN"), asked(7600, "A", "NOERROR"),
 	}}
-	w.packets = []witness.Packet{{At: at(7601), From: "10.0.0.2", To: "10.0.0.1", Answer: true}}
+	w.questions["server"][4].Asked = at(7590)
+	w.packets = []witness.Packet{
+		{At: at(7650), From: "10.0.0.1", To: "10.0.0.2"},
+		{At: at(7651), From: "10.0.0.2", To: "10.0.0.1", Answer: true},
+	}
 	ms := func(least, most int) bounds {
 		return bounds{time.Duration(least) * time.Millisecond, time.Duration(most) * time.Millisecond}
 	}
 	have := w.bounds(0, 1)
-	require.Equal(t, ms(6700, 6700), have[judge.PartDenial], "told from the cache from its question at 900 until 7600")
+	require.Equal(t, ms(6690, 6690), have[judge.PartDenial], "told from the cache from its question at 900 until it asked at 7590")
+	require.Equal(t, ms(10, 60), have[judge.PartNoAnswer], "until the answer passed at 7600, or it dialled at 7650")
+	require.Equal(t, ms(1, 51), have[judge.PartConnect])
 	require.Equal(t, ms(90, 250), have[judge.PartSlice], "from Ready, at 600 to 610, until 700 to the server's 840 to 850")
 	require.Equal(t, ms(0, 150), have[judge.PartServer])
 }

@@ -103,7 +103,7 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 		case what == "pods/binding":
 			if i, ours := index[e.ObjectRef.Name]; ours {
 				p := a.Pods[i]
-				first(&p.Scheduled, span)
+				once(&p.Scheduled, span)
 				a.Pods[i] = p
 			}
 		case what == "pods/status":
@@ -127,7 +127,7 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 	return a, sc.Err()
 }
 
-func first(s *Span, at Span) {
+func once(s *Span, at Span) {
 	if !s.Known() {
 		*s = at
 	}
@@ -137,11 +137,11 @@ func (p Pod) status(api corev1.Pod, span Span) Pod {
 	p.Node = api.Spec.NodeName
 	if api.Status.PodIP != "" {
 		p.IP = api.Status.PodIP
-		first(&p.Addressed, span)
+		once(&p.Addressed, span)
 	}
 	for _, c := range api.Status.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			first(&p.Ready, span)
+			once(&p.Ready, span)
 		}
 	}
 	for _, c := range api.Status.ContainerStatuses {
@@ -163,7 +163,7 @@ func (a *Account) slice(s discoveryv1.EndpointSlice, job string, span Span) {
 		if err != nil || !have || !slices.Contains(e.Addresses, p.IP) {
 			continue
 		}
-		first(&p.InSlice, span)
+		once(&p.InSlice, span)
 		a.Pods[i] = p
 	}
 }
@@ -207,6 +207,7 @@ func (a *Account) AddContainers(log io.Reader) error {
 // Corefile.
 type Question struct {
 	At                       time.Time // when the answer had been sent
+	Asked                    time.Time // when the question passed; zero: not seen
 	Asker, Type, Name, Rcode string    // Asker is an address
 	Port, ID                 uint16    // the asker's, and of the message
 }
@@ -241,14 +242,14 @@ func ReadQuestions(log io.Reader) ([]Question, error) {
 	return out, sc.Err()
 }
 
-// Packet is a packet that begins a TCP connection, or a DNS server's answer, as
+// Packet is a packet that begins a TCP connection, or a DNS message over UDP, as
 // package capture prints it.
 type Packet struct {
 	At       time.Time `json:"at"`
 	From, To string    // addresses
-	Answer   bool      // SYN and ACK: the other side's consent
-	DNS      bool      // a DNS answer:
-	Port, ID uint16    // what it is sent to, and of the message
+	Answer   bool      // SYN and ACK: the other side's consent; or what a DNS server said
+	DNS      bool
+	Port, ID uint16 // of a DNS message: the asker's, and its own
 }
 
 // latestLine is how long after its answer a server's log line may be stamped:
@@ -256,32 +257,44 @@ type Packet struct {
 // the time in which an asker comes back to a port and an id.
 const latestLine = 5 * time.Second
 
-// Stamp gives each question the time at which its answer passed first, where
-// that was seen. The container runtime stamps a line when it comes to read it,
-// the kernel a packet when it passes.
+// Stamp gives each question the times at which it and its answer passed first,
+// where that was seen. The container runtime stamps a line when it comes to read
+// it, the kernel a packet when it passes.
 func Stamp(questions []Question, packets []Packet) {
 	type message struct {
 		asker    string
 		port, id uint16
 	}
-	passed := map[message][]time.Time{}
+	asked, answered := map[message][]time.Time{}, map[message][]time.Time{}
 	for _, p := range packets {
-		if p.DNS {
+		switch {
+		case p.DNS && p.Answer:
 			m := message{p.To, p.Port, p.ID}
-			passed[m] = append(passed[m], p.At)
+			answered[m] = append(answered[m], p.At)
+		case p.DNS:
+			m := message{p.From, p.Port, p.ID}
+			asked[m] = append(asked[m], p.At)
 		}
 	}
-	for i, q := range questions {
-		var first time.Time
-		for _, at := range passed[message{q.Asker, q.Port, q.ID}] {
-			if at.Before(q.At) && q.At.Sub(at) < latestLine && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
-		}
-		if !first.IsZero() {
-			questions[i].At = first
+	for i := range questions {
+		q := &questions[i]
+		m := message{q.Asker, q.Port, q.ID}
+		q.Asked = first(asked[m], q.At)
+		if at := first(answered[m], q.At); !at.IsZero() {
+			q.At = at
 		}
 	}
+}
+
+// first is the first of some times that are at most latestLine before a line.
+func first(at []time.Time, line time.Time) time.Time {
+	var out time.Time
+	for _, t := range at {
+		if t.Before(line) && line.Sub(t) < latestLine && (out.IsZero() || t.Before(out)) {
+			out = t
+		}
+	}
+	return out
 }
 
 // ReadPackets reads what capture printed on a node. A packet passes several

@@ -60,7 +60,8 @@ func TestQuestionsAndPackets(t *testing.T) {
 `))
 	require.NoError(t, err)
 	require.Len(t, q, 2)
-	require.Equal(t, Question{time.Date(2026, 11, 22, 17, 52, 47, 5e8, time.UTC), "10.244.1.3", "A", "lag-1.headless.inj.svc.cluster.local.", "NXDOMAIN", 40404, 4711}, q[0])
+	require.Equal(t, Question{At: time.Date(2026, 11, 22, 17, 52, 47, 5e8, time.UTC), Asker: "10.244.1.3", Type: "A",
+		Name: "lag-1.headless.inj.svc.cluster.local.", Rcode: "NXDOMAIN", Port: 40404, ID: 4711}, q[0])
 	require.Equal(t, "fd00::3", q[1].Asker)
 
 	p, err := ReadPackets(strings.NewReader(`{"at":"2026-11-22T17:52:47.5Z","From":"10.244.1.3","To":"10.244.2.3","Answer":false}` + "\n"))
@@ -80,12 +81,15 @@ func TestStamp(t *testing.T) {
 		{At: at(6000), Asker: "10.244.1.3", Port: 40404, ID: 4711},
 	}
 	Stamp(q, []Packet{
-		{At: at(101), To: "10.244.1.3", Port: 40404, ID: 4711, DNS: true}, // the next link
-		{At: at(100), To: "10.244.1.3", Port: 40404, ID: 4711, DNS: true},
-		{At: at(90), To: "10.244.1.4", Port: 40404, ID: 4711, DNS: true},
-		{At: at(80), To: "10.244.1.3", Port: 40405, ID: 4711, DNS: true},
+		{At: at(98), From: "10.244.1.3", Port: 40404, ID: 4711, DNS: true}, // the next link
+		{At: at(97), From: "10.244.1.3", Port: 40404, ID: 4711, DNS: true},
+		{At: at(101), To: "10.244.1.3", Port: 40404, ID: 4711, DNS: true, Answer: true}, // the next link
+		{At: at(100), To: "10.244.1.3", Port: 40404, ID: 4711, DNS: true, Answer: true},
+		{At: at(90), To: "10.244.1.4", Port: 40404, ID: 4711, DNS: true, Answer: true},
+		{At: at(80), To: "10.244.1.3", Port: 40405, ID: 4711, DNS: true, Answer: true},
 		{At: at(70), From: "10.244.1.4", To: "10.244.1.3"},
-		{At: at(310), To: "10.244.1.3", Port: 40404, ID: 4712, DNS: true}, // after the line: not this one
+		{At: at(310), To: "10.244.1.3", Port: 40404, ID: 4712, DNS: true, Answer: true}, // after the line: not this one
 	})
 	require.Equal(t, []time.Time{at(100), at(300), at(6000)}, []time.Time{q[0].At, q[1].At, q[2].At})
+	require.Equal(t, []time.Time{at(97), {}, {}}, []time.Time{q[0].Asked, q[1].Asked, q[2].Asked})
 }

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command capture prints a JSON line for every packet that begins a TCP
-// connection to the probes' port, and for every DNS answer over UDP, as it passes
+// connection to the probes' port, and for every DNS message over UDP, as it passes
 // a link of the network namespace that it runs in. It needs CAP_NET_RAW.
 package main
 
@@ -95,7 +95,7 @@ func stamp(control []byte) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("none came with the packet")
 }
 
-// parse recognises a SYN to the port, the SYN-ACK from it and a DNS answer, over
+// parse recognises a SYN to the port, the SYN-ACK from it and a DNS message, over
 // IPv4: the lab has no other.
 func parse(frame []byte) (witness.Packet, bool) {
 	var p witness.Packet
@@ -117,9 +117,12 @@ func parse(frame []byte) (witness.Packet, bool) {
 	case ip[9] == tcp && flags&(flagSYN|flagACK) == flagSYN|flagACK && from == port:
 		p.Answer = true
 		return p, true
-	case ip[9] == udp && (from == dns || from == privateDNS) && seg[10]&flagQR != 0:
+	case ip[9] == udp && (from == dns || from == privateDNS || to == dns || to == privateDNS):
 		// The message begins after the 8 bytes of the UDP header, with its id.
-		p.DNS, p.Port, p.ID = true, to, binary.BigEndian.Uint16(seg[8:])
+		p.DNS, p.Port, p.ID = true, from, binary.BigEndian.Uint16(seg[8:])
+		if p.Answer = seg[10]&flagQR != 0; p.Answer {
+			p.Port = to
+		}
 		return p, true
 	}
 	return p, false
