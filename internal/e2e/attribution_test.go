@@ -79,7 +79,7 @@ func inject(t *testing.T, in injection) ([]checked, error) {
 		}
 		want := truth.bounds(p.Asker, p.Asked)
 		if want == nil {
-			return nil, fmt.Errorf("index %d and %d: the witnesses do not say when they were connected", p.Asker, p.Asked)
+			return nil, fmt.Errorf("index %d and %d: the witnesses do not say how they came to be connected", p.Asker, p.Asked)
 		}
 		have := map[judge.Part]time.Duration{}
 		for _, sh := range p.Shares {
@@ -161,22 +161,39 @@ func p99(all []checked) time.Duration {
 }
 
 // demand is the promise: the right part, within the tolerance, and nothing
-// invented elsewhere beyond what is given. It returns where that is broken.
+// invented elsewhere beyond what is given. It returns where that is broken. What
+// the witnesses are not certain to have seen was not injected: bounds that hold
+// every attribution prove none.
 func demand(in injection, all []checked, elsewhere time.Duration) (broken []error) {
 	injected := time.Duration(0)
 	for _, c := range all {
 		limit := elsewhere
 		if c.injected {
-			limit, injected = tolerance(), max(injected, c.truth.most)
+			limit, injected = tolerance(), max(injected, c.truth.least)
 		}
 		if c.off() > limit {
 			broken = append(broken, fmt.Errorf("%q: %s attributed, %s to %s by the witnesses", c.part, c.attribute, c.truth.least, c.truth.most))
 		}
 	}
 	if in.part != "" && injected < time.Second {
-		broken = append(broken, fmt.Errorf("the witnesses saw %s of %q at most: it was not injected", injected, in.part))
+		broken = append(broken, fmt.Errorf("the witnesses are certain of %s of %q at most: it was not injected", injected, in.part))
 	}
 	return broken
+}
+
+func TestTruthThatIsNotCertain(t *testing.T) {
+	in := injection{part: judge.PartStale}
+	stale := func(least, most, attribute time.Duration) checked {
+		return checked{part: judge.PartStale, injected: true, truth: bounds{least, most}, attribute: attribute}
+	}
+	other := func(attribute time.Duration) checked {
+		return checked{part: judge.PartConnect, truth: bounds{0, time.Second}, attribute: attribute}
+	}
+	require.Empty(t, demand(in, []checked{stale(0, 0, 0), stale(4*time.Second, 5*time.Second, 5*time.Second+tolerance()), other(time.Second + busy)}, busy))
+	require.Len(t, demand(in, []checked{stale(0, 5*time.Second, 0)}, busy), 1, "which holds whatever is attributed")
+	require.Len(t, demand(in, []checked{stale(4*time.Second, 5*time.Second, 0)}, busy), 1)
+	require.Len(t, demand(in, []checked{stale(4*time.Second, 5*time.Second, 4*time.Second), other(time.Second + busy + 1)}, busy), 1)
+	require.Empty(t, demand(injection{}, []checked{other(0)}, busy), "nothing was to be injected")
 }
 
 // busy is what else may seem to happen where other work keeps the machine from

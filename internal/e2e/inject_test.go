@@ -182,11 +182,11 @@ func (s *stand) spoke() map[string]time.Time {
 type witnesses struct {
 	*witness.Account
 	questions map[string][]witness.Question // by life of a server: its cache dies with it
-	packets   []witness.Packet              // that begin connections
+	packets   []witness.Packet              // that begin and end connections
 }
 
-// capture starts to watch for new connections and DNS messages on each node. The function that
-// it returns ends that and gives what was seen.
+// capture starts to watch for connections and DNS messages on each node. The
+// function that it returns ends that and gives what was seen.
 func capture(t *testing.T) func() []witness.Packet {
 	t.Helper()
 	bin := build(t, "headless-job-dns/internal/witness/capture")
@@ -268,13 +268,6 @@ func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets fu
 		require.NoError(s.t, w.AddContainers(f))
 		f.Close()
 	}
-	for i, p := range w.Pods {
-		// containerd is done when the program has been exec'ed; on a busy
-		// machine it is a while until its first instruction.
-		require.Contains(s.t, spoke, p.Name)
-		p.Started = witness.Span{From: p.Started.To, To: spoke[p.Name]}
-		w.Pods[i] = p
-	}
 	for _, p := range s.servers() {
 		for _, previous := range []bool{true, false} {
 			stream, err := s.c.Kube.CoreV1().Pods(s.namespace).GetLogs(p.Name, &corev1.PodLogOptions{Timestamps: true, Previous: previous}).Stream(ctx)
@@ -292,7 +285,53 @@ func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets fu
 	// The DNS messages have stamped the questions, which is all they are for.
 	w.packets = slices.DeleteFunc(w.packets, func(p witness.Packet) bool { return p.DNS })
 	require.Len(s.t, w.Pods, injectedPods)
+	for i, p := range w.Pods {
+		require.Contains(s.t, spoke, p.Name)
+		p.Started = w.began(p, spoke[p.Name])
+		w.Pods[i] = p
+	}
 	return w
+}
+
+// began is when a pod's process began, given when containerd started it and
+// received its first line. containerd is done when the program has been exec'ed;
+// on a busy machine it is a while until its first instruction, and from the first
+// line until containerd reads it, when the process may have asked already.
+func (w *witnesses) began(p witness.Pod, spoke time.Time) witness.Span {
+	if !p.Started.Known() {
+		return witness.Span{}
+	}
+	out := witness.Span{From: p.Started.To, To: spoke}
+	for _, questions := range w.questions {
+		for _, q := range questions {
+			if q.Asker == p.IP && q.Asked.After(p.Created.From) {
+				out.To = earlier(out.To, q.Asked)
+			}
+		}
+	}
+	if out.To.Before(out.From) {
+		out.From = p.Started.From // containerd was late to say that it was done
+	}
+	return out
+}
+
+func TestTruthOfABegin(t *testing.T) {
+	p := witness.Pod{IP: "10.0.0.1", Created: within(0, 10), Started: within(300, 500)}
+	for name, c := range map[string]struct {
+		asked, spoke float64
+		want         witness.Span
+	}{
+		"from the end of the exec until its first line":    {520, 510, within(500, 510)},
+		"the line was read late: until it asked":           {520, 900, within(500, 520)},
+		"the end of the exec was reported late":            {450, 900, within(300, 450)},
+		"what another pod of that address asked, long ago": {-50, 510, within(500, 510)},
+	} {
+		w := witnesses{questions: map[string][]witness.Question{"server": {
+			{Asked: at(320), At: at(320), Asker: "10.0.0.2"}, {Asked: at(c.asked), At: at(c.asked + 1), Asker: "10.0.0.1"}}}}
+		require.Equal(t, c.want, w.began(p, at(c.spoke)), name)
+	}
+	w := witnesses{}
+	require.False(t, w.began(witness.Pod{}, at(510)).Known(), "containerd's log says nothing")
 }
 
 // processes finds the processes of a pod by its cgroup, the pause aside.

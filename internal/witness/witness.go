@@ -26,12 +26,6 @@ type Span struct{ From, To time.Time }
 // Known tells whether it happened at all.
 func (s Span) Known() bool { return !s.To.IsZero() }
 
-// Earliest is when it happened at the earliest.
-func (s Span) Earliest() time.Time { return s.From }
-
-// Latest is when it happened at the latest.
-func (s Span) Latest() time.Time { return s.To }
-
 // Off is how far t is from the span: zero inside it.
 func (s Span) Off(t time.Time) time.Duration {
 	switch {
@@ -72,9 +66,10 @@ const longestLine = 1 << 20
 // ReadAudit reads the audit log's lines about one Job, and of what was done
 // since a time: an earlier Job may have had the same name. The apiserver stamps a
 // request when it comes and when it was answered; the change was made between.
+// It logs a request when it was answered, which on a busy machine may be after
+// one that follows from it; they came in order.
 func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account, error) {
-	a := &Account{Pods: map[int]Pod{}}
-	index := map[string]int{} // by pod name
+	var events []auditEvent
 	sc := bufio.NewScanner(log)
 	sc.Buffer(nil, longestLine)
 	for sc.Scan() {
@@ -82,9 +77,14 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
 			return nil, fmt.Errorf("audit log: %w", err)
 		}
-		if e.ObjectRef.Namespace != namespace || e.Status.Code >= 300 || e.Stage.Before(since) {
-			continue
+		if e.ObjectRef.Namespace == namespace && e.Status.Code < 300 && !e.Stage.Before(since) {
+			events = append(events, e)
 		}
+	}
+	slices.SortStableFunc(events, func(a, b auditEvent) int { return a.Received.Compare(b.Received) })
+	a := &Account{Pods: map[int]Pod{}}
+	index := map[string]int{} // by pod name
+	for _, e := range events {
 		span := Span{e.Received, e.Stage}
 		switch what := e.ObjectRef.Resource + "/" + e.ObjectRef.Subresource; {
 		case what == "jobs/" && e.Verb == "create" && e.ObjectRef.Name == job:
@@ -103,7 +103,7 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 		case what == "pods/binding":
 			if i, ours := index[e.ObjectRef.Name]; ours {
 				p := a.Pods[i]
-				once(&p.Scheduled, span)
+				keepFirst(&p.Scheduled, span)
 				a.Pods[i] = p
 			}
 		case what == "pods/status":
@@ -127,7 +127,7 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 	return a, sc.Err()
 }
 
-func once(s *Span, at Span) {
+func keepFirst(s *Span, at Span) {
 	if !s.Known() {
 		*s = at
 	}
@@ -137,11 +137,11 @@ func (p Pod) status(api corev1.Pod, span Span) Pod {
 	p.Node = api.Spec.NodeName
 	if api.Status.PodIP != "" {
 		p.IP = api.Status.PodIP
-		once(&p.Addressed, span)
+		keepFirst(&p.Addressed, span)
 	}
 	for _, c := range api.Status.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			once(&p.Ready, span)
+			keepFirst(&p.Ready, span)
 		}
 	}
 	for _, c := range api.Status.ContainerStatuses {
@@ -163,7 +163,7 @@ func (a *Account) slice(s discoveryv1.EndpointSlice, job string, span Span) {
 		if err != nil || !have || !slices.Contains(e.Addresses, p.IP) {
 			continue
 		}
-		once(&p.InSlice, span)
+		keepFirst(&p.InSlice, span)
 		a.Pods[i] = p
 	}
 }
@@ -207,7 +207,7 @@ func (a *Account) AddContainers(log io.Reader) error {
 // Corefile.
 type Question struct {
 	At                       time.Time // when the answer had been sent
-	Asked                    time.Time // when the question passed; zero: not seen
+	Asked                    time.Time // when the question passed; At where that was not seen
 	Asker, Type, Name, Rcode string    // Asker is an address
 	Port, ID                 uint16    // the asker's, and of the message
 }
@@ -237,17 +237,18 @@ func ReadQuestions(log io.Reader) ([]Question, error) {
 		if err != nil {
 			return nil, fmt.Errorf("coredns log: id: %w", err)
 		}
-		out = append(out, Question{At: at, Asker: m[2], Type: m[5], Name: m[6], Rcode: m[7], Port: uint16(port), ID: uint16(id)})
+		out = append(out, Question{At: at, Asked: at, Asker: m[2], Type: m[5], Name: m[6], Rcode: m[7], Port: uint16(port), ID: uint16(id)})
 	}
 	return out, sc.Err()
 }
 
-// Packet is a packet that begins a TCP connection, or a DNS message over UDP, as
-// package capture prints it.
+// Packet is a packet that begins or ends a TCP connection, or a DNS message over
+// UDP, as package capture prints it.
 type Packet struct {
 	At       time.Time `json:"at"`
 	From, To string    // addresses
 	Answer   bool      // SYN and ACK: the other side's consent; or what a DNS server said
+	Close    bool      // FIN: who began the connection is done with it
 	DNS      bool
 	Port, ID uint16 // of a DNS message: the asker's, and its own
 }
@@ -278,16 +279,20 @@ func Stamp(questions []Question, packets []Packet) {
 	}
 	for i := range questions {
 		q := &questions[i]
-		m := message{q.Asker, q.Port, q.ID}
-		q.Asked = first(asked[m], q.At)
-		if at := first(answered[m], q.At); !at.IsZero() {
+		m, line := message{q.Asker, q.Port, q.ID}, q.At
+		if at := earliest(answered[m], line); !at.IsZero() {
 			q.At = at
+		}
+		q.Asked = q.At
+		if at := earliest(asked[m], line); !at.IsZero() {
+			q.Asked = at
 		}
 	}
 }
 
-// first is the first of some times that are at most latestLine before a line.
-func first(at []time.Time, line time.Time) time.Time {
+// earliest is the first of some times that are before a line, by less than
+// latestLine; zero: none is.
+func earliest(at []time.Time, line time.Time) time.Time {
 	var out time.Time
 	for _, t := range at {
 		if t.Before(line) && line.Sub(t) < latestLine && (out.IsZero() || t.Before(out)) {
@@ -298,7 +303,7 @@ func first(at []time.Time, line time.Time) time.Time {
 }
 
 // ReadPackets reads what capture printed on a node. A packet passes several
-// links of a node; the first sight counts.
+// links of a node, each of which is a line.
 func ReadPackets(log io.Reader) ([]Packet, error) {
 	var out []Packet
 	sc := bufio.NewScanner(log)

@@ -1,7 +1,9 @@
 package witness
 
 import (
+	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +62,7 @@ func TestQuestionsAndPackets(t *testing.T) {
 `))
 	require.NoError(t, err)
 	require.Len(t, q, 2)
-	require.Equal(t, Question{At: time.Date(2026, 11, 22, 17, 52, 47, 5e8, time.UTC), Asker: "10.244.1.3", Type: "A",
+	require.Equal(t, Question{At: q[0].Asked, Asked: time.Date(2026, 11, 22, 17, 52, 47, 5e8, time.UTC), Asker: "10.244.1.3", Type: "A",
 		Name: "lag-1.headless.inj.svc.cluster.local.", Rcode: "NXDOMAIN", Port: 40404, ID: 4711}, q[0])
 	require.Equal(t, "fd00::3", q[1].Asker)
 
@@ -78,6 +80,7 @@ func TestStamp(t *testing.T) {
 	q := []Question{
 		{At: at(250), Asker: "10.244.1.3", Port: 40404, ID: 4711},
 		{At: at(300), Asker: "10.244.1.3", Port: 40404, ID: 4712},
+		{At: at(400), Asker: "10.244.1.3", Port: 40404, ID: 4713},
 		{At: at(6000), Asker: "10.244.1.3", Port: 40404, ID: 4711},
 	}
 	Stamp(q, []Packet{
@@ -89,7 +92,27 @@ func TestStamp(t *testing.T) {
 		{At: at(80), To: "10.244.1.3", Port: 40405, ID: 4711, DNS: true, Answer: true},
 		{At: at(70), From: "10.244.1.4", To: "10.244.1.3"},
 		{At: at(310), To: "10.244.1.3", Port: 40404, ID: 4712, DNS: true, Answer: true}, // after the line: not this one
+		{At: at(350), From: "10.244.1.3", Port: 40404, ID: 4713, DNS: true},             // its answer was not seen
 	})
-	require.Equal(t, []time.Time{at(100), at(300), at(6000)}, []time.Time{q[0].At, q[1].At, q[2].At})
-	require.Equal(t, []time.Time{at(97), {}, {}}, []time.Time{q[0].Asked, q[1].Asked, q[2].Asked})
+	var told, asked []time.Time
+	for _, q := range q {
+		told, asked = append(told, q.At), append(asked, q.Asked)
+	}
+	require.Equal(t, []time.Time{at(100), at(300), at(400), at(6000)}, told)
+	require.Equal(t, []time.Time{at(97), at(300), at(350), at(6000)}, asked)
+}
+
+// A busy apiserver answers, and logs, a request after others that follow from
+// it: nothing of that is lost.
+func TestAuditOutOfOrder(t *testing.T) {
+	b, err := io.ReadAll(open(t, "audit.log"))
+	require.NoError(t, err)
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	want, err := ReadAudit(strings.NewReader(strings.Join(lines, "\n")), "inj", "lag", time.Time{})
+	require.NoError(t, err)
+	slices.Reverse(lines)
+	have, err := ReadAudit(strings.NewReader(strings.Join(lines, "\n")), "inj", "lag", time.Time{})
+	require.NoError(t, err)
+	require.Len(t, have.Pods, 4)
+	require.Equal(t, want, have)
 }

@@ -1,13 +1,15 @@
 //go:build linux
 
 // Command capture prints a JSON line for every packet that begins a TCP
-// connection to the probes' port, and for every DNS message over UDP, as it passes
-// a link of the network namespace that it runs in. It needs CAP_NET_RAW.
+// connection to the probes' port, or with which its caller ends it, and for every
+// DNS message over UDP, as it passes a link of the network namespace that it
+// runs in. It needs CAP_NET_RAW, and CAP_NET_ADMIN for its buffer.
 package main
 
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -29,53 +31,79 @@ const (
 	ethIPv4  = 14 // bytes of an Ethernet header
 	tcp      = 6
 	udp      = 17
+	flagFIN  = 0x01
 	flagSYN  = 0x02
 	flagACK  = 0x10
-	flagQR   = 0x80 // of a DNS message: an answer
-	snapshot = 128  // bytes; all headers fit
+	fragment = 0x1fff // of an IPv4 header: where in the packet, 0 for the first
+	flagQR   = 0x80   // of a DNS message: an answer
+	snapshot = 128    // bytes; all headers fit
 	// backlog is in bytes, of which the kernel counts about 1 KiB a packet: some
 	// seconds of four pods' questions on all links.
 	backlog = 32 << 20
 )
 
 func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "capture:", err)
+		os.Exit(1)
+	}
+}
+
+// run prints until it is killed.
+func run() error {
+	fd, err := open()
+	if err != nil {
+		return err
+	}
+	// Whoever started it waits for this line before anything is sent.
+	fmt.Fprintln(os.Stderr, "capturing")
+	for out := json.NewEncoder(os.Stdout); ; {
+		p, err := next(fd)
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(p); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+}
+
+// open makes a socket that gets what passes all links from now on.
+func open() (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, int(htons(unix.ETH_P_ALL)))
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "capture: open packet socket:", err)
-		os.Exit(1)
+		return 0, fmt.Errorf("open packet socket: %w", err)
 	}
 	// Packets wait here while this program does.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, backlog); err != nil {
-		fmt.Fprintln(os.Stderr, "capture: enlarge the socket's buffer:", err)
-		os.Exit(1)
+		return 0, fmt.Errorf("enlarge the socket's buffer: %w", err)
 	}
-	// The kernel's stamp: this program may be kept waiting.
+	// The kernel's stamp: this program may be kept waiting. The first one to ask
+	// gets it after a moment; until then a packet is stamped when it is read.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
-		fmt.Fprintln(os.Stderr, "capture: ask for time stamps:", err)
-		os.Exit(1)
+		return 0, fmt.Errorf("ask for time stamps: %w", err)
 	}
-	out := json.NewEncoder(os.Stdout)
-	buf, control := make([]byte, snapshot), make([]byte, 64)
-	// Whoever started it waits for this line before anything is sent.
-	fmt.Fprintln(os.Stderr, "capturing")
+	return fd, nil
+}
+
+// next waits for the next packet that is one of ours.
+func next(fd int) (witness.Packet, error) {
+	var buf [snapshot]byte
+	var control [64]byte // a time stamp takes 32
 	for {
-		n, controls, _, _, err := unix.Recvmsg(fd, buf, control, 0)
+		n, controls, _, _, err := unix.Recvmsg(fd, buf[:], control[:], 0)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "capture: read packet:", err)
-			os.Exit(1)
+			return witness.Packet{}, fmt.Errorf("read packet: %w", err)
 		}
-		p, ok := parse(buf[:n])
-		if !ok {
-			continue
+		if p, ok := parse(buf[:n]); ok {
+			if p.At, err = stamp(control[:controls]); err != nil {
+				err = fmt.Errorf("time stamp: %w", err)
+			}
+			return p, err
 		}
-		if p.At, err = stamp(control[:controls]); err != nil {
-			fmt.Fprintln(os.Stderr, "capture: time stamp:", err)
-			os.Exit(1)
-		}
-		out.Encode(p)
 	}
 }
 
@@ -92,11 +120,11 @@ func stamp(control []byte) (time.Time, error) {
 			return time.Unix(at.Unix()).UTC(), err
 		}
 	}
-	return time.Time{}, fmt.Errorf("none came with the packet")
+	return time.Time{}, errors.New("none came with the packet")
 }
 
-// parse recognises a SYN to the port, the SYN-ACK from it and a DNS message, over
-// IPv4: the lab has no other.
+// parse recognises a SYN to the port, the SYN-ACK from it, a FIN to it and a DNS
+// message, over IPv4: the lab has no other, and no VLANs.
 func parse(frame []byte) (witness.Packet, bool) {
 	var p witness.Packet
 	if len(frame) < ethIPv4+20 || binary.BigEndian.Uint16(frame[12:]) != unix.ETH_P_IP {
@@ -104,7 +132,7 @@ func parse(frame []byte) (witness.Packet, bool) {
 	}
 	ip := frame[ethIPv4:]
 	header := int(ip[0]&0x0f) * 4
-	if ip[0]>>4 != 4 || len(ip) < header+14 {
+	if ip[0]>>4 != 4 || header < 20 || len(ip) < header+14 || binary.BigEndian.Uint16(ip[6:])&fragment != 0 {
 		return p, false
 	}
 	p.From = netip.AddrFrom4([4]byte(ip[12:16])).String()
@@ -116,6 +144,9 @@ func parse(frame []byte) (witness.Packet, bool) {
 		return p, true
 	case ip[9] == tcp && flags&(flagSYN|flagACK) == flagSYN|flagACK && from == port:
 		p.Answer = true
+		return p, true
+	case ip[9] == tcp && flags&flagFIN != 0 && to == port:
+		p.Close = true
 		return p, true
 	case ip[9] == udp && (from == dns || from == privateDNS || to == dns || to == privateDNS):
 		// The message begins after the 8 bytes of the UDP header, with its id.

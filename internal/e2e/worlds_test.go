@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/witness"
+)
+
+// world is a truth of two pods, of which 0 asks for 1. Its times are in
+// milliseconds since the request for the Job.
+type world struct{ truth }
+
+var zero = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func at(ms float64) time.Time { return zero.Add(time.Duration(ms * float64(time.Millisecond))) }
+
+func within(from, to float64) witness.Span { return witness.Span{From: at(from), To: at(to)} }
+
+func ms(least, most float64) bounds {
+	return bounds{at(least).Sub(zero), at(most).Sub(zero)}
+}
+
+func newWorld(asker, asked witness.Pod) *world {
+	asker.IP, asked.IP = "10.0.0.1", "10.0.0.2"
+	return &world{truth{witnesses: &witnesses{Account: &witness.Account{Pods: map[int]witness.Pod{0: asker, 1: asked}}, questions: map[string][]witness.Question{}},
+		namespace: "ns", job: "lag", service: "svc", zero: zero}}
+}
+
+// asks has a server answer a question for pod 1: asked and answered at.
+func (w *world) asks(server, kind, rcode string, asked, told float64) {
+	w.questions[server] = append(w.questions[server], witness.Question{Asked: at(asked), At: at(told), Asker: "10.0.0.1", Type: kind, Name: w.name(1), Rcode: rcode})
+}
+
+// dials has pod 0 connect to pod 1.
+func (w *world) dials(begun, answered, closed float64) {
+	w.packets = append(w.packets,
+		witness.Packet{At: at(closed), From: "10.0.0.1", To: "10.0.0.2", Close: true},
+		witness.Packet{At: at(answered + 0.1), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, // the next link
+		witness.Packet{At: at(answered), From: "10.0.0.2", To: "10.0.0.1", Answer: true},
+		witness.Packet{At: at(begun), From: "10.0.0.1", To: "10.0.0.2"})
+}
+
+// started is a pod that went its way in these spans.
+func started() witness.Pod {
+	return witness.Pod{Created: within(0, 10), Scheduled: within(20, 30), Started: within(500, 510), Ready: within(600, 610), InSlice: within(700, 710)}
+}
+
+// A busy apiserver stamps a request as answered long after the change was seen:
+// here by a DNS server, and then by the client. What it knows is no more than
+// that the change came before that.
+func TestTruthWithLateStamps(t *testing.T) {
+	asked := started()
+	asked.InSlice = within(700, 1000)
+	w := newWorld(started(), asked)
+	w.denial = 7 * time.Second
+	w.asks("server", "A", "NXDOMAIN", 600, 600)
+	w.asks("server", "TYPE65280", "NXDOMAIN", 840, 841)
+	w.asks("server", "TYPE65280", "NOERROR", 849, 850)
+	w.asks("server", "A", "NXDOMAIN", 900, 901)
+	w.asks("server", "A", "NOERROR", 7590, 7600)
+	w.dials(7650, 7651, 7700)
+	have := w.bounds(0, 1)
+	require.Equal(t, ms(6690, 6690), have[judge.PartDenial], "told from the cache from its question at 900 until it asked at 7590")
+	require.Equal(t, ms(10, 60), have[judge.PartNoAnswer], "until the answer passed at 7600, or it dialled at 7650")
+	require.Equal(t, ms(1, 100), have[judge.PartConnect], "from then until the other consented at 7651, or it was done at 7700")
+	require.Equal(t, ms(90, 250), have[judge.PartSlice], "from Ready, at 600 to 610, until 700 to the server's 840 to 850")
+	require.Equal(t, ms(0, 150), have[judge.PartServer])
+}
+
+func TestTruth(t *testing.T) {
+	for name, c := range map[string]struct {
+		world func(*world)
+		want  map[judge.Part]bounds
+	}{
+		"the last look that missed was before the pod was scheduled": {func(w *world) {
+			w.asks("server", "TYPE65280", "NXDOMAIN", 15, 15)
+			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
+			w.asks("server", "A", "NOERROR", 730, 731)
+			w.dials(731, 732, 732)
+		}, map[judge.Part]bounds{judge.PartCreate: ms(0, 10), judge.PartSchedule: ms(10, 30), judge.PartStart: ms(470, 490), judge.PartReady: ms(90, 110),
+			judge.PartSlice: ms(90, 110), judge.PartServer: ms(0, 20), judge.PartUnasked: ms(10, 30), judge.PartNoAnswer: ms(1, 1), judge.PartConnect: ms(1, 1)}},
+		"nobody looked before the name was there, which was before the slice is stamped": {func(w *world) {
+			w.asks("server", "TYPE65280", "NOERROR", 704, 705)
+			w.asks("server", "A", "NOERROR", 730, 731)
+			w.dials(731, 732, 732)
+		}, map[judge.Part]bounds{judge.PartSlice: ms(90, 105), judge.PartServer: ms(0, 5), judge.PartUnasked: ms(25, 30)}},
+		"another server was looked at later than the right answer came": {func(w *world) {
+			w.asks("one", "TYPE65280", "NOERROR", 711, 711)
+			w.asks("two", "TYPE65280", "NXDOMAIN", 850, 850)
+			w.asks("two", "TYPE65280", "NOERROR", 900, 900)
+			w.asks("one", "A", "NOERROR", 730, 731)
+			w.dials(731, 732, 732)
+		}, map[judge.Part]bounds{judge.PartServer: ms(20, 30), judge.PartUnasked: {}, judge.PartNoAnswer: ms(1, 1), judge.PartConnect: ms(1, 1)}},
+		"an earlier Job's pods had these addresses and its names were there": {func(w *world) {
+			w.packets = []witness.Packet{
+				{At: at(-20), From: "10.0.0.1", To: "10.0.0.2"}, {At: at(-19), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, {At: at(-18), From: "10.0.0.1", To: "10.0.0.2", Close: true}}
+			w.asks("server", "TYPE65280", "NOERROR", 5, 5)
+			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
+			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
+			w.asks("server", "A", "NOERROR", 730, 731)
+			w.dials(731, 732, 732)
+		}, map[judge.Part]bounds{judge.PartServer: ms(9, 20), judge.PartUnasked: ms(10, 11), judge.PartConnect: ms(1, 1)}},
+		"no packet of the answer was seen, and its line stamped when they were connected": {func(w *world) {
+			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
+			w.asks("server", "A", "NOERROR", 900, 900)
+			w.dials(731, 732, 733)
+		}, map[judge.Part]bounds{judge.PartUnasked: ms(21, 31), judge.PartNoAnswer: {}, judge.PartConnect: ms(1, 2)}},
+		"a server failed": {func(w *world) {
+			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
+			w.asks("server", "A", "SERVFAIL", 720, 721)
+			w.asks("server", "A", "NOERROR", 920, 921)
+			w.dials(921, 922, 922)
+		}, map[judge.Part]bounds{judge.PartUnasked: ms(10, 20), judge.PartNoAnswer: ms(201, 201)}},
+		"the server had a question for long": {func(w *world) { // which it denied, rightly when it was asked
+			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
+			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
+			w.asks("server", "A", "NXDOMAIN", 718, 820)
+			w.asks("server", "A", "NOERROR", 840, 841)
+			w.dials(841, 842, 842)
+		}, map[judge.Part]bounds{judge.PartServer: ms(9, 20), judge.PartPolling: ms(120, 121), judge.PartDenial: {}}},
+		"the asker was the later one by little, or by much, or not": {func(w *world) {
+			w.asks("server", "TYPE65280", "NXDOMAIN", 720, 720)
+			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
+			w.asks("server", "A", "NOERROR", 901, 901)
+			w.dials(901, 902, 902)
+			p := w.Pods[0]
+			p.Scheduled, p.Started = within(650, 660), within(690, 900)
+			w.Pods[0] = p
+		}, map[judge.Part]bounds{judge.PartStart: {60*time.Millisecond + 1, 490 * time.Millisecond}, judge.PartUnasked: ms(1, 181)}},
+		"a part of it is not known": {func(w *world) {
+			w.asks("server", "A", "NOERROR", 730, 731)
+			w.dials(731, 732, 732)
+			p := w.Pods[1]
+			p.Ready = witness.Span{}
+			w.Pods[1] = p
+		}, nil},
+		"nobody saw the name on a server": {func(w *world) {
+			w.denial = time.Second
+			w.asks("server", "A", "NOERROR", 730, 731)
+			w.dials(731, 732, 732)
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(started(), started())
+			c.world(w)
+			have := w.bounds(0, 1)
+			require.Equal(t, c.want == nil, have == nil)
+			for part, want := range c.want {
+				require.Equal(t, want, have[part], part)
+			}
+		})
+	}
+}
+
+// Whatever happened, the bounds hold it: the same world known exactly, and to
+// within what the witnesses know on a busy machine.
+func TestTruthHoldsWhatHappened(t *testing.T) {
+	for seed := range uint64(100) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		up := func(most float64) float64 { return r.Float64() * most }
+		var exact, known [2]witness.Pod
+		var name, began float64 // on the server, the asker
+		for i := range exact {
+			x := 0.0
+			for _, f := range []func(*witness.Pod) *witness.Span{
+				func(p *witness.Pod) *witness.Span { return &p.Created }, func(p *witness.Pod) *witness.Span { return &p.Scheduled },
+				func(p *witness.Pod) *witness.Span { return &p.Started }, func(p *witness.Pod) *witness.Span { return &p.Ready },
+				func(p *witness.Pod) *witness.Span { return &p.InSlice },
+			} {
+				x += up(300)
+				*f(&exact[i]), *f(&known[i]) = within(x, x), within(x-up(100), x+up(200))
+			}
+			name = x + up(200)
+		}
+		began = float64(exact[0].Started.To.Sub(zero)) / 1e6
+		w, k := newWorld(exact[0], exact[1]), newWorld(known[0], known[1])
+		w.denial = time.Duration(r.IntN(2)) * 500 * time.Millisecond
+		k.denial = w.denial
+		w.asks("server", "TYPE65280", "NXDOMAIN", name, name)
+		w.asks("server", "TYPE65281", "NOERROR", name, name)
+		k.asks("server", "TYPE65280", "NXDOMAIN", name-up(300), name)
+		k.asks("server", "TYPE65281", "NOERROR", name, name+up(300))
+		kept := 0.0
+		for asked := began + up(10); ; asked += 1 + up(100) {
+			if asked < max(name, kept) {
+				if asked >= kept {
+					kept = asked + w.denial.Seconds()*1e3
+				}
+				w.asks("server", "A", "NXDOMAIN", asked, asked)
+				k.asks("server", "A", "NXDOMAIN", asked, asked)
+				continue
+			}
+			read, connected := asked+50, asked+150+up(100)
+			w.asks("server", "A", "NOERROR", asked, read)
+			k.asks("server", "A", "NOERROR", asked, read-up(50))
+			w.dials(read, connected, connected)
+			k.dials(read+up(50), connected-up(50), connected+up(50))
+			break
+		}
+		happened, have := w.bounds(0, 1), k.bounds(0, 1)
+		require.NotNil(t, happened)
+		for _, part := range judge.Parts {
+			require.Zero(t, happened[part].width(), part)
+			require.Zero(t, have[part].off(happened[part].most), "seed %d, %s: %v, known as %v", seed, part, happened[part], have[part])
+		}
+	}
+}

@@ -1,0 +1,139 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"headless-job-dns/internal/witness"
+)
+
+// frame is an Ethernet frame from 10.244.1.3 to 10.244.2.3, with options of so
+// many bytes in its IP header.
+func frame(protocol byte, options int, from, to uint16, rest ...byte) []byte {
+	b := make([]byte, ethIPv4+20+options)
+	binary.BigEndian.PutUint16(b[12:], unix.ETH_P_IP)
+	ip := b[ethIPv4:]
+	ip[0], ip[9] = 4<<4|byte((20+options)/4), protocol
+	copy(ip[12:], []byte{10, 244, 1, 3, 10, 244, 2, 3})
+	b = binary.BigEndian.AppendUint16(b, from)
+	b = binary.BigEndian.AppendUint16(b, to)
+	return append(b, rest...)
+}
+
+// segment is a TCP header's rest, message a UDP header's and the begin of a DNS
+// message with the id 4711.
+func segment(flags byte) []byte { return []byte{9: flags, 15: 0} }
+func message(flags byte) []byte { return []byte{4: 4711 >> 8, 5: 4711 & 0xff, 6: flags, 15: 0} }
+
+func TestParse(t *testing.T) {
+	pod := witness.Packet{From: "10.244.1.3", To: "10.244.2.3"}
+	with := func(change func(*witness.Packet)) *witness.Packet { p := pod; change(&p); return &p }
+	dnsWith := func(answer bool) *witness.Packet {
+		return with(func(p *witness.Packet) { p.DNS, p.Answer, p.Port, p.ID = true, answer, 40404, 4711 })
+	}
+	altered := func(b []byte, at int, v byte) []byte { b[at] = v; return b }
+	for name, c := range map[string]struct {
+		frame []byte
+		want  *witness.Packet // nil: not ours
+	}{
+		"SYN":                      {frame(tcp, 0, 40404, port, segment(flagSYN)...), &pod},
+		"SYN behind IP options":    {frame(tcp, 8, 40404, port, segment(flagSYN)...), &pod},
+		"SYN to another port":      {frame(tcp, 0, 40404, 80, segment(flagSYN)...), nil},
+		"SYN from the port":        {frame(tcp, 0, port, 40404, segment(flagSYN)...), nil},
+		"SYN-ACK":                  {frame(tcp, 0, port, 40404, segment(flagSYN|flagACK)...), with(func(p *witness.Packet) { p.Answer = true })},
+		"SYN-ACK to the port":      {frame(tcp, 0, 40404, port, segment(flagSYN|flagACK)...), nil},
+		"FIN of the caller":        {frame(tcp, 0, 40404, port, segment(flagFIN|flagACK)...), with(func(p *witness.Packet) { p.Close = true })},
+		"FIN of the called":        {frame(tcp, 0, port, 40404, segment(flagFIN|flagACK)...), nil},
+		"RST":                      {frame(tcp, 0, 40404, port, segment(0x04)...), nil},
+		"data":                     {frame(tcp, 0, 40404, port, segment(flagACK)...), nil},
+		"question to a Service":    {frame(udp, 0, 40404, dns, message(0x01)...), dnsWith(false)},
+		"question to a replica":    {frame(udp, 0, 40404, privateDNS, message(0x01)...), dnsWith(false)},
+		"answer of a replica":      {frame(udp, 0, privateDNS, 40404, message(flagQR|0x05)...), dnsWith(true)},
+		"answer of a Service":      {frame(udp, 0, dns, 40404, message(flagQR|0x05)...), dnsWith(true)},
+		"UDP to another port":      {frame(udp, 0, 40404, 123, message(0)...), nil},
+		"DNS over TCP":             {frame(tcp, 0, 40404, dns, segment(flagSYN)...), nil},
+		"later fragment":           {altered(frame(udp, 0, 40404, dns, message(0)...), ethIPv4+7, 0xb9), nil},
+		"IPv6":                     {altered(frame(udp, 0, 40404, dns, message(0)...), 12, 0x86), nil},
+		"IP header without length": {altered(frame(udp, 0, 40404, dns, message(0)...), ethIPv4, 4<<4), nil},
+	} {
+		p, ok := parse(c.frame)
+		if require.Equal(t, c.want != nil, ok, name); ok {
+			require.Equal(t, *c.want, p, name)
+		}
+	}
+}
+
+// A frame may end anywhere: nothing behind its end is read.
+func TestParseCut(t *testing.T) {
+	for _, whole := range [][]byte{frame(tcp, 40, 40404, port, segment(flagSYN)...), frame(udp, 40, 40404, dns, message(0)...)} {
+		for n := range len(whole) {
+			parse(append([]byte(nil), whole[:n]...))
+		}
+	}
+}
+
+// One real packet, in a network namespace of its own: it is stamped when it
+// passes, not when it is read.
+func TestCapture(t *testing.T) {
+	if os.Getuid() != 0 {
+		const why = "a network namespace takes root"
+		if os.Getenv("CI") == "true" {
+			t.Fatal(why)
+		}
+		t.Skip(why)
+	}
+	runtime.LockOSThread() // for good: the thread ends with the test, and the namespace with it
+	require.NoError(t, unix.Unshare(unix.CLONE_NEWNET))
+	fd, err := open()
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	require.NoError(t, err)
+	lo.SetUint16(unix.IFF_UP)
+	control, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	require.NoError(t, err)
+	defer unix.Close(control)
+	require.NoError(t, unix.IoctlIfreq(control, unix.SIOCSIFFLAGS, lo))
+
+	server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:53"))
+	l, err := net.ListenUDP("udp", server)
+	require.NoError(t, err)
+	defer l.Close()
+	c, err := net.DialUDP("udp", nil, server)
+	require.NoError(t, err)
+	defer c.Close()
+	question := append(message(0)[4:], "a question"...)
+	const kept = 200 * time.Millisecond // the reader is kept waiting: far more than a packet takes
+	// The kernel begins to stamp within a moment.
+	for tries := 20; ; tries-- {
+		question[1]++ // of the id
+		before := time.Now()
+		_, err = c.Write(question)
+		require.NoError(t, err)
+		passed := time.Now()
+		time.Sleep(kept)
+		p, err := next(fd)
+		for err == nil && p.ID != binary.BigEndian.Uint16(question) { // loopback shows each twice
+			p, err = next(fd)
+		}
+		require.NoError(t, err)
+		if tries > 0 && p.At.After(passed.Add(kept)) {
+			continue // when it was read
+		}
+		require.WithinRange(t, p.At, before, passed.Add(kept/2))
+		require.Equal(t, time.UTC, p.At.Location())
+		require.Equal(t, witness.Packet{At: p.At, From: "127.0.0.1", To: "127.0.0.1", DNS: true,
+			Port: uint16(c.LocalAddr().(*net.UDPAddr).Port), ID: binary.BigEndian.Uint16(question)}, p)
+		return
+	}
+}
