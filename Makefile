@@ -61,9 +61,10 @@ test: ## everything: unit tests with -race, then end to end on the lab
 	  shares="$$shares$$(printf '%-10s %5d s' $$part $$(( $$(date +%s) - a )))\n"; \
 	done; printf "== time by part\n$${shares}total      %5d s\n" $$(( $$(date +%s) - start ))
 
+# Go's own limit of 10 minutes a package is too near where the machine is busy.
 test-unit: ## unit tests of both modules, with -race
-	$(GO) test -race $$($(GO) list ./... | grep -v /internal/e2e)
-	$(GO) -C lab test -race ./internal/...
+	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /internal/e2e)
+	$(GO) -C lab test -race -timeout 30m ./internal/...
 
 test-lab: ## the lab's own end to end test: up, down, crashes, leftovers (root, Linux)
 	$(GO) -C lab test -count=1 -timeout 30m -v .

@@ -78,6 +78,7 @@ func TestLab(t *testing.T) {
 	e.part("nothing is open", (*e2e).closed)
 	e.part("down without the record", (*e2e).downWithoutRecord)
 	e.part("run", (*e2e).run)
+	e.part("as quick as promised", (*e2e).quick)
 }
 
 func (e *e2e) part(name string, f func(*e2e)) {
@@ -147,12 +148,10 @@ func (e *e2e) kubectlCommand(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// down takes the lab down, within what is promised, and looks for leftovers.
+// down takes the lab down and looks for leftovers.
 func (e *e2e) down() {
 	e.Helper()
-	begin := time.Now()
 	e.do("down")
-	require.Less(e, time.Since(begin), downPromise)
 	require.Empty(e, e.do("leftovers"))
 	require.NoDirExists(e, e.state)
 	out, code := e.lab("status")
@@ -243,11 +242,7 @@ func (e *e2e) interrupted() {
 }
 
 func (e *e2e) up() {
-	begin := time.Now()
-	out := e.do("up")
-	took := time.Since(begin)
-	e.Logf("up in %s:\n%s", took, out)
-	require.Less(e, took, upPromise)
+	e.Logf("up:\n%s", e.do("up"))
 	require.Equal(e, 2, strings.Count(e.kubectl("get", "nodes", "--no-headers"), " Ready "))
 	for file, mode := range map[string]fs.FileMode{"": 0o700, "kubeconfig": 0o600, "pki": 0o700, "logs": 0o700} {
 		info, err := os.Stat(filepath.Join(e.state, file))
@@ -392,4 +387,23 @@ while :; do sleep 0.1; done`
 	require.Contains(e, out, "told to end")
 	require.Contains(e, out, "the lab is down")
 	require.Empty(e, e.do("leftovers"))
+}
+
+// quick wants the lab as quick as it is promised to be. Other work on the machine
+// may take that from one attempt, and a slow lab is slow each time.
+func (e *e2e) quick() {
+	const attempts = 3
+	for range attempts {
+		begin := time.Now()
+		e.do("up")
+		up := time.Since(begin)
+		begin = time.Now()
+		e.do("down")
+		down := time.Since(begin)
+		e.Logf("up in %s, down in %s", up, down)
+		if up < upPromise && down < downPromise {
+			return
+		}
+	}
+	e.Errorf("%d times not up within %s and down within %s", attempts, upPromise, downPromise)
 }

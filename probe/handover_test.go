@@ -37,7 +37,9 @@ func TestByAddress(t *testing.T) {
 	port, socket := freePort(t), socketOf(t)
 	listenAs(t, podAddr(0), port, leader)
 	p := startByAddress(t, socket, args(t, 1, 4, port, s.addr)...)
-	time.Sleep(150 * time.Millisecond)
+	p.says(`"start":`)
+	time.Sleep(300 * time.Millisecond)
+	told := p.p.now()
 	tell(t, socket, podAddr(0))
 	log := p.log()
 	require.True(t, log.Start().ByAddress)
@@ -48,7 +50,8 @@ func TestByAddress(t *testing.T) {
 	a := list[0].Answer
 	require.Equal(t, record.Answer{ID: 1, View: record.Given, Type: "A", Server: record.HandOver, Class: record.Address,
 		Addrs: []string{podAddr(0)}, Asked: a.Asked, Prev: -1}, *a)
-	require.GreaterOrEqual(t, list[0].T-a.Asked, int64(140*time.Millisecond), "it waited since its start")
+	require.Less(t, a.Asked, told, "it waited since its start")
+	require.Greater(t, list[0].T, told)
 	require.Len(t, dials(log), 1)
 	require.Equal(t, record.Connected, dials(log)[0].Dial.Outcome)
 	require.Equal(t, leader.Job, dials(log)[0].Dial.Who.Job)
@@ -70,7 +73,7 @@ func TestByAddressFollowsLibzmqAndTheLatestAddress(t *testing.T) {
 	listenAs(t, podAddr(0), port, leader)
 	p := startByAddress(t, socket, append(args(t, 1, 4, port, s.addr), "--connect-timeouts=200ms")...)
 	tell(t, socket, deadAddress)
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(2 * time.Second) // for five attempts; a busy machine makes two
 	tell(t, socket, podAddr(0)) // index 0 was replaced
 	log := p.log()
 	list := answers(log)
@@ -93,11 +96,11 @@ func TestByAddressKeepsToTheFirstQuestion(t *testing.T) {
 	s := serveDNS(t, newZone().handle)
 	port, socket := freePort(t), socketOf(t)
 	listenAs(t, podAddr(0), port, leader)
-	p := startByAddress(t, socket, append(args(t, 1, 4, port, s.addr), "--first-query-after=400ms")...)
+	p := startByAddress(t, socket, append(args(t, 1, 4, port, s.addr), "--first-query-after=2s")...) // it is told before, also on a busy machine
 	tell(t, socket, podAddr(0))
 	a := answers(p.log())[0]
-	require.GreaterOrEqual(t, a.Answer.Asked, int64(400*time.Millisecond))
-	require.Less(t, a.T-a.Answer.Asked, int64(200*time.Millisecond))
+	require.GreaterOrEqual(t, a.Answer.Asked, int64(2*time.Second))
+	require.Less(t, a.T-a.Answer.Asked, int64(time.Second))
 }
 
 // Never told is censored, not an error.

@@ -25,7 +25,8 @@ import (
 // holds it up longer than the limit.
 func TestHostileServers(t *testing.T) {
 	p := testProbe(t)
-	const limit = 300 * time.Millisecond
+	// What is not taken for an answer must have come by then.
+	const limit = 2 * time.Second
 	header := func(query []byte, questions, answers uint16) []byte {
 		b := make([]byte, 12)
 		copy(b, query[:2])
@@ -116,7 +117,7 @@ func TestFlood(t *testing.T) {
 		}
 	}()
 	began := time.Now()
-	a, _, ok := p.ask(context.Background(), netip.MustParseAddrPort(pc.LocalAddr().String()), askA, 300*time.Millisecond)
+	a, _, ok := p.ask(context.Background(), netip.MustParseAddrPort(pc.LocalAddr().String()), askA, 2*time.Second)
 	require.True(t, ok)
 	require.Equal(t, record.Error, a.Class)
 	require.Less(t, time.Since(began), patient/2)
@@ -169,7 +170,7 @@ func TestHostileOverTCP(t *testing.T) {
 			})
 			limit := patient
 			if c.name == "silence" {
-				limit = 500 * time.Millisecond
+				limit = 2 * time.Second // the packet comes within it
 			}
 			a, _, ok := p.ask(context.Background(), netip.MustParseAddrPort(s.addr), askA, limit)
 			require.True(t, ok)

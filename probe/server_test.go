@@ -313,6 +313,12 @@ func (log recorded) Done() (*record.Done, int64) {
 	return last.Done, last.T
 }
 
+// says waits until the probe has written what is given.
+func (p *pod) says(what string) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return strings.Contains(p.out.text(), what) }, patient, time.Millisecond, what)
+}
+
 // release ends the probe as SIGTERM does.
 func (p *pod) release() {
 	p.t.Helper()

@@ -115,11 +115,14 @@ func TestSoloFollowsLibzmq(t *testing.T) {
 
 	seen := s.questions()
 	require.Len(t, seen, 4, "every attempt asks again")
+	shortest := patient
 	for i := range 3 {
 		gap := seen[i+1].at.Sub(seen[i].at)
 		require.GreaterOrEqual(t, gap, 300*time.Millisecond+reconnectMin-5*time.Millisecond)
-		require.Less(t, gap, 300*time.Millisecond+reconnectMax+2*time.Second, "or the machine is very busy")
+		shortest = min(shortest, gap)
 	}
+	// A machine that halts makes one of them long, another limit all of them.
+	require.Less(t, shortest, 300*time.Millisecond+reconnectMax+300*time.Millisecond)
 	list := dials(log)
 	require.Len(t, list, 2)
 	dead, live := list[0].Dial, list[1].Dial
@@ -210,9 +213,10 @@ func TestStrangersAtThePort(t *testing.T) {
 			z := newZone()
 			z.set(fqdn(0), podAddr(9))
 			s := serveDNS(t, z.handle)
-			log := start(t, append(args(t, 1, 4, port, s.addr), "--observer=solo", "--deadline=1s")...).log()
-			list := dials(log)
-			require.NotEmpty(t, list)
+			p := start(t, append(args(t, 1, 4, port, s.addr), "--observer=solo")...)
+			p.says(`"dial":`)
+			p.release()
+			list := dials(p.log())
 			require.Equal(t, record.Connected, list[0].Dial.Outcome)
 			require.Nil(t, list[0].Dial.Who)
 			require.Equal(t, c.want, list[0].Dial.Err)

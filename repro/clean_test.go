@@ -288,6 +288,6 @@ func TestNoticeDoesNotHoldUpTheRun(t *testing.T) {
 	var out bytes.Buffer
 	began := time.Now()
 	noticeLeftovers(t.Context(), &cluster.Client{Kube: kube}, &out)
-	require.Less(t, time.Since(began), noticePatience+3*time.Second)
+	require.Less(t, time.Since(began), noticePatience+8*time.Second) // the machine may be busy
 	require.Empty(t, out.String())
 }

@@ -92,7 +92,7 @@ func TestAnErrorInOneOfManyNamespaces(t *testing.T) {
 	s := &closed{namespaces: 300, fails: "closed-7"}
 	_, err := s.client(t).Leftovers(t.Context(), Scope{})
 	require.ErrorContains(t, err, "cannot list jobs in namespace closed-7: ")
-	require.Less(t, len(s.asked), 100)
+	require.Less(t, len(s.asked), 200) // a few where the answer is quick, all 300 where it is not heeded
 }
 
 // A deletion looks again and again, and only where there was something.

@@ -209,7 +209,7 @@ func TestWatchSeesWhatIsCreated(t *testing.T) {
 	require.NoError(t, c.Create(t.Context(), jobPod()))
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "lag", Namespace: "ns", UID: "j", Labels: manifests.Owner{Run: "r", Trial: "t001"}.Labels()}}
 	require.NoError(t, c.Create(t.Context(), job))
-	require.Eventually(t, func() bool { return len(o.Events(time.Now())) == 2 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(o.Events(time.Now())) == 2 }, 30*time.Second, 10*time.Millisecond)
 	require.ErrorIs(t, c.Create(t.Context(), job), ErrTaken)
 	require.ErrorIs(t, c.Free(t.Context(), job), ErrTaken)
 	job.Name = "other"

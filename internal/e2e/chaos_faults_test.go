@@ -167,6 +167,7 @@ func killProbe(s *storm) (string, error) {
 	for _, pid := range processes(s.t, *p) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
+	s.struck = time.Now() // a probe that was done before was not
 	return p.Name, nil
 }
 
@@ -175,7 +176,9 @@ func deletePod(s *storm) (string, error) {
 	if err != nil || p == nil {
 		return "", err
 	}
-	return p.Name, late(s.k.CoreV1().Pods(p.Namespace).Delete(context.Background(), p.Name, metav1.DeleteOptions{}))
+	err = s.k.CoreV1().Pods(p.Namespace).Delete(context.Background(), p.Name, metav1.DeleteOptions{})
+	s.struck = time.Now()
+	return p.Name, late(err)
 }
 
 func evictPod(s *storm) (string, error) {
@@ -183,8 +186,10 @@ func evictPod(s *storm) (string, error) {
 	if err != nil || p == nil {
 		return "", err
 	}
-	return p.Name, late(s.k.PolicyV1().Evictions(p.Namespace).Evict(context.Background(),
-		&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}}))
+	err = s.k.PolicyV1().Evictions(p.Namespace).Evict(context.Background(),
+		&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}})
+	s.struck = time.Now()
+	return p.Name, late(err)
 }
 
 func deleteNamespace(s *storm) (string, error) {
@@ -272,12 +277,12 @@ func restartDNS(s *storm) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.struck = time.Now()
 	for _, p := range pods {
 		for _, pid := range processes(s.t, p) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+	s.struck = time.Now()
 	return fmt.Sprint(len(pods), " of them"), nil
 }
 

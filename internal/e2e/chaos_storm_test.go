@@ -274,7 +274,6 @@ func (s *storm) running() (*corev1.Pod, error) {
 			}
 		}
 		if len(up) > 0 {
-			s.struck = time.Now()
 			s.pod = &up[s.rng.IntN(len(up))]
 			return s.pod, nil
 		}

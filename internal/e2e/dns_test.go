@@ -25,8 +25,15 @@ func TestEveryDNS(t *testing.T) {
 	o := repro(t, "--dns", "nodelocal-1.31,nodelocal-1.32,kube-dns,no-denial-cache,no-success-cache,forwarding",
 		"--names", "fresh", "--extra", "none", "--observer", "solo",
 		"--pods", "3", "--connect-timeouts", "5s", "--deadline", "10s", "--dnsmasq-image", dnsmasqImage)
+	took := time.Since(began)
 	require.Equal(t, 0, o.code)
-	require.Less(t, time.Since(began), 90*time.Second)
+	// How long the trials last is a matter of luck: 2 s or 12 s.
+	for _, tr := range trialsOf(t, o.dir) {
+		took -= time.Duration(tr.Took)
+	}
+	t.Logf("%s beside the trials", took.Round(time.Second))
+	// Started side by side they took 25 s; one after another, a minute and more.
+	require.Less(t, took, time.Minute)
 	nothingLeft(t)
 
 	r, err := result.Load(o.dir)
@@ -63,9 +70,9 @@ func TestEveryDNS(t *testing.T) {
 		var most time.Duration
 		switch v.Trial.Arm.DNS {
 		case experiment.KubeDNS, experiment.NoDenialCache:
-			most = 3 * time.Second // whoever asks too early is told better 0.2 s later
+			most = undenied // whoever asks too early is told better 0.2 s later
 		case experiment.NodeLocal132:
-			most = 8 * time.Second // a denial kept for 5 s
+			most = 9500 * time.Millisecond // a denial kept for 5 s; longer is censored
 		default:
 			continue // one kept for 30 s, if they were unlucky
 		}

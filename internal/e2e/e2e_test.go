@@ -206,8 +206,13 @@ func left(k kubernetes.Interface, selector string) error {
 	return errors.Join(errs...)
 }
 
+// undenied is longer than names take that nothing denies, also on a machine with
+// other work (0.2 to 0.6 s were usual, 1.1 s seen), and shorter than the least for which
+// CoreDNS keeps a denial, 5 s.
+const undenied = 4500 * time.Millisecond
+
 // TestFreshNames is the first half of the finding: names never asked for
-// before. The DNS servers have every record within a second or two; where
+// before. The DNS servers have every record after a moment; where
 // denials are cached, the clients that asked too early wait for 30 s.
 func TestFreshNames(t *testing.T) {
 	beside(t)
@@ -220,15 +225,16 @@ func TestFreshNames(t *testing.T) {
 		seen++
 		if v.Trial.Arm.Observer == record.PeersServer {
 			require.True(t, v.OnServer.Lag.Known())
-			require.Less(t, v.OnServer.Lag.Value, 2*time.Second)
+			require.Less(t, v.OnServer.Lag.Value, undenied)
 		}
 		switch {
 		case v.Trial.Arm.DNS == experiment.Kubeadm132:
-			require.Less(t, v.Resolved.Lag.Value, 2*time.Second)
-			require.Less(t, v.Connected.Lag.Value, 2*time.Second)
+			require.Less(t, v.Resolved.Lag.Value, undenied)
+			require.Less(t, v.Connected.Lag.Value, undenied)
 		case v.Trial.Arm.Observer == record.PeersServer:
 			require.Greater(t, v.Resolved.Lag.Value, 25*time.Second)
-			require.Less(t, v.Resolved.Lag.Value, 33*time.Second)
+			// Denied for the last time just before the server had the record.
+			require.Less(t, v.Resolved.Lag.Value, v.OnServer.Lag.Value+33*time.Second)
 			require.Positive(t, v.Counts.ProvenCached)
 		}
 	}
@@ -249,13 +255,15 @@ func TestReusedNames(t *testing.T) {
 	for _, v := range verdicts(t, o.dir) {
 		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
 		require.NotNil(t, v.Gap)
-		require.InDelta(t, 2, v.Gap.Seconds(), 1, "the gap is held")
+		// By what the primer's pods took to start, which differs by as much beside
+		// other tests; TestGaps has the lab for itself.
+		require.InDelta(t, 2, v.Gap.Seconds(), 1.9, "the gap is held")
 		for _, w := range v.Workers {
 			require.True(t, w.Joined.Lag.Known())
 			switch {
 			case v.Trial.Arm.DNS == experiment.Kubeadm132:
 				require.False(t, w.Joined.Lag.Censored)
-				require.Less(t, w.Joined.Lag.Value, 2*time.Second)
+				require.Less(t, w.Joined.Lag.Value, undenied)
 			case w.Timeout == 0:
 				require.Greater(t, w.Joined.Lag.Value, 120*time.Second)
 				require.False(t, w.Joined.Lag.Censored, "followed to the end")
@@ -304,7 +312,7 @@ func TestOwnNamespace(t *testing.T) {
 		require.Equal(t, result.Complete, v.Status, v.Reasons)
 		// Nothing was waited for: the old pods may end after the first question.
 		require.NotNil(t, v.Gap)
-		require.Less(t, *v.Gap, 2*time.Second)
+		require.Less(t, *v.Gap, 3*time.Second)
 		require.NotEmpty(t, v.Left)
 	}
 	_, err = k.CoreV1().ConfigMaps(ns).Get(ctx, "theirs", metav1.GetOptions{})
@@ -323,7 +331,7 @@ func TestInterrupt(t *testing.T) {
 	}{
 		{"private DNS starts", "starting a private DNS", 300 * time.Millisecond, 0, []string{"--plan", "quick"}},
 		{"first trial begins", "t001 1/", 0, 0, []string{"--plan", "quick", "--dns", "kubeadm-1.32"}},
-		{"second trial", "t002 2/", 500 * time.Millisecond, 1, []string{"--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2"}},
+		{"second trial", "t002 2/", 200 * time.Millisecond, 1, []string{"--plan", "quick", "--dns", "cluster", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2"}},
 		{"primer", "t001 1/", 2 * time.Second, 0, []string{"--dns", "cluster", "--names", "reused", "--extra", "member-pod"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -426,10 +434,10 @@ func TestManifestsAlone(t *testing.T) {
 	require.True(t, found)
 	commands = strings.ReplaceAll(commands, "NS=default  #", "NS="+ns+" #")
 	// A person waits for the DNS before going on.
-	commands = strings.Replace(commands, "    IP=$(", "kubectl rollout status -n $NS deployment/private-dns --timeout=60s\n    IP=$(", 1)
+	commands = strings.Replace(commands, "    IP=$(", "kubectl rollout status -n $NS deployment/private-dns --timeout=180s\n    IP=$(", 1)
 	t.Log(sh(commands))
 	lag = resolved()
 	t.Logf("as kubeadm up to 1.31 configures it: %s", lag)
 	require.Greater(t, lag, 25*time.Second)
-	require.Less(t, lag, 35*time.Second)
+	require.Less(t, lag, 40*time.Second) // from the pod's own start, before the others'
 }

@@ -185,7 +185,7 @@ func TestMinimal(t *testing.T) {
 	}
 
 	kubectl("apply", "-k", filepath.Join(folder, "caching-dns"))
-	kubectl("rollout", "status", "deployment/caching-dns", "--timeout=60s")
+	kubectl("rollout", "status", "deployment/caching-dns", "--timeout=180s")
 	service, err := k.CoreV1().Services(ns).Get(ctx, "caching-dns", metav1.GetOptions{})
 	require.NoError(t, err)
 
@@ -197,7 +197,7 @@ func TestMinimal(t *testing.T) {
 	t.Logf("caching DNS, new names: %d of 12 pairs were denied, and connected after %s", len(joined), joined)
 	require.GreaterOrEqual(t, len(joined), 3, "whoever starts first asks for three that are not there yet")
 	require.Greater(t, joined[len(joined)-1], 25*time.Second)
-	require.Less(t, joined[len(joined)-1], 35*time.Second)
+	require.Less(t, joined[len(joined)-1], 30*time.Second+late)
 
 	kubectl("delete", "-k", folder)
 	second, _ := run()

@@ -56,7 +56,7 @@ func TestClient(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	c := &Client{base: server.URL, http: &http.Client{Timeout: time.Second}}
+	c := &Client{base: server.URL, http: &http.Client{Timeout: 30 * time.Second}}
 	ctx := context.Background()
 
 	ready, err := c.NodeReady(ctx, "ready")

@@ -63,7 +63,7 @@ func TestKill(t *testing.T) {
 		t.Skip("no /proc on this system")
 	}
 	ours, other := sleeper(t, Mark("test")), sleeper(t)
-	require.Eventually(t, func() bool { return listed(ours.Process.Pid) }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return listed(ours.Process.Pid) }, 30*time.Second, time.Millisecond)
 	require.False(t, listed(other.Process.Pid))
 
 	// Asked for both by id, it still ends its own only.
