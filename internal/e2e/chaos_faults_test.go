@@ -167,7 +167,6 @@ func killProbe(s *storm) (string, error) {
 	for _, pid := range processes(s.t, *p) {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
-	s.struck = time.Now() // a probe that was done before was not
 	return p.Name, nil
 }
 
@@ -176,9 +175,7 @@ func deletePod(s *storm) (string, error) {
 	if err != nil || p == nil {
 		return "", err
 	}
-	err = s.k.CoreV1().Pods(p.Namespace).Delete(context.Background(), p.Name, metav1.DeleteOptions{})
-	s.struck = time.Now()
-	return p.Name, late(err)
+	return p.Name, late(s.k.CoreV1().Pods(p.Namespace).Delete(context.Background(), p.Name, metav1.DeleteOptions{}))
 }
 
 func evictPod(s *storm) (string, error) {
@@ -186,10 +183,8 @@ func evictPod(s *storm) (string, error) {
 	if err != nil || p == nil {
 		return "", err
 	}
-	err = s.k.PolicyV1().Evictions(p.Namespace).Evict(context.Background(),
-		&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}})
-	s.struck = time.Now()
-	return p.Name, late(err)
+	return p.Name, late(s.k.PolicyV1().Evictions(p.Namespace).Evict(context.Background(),
+		&policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}}))
 }
 
 func deleteNamespace(s *storm) (string, error) {
@@ -282,7 +277,6 @@ func restartDNS(s *storm) (string, error) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	s.struck = time.Now()
 	return fmt.Sprint(len(pods), " of them"), nil
 }
 

@@ -207,6 +207,9 @@ func (s *storm) ride() (code int) {
 		var err error
 		switch s.strikes, err = s.fault.strike(s); {
 		case err == nil:
+			if s.fault.spoils { // which is done at once; a probe that was done before it was not struck
+				s.struck = time.Now()
+			}
 		case !s.sleep(0), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 			s.struck = time.Time{} // with the run went what was to be struck
 		default:

@@ -45,6 +45,12 @@ func (w *world) dials(begun, answered, closed float64) {
 		witness.Packet{At: at(begun), From: "10.0.0.1", To: "10.0.0.2"})
 }
 
+// connects has pod 0 get the right answer of a server, and connect within 1 ms.
+func (w *world) connects(server string, asked, told float64) {
+	w.asks(server, "A", "NOERROR", asked, told)
+	w.dials(told, told+1, told+1)
+}
+
 // started is a pod that went its way in these spans.
 func started() witness.Pod {
 	return witness.Pod{Created: within(0, 10), Scheduled: within(20, 30), Started: within(500, 510), Ready: within(600, 610), InSlice: within(700, 710)}
@@ -80,21 +86,18 @@ func TestTruth(t *testing.T) {
 		"the last look that missed was before the pod was scheduled": {func(w *world) {
 			w.asks("server", "TYPE65280", "NXDOMAIN", 15, 15)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
-			w.asks("server", "A", "NOERROR", 730, 731)
-			w.dials(731, 732, 732)
+			w.connects("server", 730, 731)
 		}, map[judge.Part]bounds{judge.PartCreate: ms(0, 10), judge.PartSchedule: ms(10, 30), judge.PartStart: ms(470, 490), judge.PartReady: ms(90, 110),
 			judge.PartSlice: ms(90, 110), judge.PartServer: ms(0, 20), judge.PartUnasked: ms(10, 30), judge.PartNoAnswer: ms(1, 1), judge.PartConnect: ms(1, 1)}},
 		"nobody looked before the name was there, which was before the slice is stamped": {func(w *world) {
 			w.asks("server", "TYPE65280", "NOERROR", 704, 705)
-			w.asks("server", "A", "NOERROR", 730, 731)
-			w.dials(731, 732, 732)
+			w.connects("server", 730, 731)
 		}, map[judge.Part]bounds{judge.PartSlice: ms(90, 105), judge.PartServer: ms(0, 5), judge.PartUnasked: ms(25, 30)}},
 		"another server was looked at later than the right answer came": {func(w *world) {
 			w.asks("one", "TYPE65280", "NOERROR", 711, 711)
 			w.asks("two", "TYPE65280", "NXDOMAIN", 850, 850)
 			w.asks("two", "TYPE65280", "NOERROR", 900, 900)
-			w.asks("one", "A", "NOERROR", 730, 731)
-			w.dials(731, 732, 732)
+			w.connects("one", 730, 731)
 		}, map[judge.Part]bounds{judge.PartServer: ms(20, 30), judge.PartUnasked: {}, judge.PartNoAnswer: ms(1, 1), judge.PartConnect: ms(1, 1)}},
 		"an earlier Job's pods had these addresses and its names were there": {func(w *world) {
 			w.packets = []witness.Packet{
@@ -102,8 +105,7 @@ func TestTruth(t *testing.T) {
 			w.asks("server", "TYPE65280", "NOERROR", 5, 5)
 			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
-			w.asks("server", "A", "NOERROR", 730, 731)
-			w.dials(731, 732, 732)
+			w.connects("server", 730, 731)
 		}, map[judge.Part]bounds{judge.PartServer: ms(9, 20), judge.PartUnasked: ms(10, 11), judge.PartConnect: ms(1, 1)}},
 		"no packet of the answer was seen, and its line stamped when they were connected": {func(w *world) {
 			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
@@ -113,36 +115,31 @@ func TestTruth(t *testing.T) {
 		"a server failed": {func(w *world) {
 			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
 			w.asks("server", "A", "SERVFAIL", 720, 721)
-			w.asks("server", "A", "NOERROR", 920, 921)
-			w.dials(921, 922, 922)
+			w.connects("server", 920, 921)
 		}, map[judge.Part]bounds{judge.PartUnasked: ms(10, 20), judge.PartNoAnswer: ms(201, 201)}},
 		"the server had a question for long": {func(w *world) { // which it denied, rightly when it was asked
 			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
 			w.asks("server", "A", "NXDOMAIN", 718, 820)
-			w.asks("server", "A", "NOERROR", 840, 841)
-			w.dials(841, 842, 842)
+			w.connects("server", 840, 841)
 		}, map[judge.Part]bounds{judge.PartServer: ms(9, 20), judge.PartPolling: ms(120, 121), judge.PartDenial: {}}},
 		"the asker was the later one by little, or by much, or not": {func(w *world) {
 			w.asks("server", "TYPE65280", "NXDOMAIN", 720, 720)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
-			w.asks("server", "A", "NOERROR", 901, 901)
-			w.dials(901, 902, 902)
+			w.connects("server", 901, 901)
 			p := w.Pods[0]
 			p.Scheduled, p.Started = within(650, 660), within(690, 900)
 			w.Pods[0] = p
 		}, map[judge.Part]bounds{judge.PartStart: {60*time.Millisecond + 1, 490 * time.Millisecond}, judge.PartUnasked: ms(1, 181)}},
 		"a part of it is not known": {func(w *world) {
-			w.asks("server", "A", "NOERROR", 730, 731)
-			w.dials(731, 732, 732)
+			w.connects("server", 730, 731)
 			p := w.Pods[1]
 			p.Ready = witness.Span{}
 			w.Pods[1] = p
 		}, nil},
 		"nobody saw the name on a server": {func(w *world) {
 			w.denial = time.Second
-			w.asks("server", "A", "NOERROR", 730, 731)
-			w.dials(731, 732, 732)
+			w.connects("server", 730, 731)
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

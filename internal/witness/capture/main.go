@@ -18,13 +18,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"headless-job-dns/internal/witness"
+	"headless-job-dns/manifests"
 )
 
 // The ports of the probes, of DNS, and of a private DNS' replicas.
 const (
-	port       = 8050
+	port       = manifests.ProbePort
 	dns        = 53
-	privateDNS = 1053
+	privateDNS = manifests.PrivateDNSPort
 )
 
 const (
