@@ -28,7 +28,7 @@ ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab r
 LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
-.PHONY: help repro kind-repro image lab-up lab-down lab-status test test-unit test-lab e2e chaos soak fuzz lint bench report clean FORCE
+.PHONY: help repro kind-repro image lab-up lab-down lab-status test test-all test-unit test-race test-lab e2e-short e2e chaos soak fuzz lint bench report clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,27 +53,36 @@ lab-down: bin/lab ## remove it, whatever state it is in
 lab-status: bin/lab ## say what runs
 	bin/lab status
 
-TEST_PARTS := lint test-unit test-lab e2e
+# The lab end to end in its shortest honest form.
+SHORT := ^Test(NewNames|PreviousJob|CtrlC)$$
 
-test: ## everything: unit tests with -race, then end to end on the lab
-	@start=$$(date +%s); shares=; for part in $(TEST_PARTS); do \
-	  echo "== make $$part"; a=$$(date +%s); $(MAKE) $$part || exit; \
-	  shares="$$shares$$(printf '%-10s %5d s' $$part $$(( $$(date +%s) - a )))\n"; \
-	done; printf "== time by part\n$${shares}total      %5d s\n" $$(( $$(date +%s) - start ))
+test: ## gofmt, vet, unit tests, and the lab end to end in short (a few minutes once the cluster is built)
+	MAKE="$(MAKE)" .ci/parts lint test-unit e2e-short
+
+test-all: ## the rest: the race detector, every end to end test, chaos and soak in short, the lab's own test
+	MAKE="$(MAKE)" .ci/parts test-race e2e test-lab
+
+test-unit: ## unit tests of both modules (no lab, no root, any system)
+	.ci/gotest -count=1 $$($(GO) list ./... | grep -v /internal/e2e)
+	cd lab && ../.ci/gotest -count=1 -skip '^TestLab$$' ./...
 
 # Go's own limit of 10 minutes a package is too near where the machine is busy.
-test-unit: ## unit tests of both modules, with -race
-	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /internal/e2e)
-	$(GO) -C lab test -race -timeout 30m ./internal/...
+test-race: ## the same with the race detector
+	.ci/gotest -race -timeout 30m $$($(GO) list ./... | grep -v /internal/e2e)
+	cd lab && ../.ci/gotest -race -timeout 30m -skip '^TestLab$$' ./...
 
 test-lab: ## the lab's own end to end test: up, down, crashes, leftovers (root, Linux)
-	$(GO) -C lab test -count=1 -timeout 30m -v .
+	cd lab && LAB_E2E=1 ../.ci/gotest -count=1 -timeout 30m -v -run '^TestLab$$' .
 
 # Where there is no lab the tests skip and say why, or fail where CI is set.
+e2e-short: bin/lab bin/repro image ## new names, names of a previous Job and Ctrl-C on the lab (root, Linux)
+	$(ON_LAB) .ci/gotest -count=1 -v -run '$(SHORT)' ./internal/e2e
+	$(if $(ON_LAB),bin/lab leftovers)
+
 # The soak is a short one: enough to see the runner grow by the trial. Those that
-# mostly wait run three at a time.
-e2e: bin/lab bin/repro image ## end to end tests of the reproducer on the lab (root, Linux)
-	LAB_SOAK=3m $(ON_LAB) $(GO) test -count=1 -timeout 50m -parallel 3 -v -skip '^(TestBench|TestChaos$$)' ./internal/e2e
+# mostly wait run side by side.
+e2e: bin/lab bin/repro image ## the other end to end tests on the lab (root, Linux)
+	LAB_SOAK=3m $(ON_LAB) .ci/gotest -count=1 -timeout 50m -parallel 4 -v -skip '$(SHORT)|^(TestBench|TestChaos$$)' ./internal/e2e
 	$(if $(ON_LAB),bin/lab leftovers)
 
 chaos: bin/lab bin/repro image ## RUNS runs with a fault each, at a moment drawn from a printed seed (an hour for 100)
