@@ -28,7 +28,7 @@ ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab r
 LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
-.PHONY: help repro kind-repro image lab-up lab-down lab-status test test-all test-unit test-race test-lab e2e-short e2e chaos soak fuzz lint bench report clean FORCE
+.PHONY: help repro kind-repro image lab-up lab-down lab-status test test-all test-unit test-race test-lab e2e-short e2e chaos soak fuzz lint bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,9 +109,6 @@ fuzz: ## run every fuzz test for TIME, one after another
 	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(TIME) -fuzzminimizetime 2s "$$package" </dev/null >$$out 2>&1; code=$$?; tail -n 6 $$out; \
 	  test $$code = 0 || { grep -q '^    context deadline exceeded$$' $$out && ! grep -q 'Failing input' $$out; } || { cat $$out; exit 1; }; \
 	done
-
-report: ## make REPORT.md again from the records that it names
-	$(GO) test ./internal/finding -run '^TestReport$$' -update
 
 lint: ## gofmt and vet
 	@out=$$(gofmt -l . ); test -z "$$out" || { echo "gofmt would change:"; echo "$$out"; exit 1; }

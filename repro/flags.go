@@ -28,7 +28,6 @@ resolve and reach each other, and says where the time goes.
   repro --resume DIR   complete an interrupted plan, with its own seed
   repro report DIR     make report.md again from a results folder
   repro clean          delete what killed runs left behind; clean --help
-  repro analyze        compare the times published with the original report
 
 A trial creates (optionally) an extra object, a headless Service and an Indexed
 Job whose pods are probes, waits for the probes, and deletes everything again.
@@ -226,7 +225,7 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 		return nil, nil
 	}
 	if fs.NArg() > 0 {
-		return nil, experiment.Inputf("%q is not a command; accepted: flags only, or first of all kind, report DIR, clean or analyze", fs.Arg(0))
+		return nil, experiment.Inputf("%q is not a command; accepted: flags only, or first of all kind, report DIR or clean", fs.Arg(0))
 	}
 	if cmd.check != nil {
 		if err := cmd.check(fs); err != nil {

@@ -86,9 +86,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == "report" {
 		return reportCommand(args[1:], stdout)
 	}
-	if len(args) > 0 && args[0] == "analyze" {
-		return analyzeCommand(args[1:], stdout)
-	}
 	if len(args) > 0 && args[0] == "clean" {
 		return cleanCommand(ctx, args[1:], stdout, stderr)
 	}

@@ -94,7 +94,7 @@ func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {
 		{"--run-id Upper", `--run-id "Upper" cannot be part of a name`},
 		{"--run-id -x", `"-x"`},
 		{"--colour", "unknown flag: --colour"},
-		{"everything", `"everything" is not a command; accepted: flags only, or first of all kind, report DIR, clean or analyze`},
+		{"everything", `"everything" is not a command; accepted: flags only, or first of all kind, report DIR or clean`},
 		{"report", "report needs one folder"},
 		{"report /nonexistent", "/nonexistent"},
 	} {
