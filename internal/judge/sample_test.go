@@ -104,15 +104,12 @@ func TestSampleOfALargeJob(t *testing.T) {
 	tr := sampled(experiment.Kubeadm131, pods, s).End()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	began := time.Now()
 	v := judge.Judge(tr)
-	took := time.Since(began)
 	runtime.ReadMemStats(&after)
 	require.Equal(t, result.Complete, v.Status, v.Reasons)
 	require.Len(t, v.Pairs, pods*s.Peers)
 	allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
-	t.Logf("%d pairs in %s, %d MB allocated", len(v.Pairs), took, allocated)
+	t.Logf("%d pairs, %d MB allocated", len(v.Pairs), allocated)
 	// 250,000 pairs take 500 MB and more than that allocated on the way.
 	require.Less(t, allocated, uint64(64))
-	require.Less(t, took, 20*time.Second, "0.1 s on an idle machine")
 }

@@ -40,18 +40,15 @@ func TestReportOfALargeSample(t *testing.T) {
 	runtime.GC()
 	stop, most := make(chan struct{}), make(chan uint64)
 	go func() { most <- mostHeap(stop) }()
-	began := time.Now()
 	r, err := Load(f.Dir())
 	require.NoError(t, err)
 	text := r.Markdown()
-	took := time.Since(began)
 	close(stop)
 	heap := <-most >> 20
 	info, err := os.Stat(filepath.Join(f.Dir(), result.TrialsFile))
 	require.NoError(t, err)
-	t.Logf("%d MB on disk, report in %s, heap at most %d MB", info.Size()>>20, took, heap)
+	t.Logf("%d MB on disk, heap at most %d MB", info.Size()>>20, heap)
 	require.Less(t, heap, uint64(200), "MB")
-	require.Less(t, took, time.Minute, "a second on an idle machine")
 
 	for _, want := range []string{
 		"every pod looks up 16 of its peers, and the test asks the DNS servers directly",
