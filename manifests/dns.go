@@ -9,7 +9,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // PodDNS is a resolver configuration handed to pods in place of the cluster's.
@@ -62,21 +62,21 @@ const upstreamMark = "__PILLAR__CLUSTER__DNS__"
 // node.
 type dnsFiles struct{ server, front []string }
 
-func filesOf(dns experiment.DNS) (dnsFiles, error) {
-	coredns := func(corefile experiment.DNS) []string {
+func filesOf(dns plan.DNS) (dnsFiles, error) {
+	coredns := func(corefile plan.DNS) []string {
 		return []string{"private-dns-rbac.yaml", "private-dns-" + string(corefile) + ".yaml", "private-dns-service.yaml", "private-dns.yaml"}
 	}
 	front := []string{"private-dns-nodelocal.yaml", "private-dns-nodelocal-daemonset.yaml"}
 	switch dns {
-	case experiment.Kubeadm131, experiment.Kubeadm132, experiment.NoDenialCache, experiment.NoSuccessCache:
+	case plan.Kubeadm131, plan.Kubeadm132, plan.NoDenialCache, plan.NoSuccessCache:
 		return dnsFiles{server: coredns(dns)}, nil
-	case experiment.NodeLocal131:
-		return dnsFiles{coredns(experiment.Kubeadm131), front}, nil
-	case experiment.NodeLocal132:
-		return dnsFiles{coredns(experiment.Kubeadm132), front}, nil
-	case experiment.KubeDNS:
+	case plan.NodeLocal131:
+		return dnsFiles{coredns(plan.Kubeadm131), front}, nil
+	case plan.NodeLocal132:
+		return dnsFiles{coredns(plan.Kubeadm132), front}, nil
+	case plan.KubeDNS:
 		return dnsFiles{server: []string{"private-dns-rbac.yaml", "private-dns-kube-dns.yaml", "private-dns-service.yaml", "private-dns-kube-dns-deployment.yaml"}}, nil
-	case experiment.Forwarding:
+	case plan.Forwarding:
 		return dnsFiles{server: []string{"private-dns-forwarding.yaml", "private-dns-service.yaml", "private-dns.yaml"}}, nil
 	}
 	return dnsFiles{}, fmt.Errorf("dns %q is not a private one", dns)
@@ -105,7 +105,7 @@ func (p PrivateDNSParams) upstreamName() string { return p.Name + "-upstream" }
 // which they are created. Its Service is called p.Name. The ClusterRole and its
 // binding are named after run and name, for they live outside any namespace.
 // Where a Corefile forwards to a Service, SetUpstream has to say where that is.
-func PrivateDNS(dns experiment.DNS, p PrivateDNSParams) ([]Object, error) {
+func PrivateDNS(dns plan.DNS, p PrivateDNSParams) ([]Object, error) {
 	files, err := filesOf(dns)
 	if err != nil {
 		return nil, err

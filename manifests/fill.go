@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // JobParams is what varies in a trial's Job.
@@ -128,18 +128,18 @@ type ExtraParams struct {
 }
 
 // extraFiles lists the files of each extra in the order of creation.
-var extraFiles = map[experiment.Extra][]string{
-	experiment.ExtraNone:       nil,
-	experiment.ExtraService:    {"extra-service.yaml"},
-	experiment.ExtraServicePod: {"extra-service.yaml", "extra-pod.yaml"},
-	experiment.ExtraPod:        {"extra-pod.yaml"},
-	experiment.ExtraMemberPod:  {"extra-member-pod.yaml"},
-	experiment.ExtraOneshotPod: {"extra-oneshot-pod.yaml"},
+var extraFiles = map[plan.Extra][]string{
+	plan.ExtraNone:       nil,
+	plan.ExtraService:    {"extra-service.yaml"},
+	plan.ExtraServicePod: {"extra-service.yaml", "extra-pod.yaml"},
+	plan.ExtraPod:        {"extra-pod.yaml"},
+	plan.ExtraMemberPod:  {"extra-member-pod.yaml"},
+	plan.ExtraOneshotPod: {"extra-oneshot-pod.yaml"},
 }
 
 // Extra fills in the objects of an extra and returns them in the order in
-// which they are created; none for experiment.ExtraNone.
-func Extra(kind experiment.Extra, p ExtraParams) ([]Object, error) {
+// which they are created; none for plan.ExtraNone.
+func Extra(kind plan.Extra, p ExtraParams) ([]Object, error) {
 	names, known := extraFiles[kind]
 	if !known {
 		return nil, fmt.Errorf("unknown extra %q", kind)
@@ -148,7 +148,7 @@ func Extra(kind experiment.Extra, p ExtraParams) ([]Object, error) {
 		return nil, nil
 	}
 	need := []string{p.Name}
-	if kind == experiment.ExtraMemberPod {
+	if kind == plan.ExtraMemberPod {
 		need = append(need, p.Service, MemberHostname(p.Job))
 	}
 	if err := p.check(need...); err != nil {
@@ -175,7 +175,7 @@ func Extra(kind experiment.Extra, p ExtraParams) ([]Object, error) {
 func MemberHostname(job string) string { return job + "-services" }
 
 // fill sets what varies in one object of an extra.
-func (p ExtraParams) fill(kind experiment.Extra, obj Object) error {
+func (p ExtraParams) fill(kind plan.Extra, obj Object) error {
 	obj.SetName(p.Name)
 	app := map[string]string{"app": p.Name}
 	switch obj := obj.(type) {
@@ -183,7 +183,7 @@ func (p ExtraParams) fill(kind experiment.Extra, obj Object) error {
 		obj.Spec.Selector = app
 	case *corev1.Pod:
 		obj.Labels = app
-		if kind == experiment.ExtraMemberPod {
+		if kind == plan.ExtraMemberPod {
 			obj.Labels = selector(p.Job)
 			obj.Spec.Hostname = MemberHostname(p.Job)
 			obj.Spec.Subdomain = p.Service

@@ -10,7 +10,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 var owner = Owner{Run: "r1a2b3", Trial: "t007", Namespace: "lag-test"}
@@ -125,7 +125,7 @@ func TestNamespace(t *testing.T) {
 }
 
 func TestExtra(t *testing.T) {
-	for _, kind := range experiment.Extras {
+	for _, kind := range plan.Extras {
 		t.Run(string(kind), func(t *testing.T) {
 			objs, err := Extra(kind, ExtraParams{
 				Owner: owner, Name: "extra-007", Job: "lag-007", Service: "headless-007",
@@ -133,10 +133,10 @@ func TestExtra(t *testing.T) {
 			})
 			require.NoError(t, err)
 			requireOwned(t, owner, objs...)
-			require.Equal(t, kind == experiment.ExtraNone, len(objs) == 0)
+			require.Equal(t, kind == plan.ExtraNone, len(objs) == 0)
 			for _, obj := range objs {
 				require.Equal(t, "extra-007", obj.GetName())
-				if kind != experiment.ExtraMemberPod {
+				if kind != plan.ExtraMemberPod {
 					require.NotContains(t, obj.GetLabels(), "job-name", "the headless Service would select it")
 				}
 			}
@@ -150,15 +150,15 @@ func TestExtra(t *testing.T) {
 func TestExtraRefuses(t *testing.T) {
 	_, err := Extra("sidecar", ExtraParams{Owner: owner, Name: "x"})
 	require.ErrorContains(t, err, `"sidecar"`)
-	_, err = Extra(experiment.ExtraPod, ExtraParams{Owner: owner})
+	_, err = Extra(plan.ExtraPod, ExtraParams{Owner: owner})
 	require.Error(t, err)
-	_, err = Extra(experiment.ExtraMemberPod, ExtraParams{Owner: owner, Name: "x", Job: strings.Repeat("a", 60), Service: "s"})
+	_, err = Extra(plan.ExtraMemberPod, ExtraParams{Owner: owner, Name: "x", Job: strings.Repeat("a", 60), Service: "s"})
 	require.Error(t, err, "the hostname would be too long")
 }
 
 func TestPrivateDNS(t *testing.T) {
 	o := Owner{Run: "r1a2b3", Namespace: "lag-test"}
-	for _, dns := range experiment.AllDNS[1:] {
+	for _, dns := range plan.AllDNS[1:] {
 		t.Run(string(dns), func(t *testing.T) {
 			objs, err := PrivateDNS(dns, PrivateDNSParams{Owner: o, Name: "dns-131", CoreDNS: "example.org/coredns:1", Dnsmasq: "example.org/dnsmasq:1", Domain: "k8s.example"})
 			require.NoError(t, err)
@@ -180,7 +180,7 @@ func TestPrivateDNS(t *testing.T) {
 
 // TestPrivateDNSImages leaves the files' own images where none is given.
 func TestPrivateDNSImages(t *testing.T) {
-	objs, err := PrivateDNS(experiment.KubeDNS, PrivateDNSParams{Owner: owner, Name: "dns"})
+	objs, err := PrivateDNS(plan.KubeDNS, PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
 	_, spec := PodSpec(objs[len(objs)-1])
 	for _, c := range spec.Containers {
@@ -189,7 +189,7 @@ func TestPrivateDNSImages(t *testing.T) {
 }
 
 func TestSetUpstream(t *testing.T) {
-	objs, err := PrivateDNS(experiment.Forwarding, PrivateDNSParams{Owner: owner, Name: "dns"})
+	objs, err := PrivateDNS(plan.Forwarding, PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
 	var failed []string
 	for _, obj := range objs {
@@ -204,7 +204,7 @@ func TestSetUpstream(t *testing.T) {
 func TestPrivateDNSNamesAreUnique(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, run := range []string{"r1", "r2"} {
-		for _, dns := range experiment.AllDNS[1:] {
+		for _, dns := range plan.AllDNS[1:] {
 			o := Owner{Run: run, Namespace: "ns-" + run}
 			objs, err := PrivateDNS(dns, PrivateDNSParams{Owner: o, Name: "dns-" + strings.ReplaceAll(string(dns), ".", "-")})
 			require.NoError(t, err)
@@ -218,11 +218,11 @@ func TestPrivateDNSNamesAreUnique(t *testing.T) {
 }
 
 func TestPrivateDNSRefuses(t *testing.T) {
-	_, err := PrivateDNS(experiment.ClusterDNS, PrivateDNSParams{Owner: owner, Name: "x"})
+	_, err := PrivateDNS(plan.ClusterDNS, PrivateDNSParams{Owner: owner, Name: "x"})
 	require.ErrorContains(t, err, "cluster")
-	_, err = PrivateDNS(experiment.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x.y"})
+	_, err = PrivateDNS(plan.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x.y"})
 	require.Error(t, err)
-	_, err = PrivateDNS(experiment.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x", Domain: "a b { }"})
+	_, err = PrivateDNS(plan.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x", Domain: "a b { }"})
 	require.ErrorContains(t, err, "cluster domain")
 }
 

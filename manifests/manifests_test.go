@@ -19,7 +19,7 @@ import (
 	pspolicy "k8s.io/pod-security-admission/policy"
 	"sigs.k8s.io/yaml"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -145,7 +145,7 @@ func TestJobIsTheReportedOne(t *testing.T) {
 // TestFilesOfThePrivateDNSBelongTogether follows the names by which the files
 // of each private DNS refer to each other.
 func TestFilesOfThePrivateDNSBelongTogether(t *testing.T) {
-	for _, dns := range experiment.AllDNS[1:] {
+	for _, dns := range plan.AllDNS[1:] {
 		t.Run(string(dns), func(t *testing.T) {
 			files, err := filesOf(dns)
 			require.NoError(t, err)
@@ -245,14 +245,14 @@ func TestCorefilesAreKubeadms(t *testing.T) {
 		return s + "\n"
 	}
 	before, after := head+records+metrics+forward, tail
-	for dns, want := range map[experiment.DNS]string{
-		experiment.Kubeadm131: before + cache() + after,
-		experiment.Kubeadm132: before + cache("success", "denial") + after,
+	for dns, want := range map[plan.DNS]string{
+		plan.Kubeadm131: before + cache() + after,
+		plan.Kubeadm132: before + cache("success", "denial") + after,
 		// What is ours differs from kubeadm's in what it is for.
-		experiment.NoDenialCache:  before + cache("denial") + after,
-		experiment.NoSuccessCache: before + cache("success") + after,
-		experiment.Forwarding:     head + metrics + strings.Replace(forward, "/etc/resolv.conf", upstreamMark, 1) + cache() + after,
-		experiment.KubeDNS:        strings.Replace(before, ".:53 {", ".:10053 {\n    bind 127.0.0.1", 1) + after,
+		plan.NoDenialCache:  before + cache("denial") + after,
+		plan.NoSuccessCache: before + cache("success") + after,
+		plan.Forwarding:     head + metrics + strings.Replace(forward, "/etc/resolv.conf", upstreamMark, 1) + cache() + after,
+		plan.KubeDNS:        strings.Replace(before, ".:53 {", ".:10053 {\n    bind 127.0.0.1", 1) + after,
 	} {
 		got := corefile(t, "private-dns-"+string(dns)+".yaml")
 		require.Equal(t, want, strings.Replace(got, ".:1053", ".:53", 1), dns)

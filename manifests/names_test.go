@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // unpleasant are names that Kubernetes takes and that YAML, a shell or a reader
@@ -33,7 +33,7 @@ func everything(t *testing.T, namespace, run, trial, job string) []Object {
 	}
 	ns, err := Namespace(owner)
 	add([]Object{ns}, err)
-	for _, d := range experiment.AllDNS {
+	for _, d := range plan.AllDNS {
 		if d.Private() {
 			add(PrivateDNS(d, PrivateDNSParams{Owner: owner, Name: "dns-" + strings.ReplaceAll(string(d), ".", "-")}))
 		}
@@ -43,7 +43,7 @@ func everything(t *testing.T, namespace, run, trial, job string) []Object {
 	add([]Object{svc}, err)
 	j, err := Job(JobParams{Owner: owner, Name: "lag-" + job, Service: "svc-" + job, Pods: 2, Lifetime: time.Minute})
 	add([]Object{j}, err)
-	for _, e := range experiment.Extras {
+	for _, e := range plan.Extras {
 		add(Extra(e, ExtraParams{Owner: owner, Name: "extra-" + job, Job: "lag-" + job, Service: "svc-" + job}))
 	}
 	return all

@@ -9,7 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 var delivered = Probe{Image: "example.org/shell:1", Pieces: []string{"probe-r1a2b3-amd64-0", "probe-r1a2b3-amd64-1", "probe-r1a2b3-arm64-0"}}
@@ -42,7 +42,7 @@ func TestDeliveredDiffersInNothingElse(t *testing.T) {
 }
 
 func TestDeliveredExtras(t *testing.T) {
-	for _, kind := range experiment.Extras {
+	for _, kind := range plan.Extras {
 		objs, err := Extra(kind, ExtraParams{Owner: owner, Name: "extra-007", Job: "lag-007", Service: "headless-007", Probe: delivered})
 		require.NoError(t, err)
 		requireOwned(t, owner, objs...)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/miekg/dns"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -196,7 +196,7 @@ func (cfg *config) complete() error {
 		}
 	}
 	if cfg.interval == 0 {
-		cfg.interval = time.Duration(experiment.Interval(cfg.pods, cfg.sample.Peers, defaultQPS))
+		cfg.interval = time.Duration(plan.Interval(cfg.pods, cfg.sample.Peers, defaultQPS))
 	}
 	return nil
 }

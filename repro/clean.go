@@ -16,7 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -81,7 +81,7 @@ func parseClean(args []string, stdout io.Writer) (*cleanOptions, error) {
 	help := fs.BoolP("help", "h", false, "print this")
 	o.loader, _ = connection(fs, "where to look for what may not be listed in all namespaces (default: the context's)")
 	if err := fs.Parse(args); err != nil {
-		return nil, experiment.Inputf("%w; `repro clean --help` lists the flags", err)
+		return nil, plan.Inputf("%w; `repro clean --help` lists the flags", err)
 	}
 	if *help {
 		fmt.Fprintf(stdout, cleanIntro, manifests.LabelManagedBy, manifests.ManagedBy, manifests.LabelRun)
@@ -89,12 +89,12 @@ func parseClean(args []string, stdout io.Writer) (*cleanOptions, error) {
 		return nil, nil
 	}
 	if fs.NArg() > 0 {
-		return nil, experiment.Inputf("clean takes no argument %q; accepted: flags only, e.g. clean --run ID", fs.Arg(0))
+		return nil, plan.Inputf("clean takes no argument %q; accepted: flags only, e.g. clean --run ID", fs.Arg(0))
 	}
 	// An empty id would mean all runs: not what --run "$ID" wants where a
 	// script's ID was never set.
 	if e := validation.IsValidLabelValue(o.scope.Run); fs.Changed("run") && (o.scope.Run == "" || len(e) > 0) {
-		return nil, experiment.Inputf("--run %q is not a run id; accepted: an id as `repro clean` lists them, or no --run for all", o.scope.Run)
+		return nil, plan.Inputf("--run %q is not a run id; accepted: an id as `repro clean` lists them, or no --run for all", o.scope.Run)
 	}
 	return o, nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -44,7 +44,7 @@ func (s *session) deliver(ctx context.Context) error {
 		return err
 	}
 	if is := string(choice.Way); before.Way != "" && is != before.Way {
-		return experiment.Inputf("--resume %s: the probe came by %s before and would come by %s now (%s), which are not to be mixed in one plan; accepted: --deliver %s", s.resume, before.Way, is, choice.Why, before.Way)
+		return plan.Inputf("--resume %s: the probe came by %s before and would come by %s now (%s), which are not to be mixed in one plan; accepted: --deliver %s", s.resume, before.Way, is, choice.Why, before.Way)
 	}
 	s.probe = delivered{Probe: manifests.Probe{Image: choice.Image}}
 	s.env.Delivery = &environment.Delivery{Way: string(choice.Way), Image: cmp.Or(choice.Image, image)}

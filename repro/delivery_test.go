@@ -14,7 +14,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -115,7 +115,7 @@ func TestDeliveryGoesOnAsItBegan(t *testing.T) {
 	require.Equal(t, manifests.Probe{Image: "example.org/p:1"}, s.probe.Probe)
 
 	_, err = resumed(t, nil, environment.Delivery{Way: "preloaded", Image: ours}, "--deliver", "configmap")
-	require.ErrorAs(t, err, new(*experiment.InputError))
+	require.ErrorAs(t, err, new(*plan.InputError))
 	require.ErrorContains(t, err, "--resume DIR: the probe came by preloaded before and would come by configmap now (--deliver configmap), which are not to be mixed in one plan; accepted: --deliver preloaded")
 	_, err = resumed(t, nil, environment.Delivery{Way: "configmap", Image: "shell:1"}, "--image", "example.org/p:1")
 	require.ErrorContains(t, err, "would come by image now")
@@ -128,7 +128,7 @@ func TestDeliveryGoesOnAsItBegan(t *testing.T) {
 func TestDeliveryRefuses(t *testing.T) {
 	for _, args := range [][]string{{"--deliver", "usb"}, {"--deliver", "image"}, {"--deliver", "configmap", "--image", "x"}} {
 		_, err := parse(args, io.Discard)
-		require.ErrorAs(t, err, new(*experiment.InputError), args)
+		require.ErrorAs(t, err, new(*plan.InputError), args)
 	}
 	s, _ := delivering(t, nil)
 	broken := errors.New("no compiler")

@@ -22,8 +22,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/manifests"
 )
@@ -344,7 +344,7 @@ func (f *fakeAPI) log(w io.Writer, at place) {
 			siblings[indexOf(o)] = o
 		}
 	}
-	t := synth.Peers("t001", experiment.ClusterDNS, experiment.ExtraNone, max(2, len(siblings)), 300*time.Millisecond, 400*time.Millisecond, false)
+	t := synth.Peers("t001", plan.ClusterDNS, plan.ExtraNone, max(2, len(siblings)), 300*time.Millisecond, 400*time.Millisecond, false)
 	lines := t.End().Run.Pods[index].Lines
 	for _, l := range lines {
 		switch {
@@ -358,7 +358,7 @@ func (f *fakeAPI) log(w io.Writer, at place) {
 	}
 	if dns, check := strings.CutPrefix(pod.GetLabels()[manifests.LabelTrial], "check-"); check {
 		ttls := []uint32{30, 30, 30}
-		if dns == string(experiment.Forwarding) {
+		if dns == string(plan.Forwarding) {
 			ttls = []uint32{30, 29, 28}
 		}
 		lines[0].Start.Resolv.Servers = []string{"10.96.0.10:53"}

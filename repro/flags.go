@@ -16,7 +16,7 @@ import (
 
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -88,10 +88,10 @@ const (
 
 // options is what the user asked for.
 type options struct {
-	plan      experiment.Plan
-	asked     []experiment.DNS // by flag or plan file: not to be replaced
-	resume    string           // results folder; empty: a new plan
-	folder    *result.Folder   // nil: not made yet
+	plan      plan.Plan
+	asked     []plan.DNS     // by flag or plan file: not to be replaced
+	resume    string         // results folder; empty: a new plan
+	folder    *result.Folder // nil: not made yet
 	done      result.Tally
 	before    *environment.Environment // of a resumed run; nil: none was written
 	suffix    string                   // to the names of a resumed run's trials
@@ -119,7 +119,7 @@ type planFlags struct {
 	seed          uint64
 	margin        time.Duration
 	runID         string
-	settings      experiment.Settings // without what has a list above
+	settings      plan.Settings // without what has a list above
 	interval      time.Duration
 
 	set *pflag.FlagSet // to tell what was given
@@ -128,7 +128,7 @@ type planFlags struct {
 // define adds the flags. Defaults shown are the default plan's; named plans
 // have their own.
 func (f *planFlags) define(fs *pflag.FlagSet) {
-	def := experiment.Defaults()
+	def := plan.Defaults()
 	f.set = pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.set.SortFlags = false
 	p := f.set
@@ -146,10 +146,10 @@ func (f *planFlags) define(fs *pflag.FlagSet) {
 	p.BoolVar(&f.again, "again", false, "run the control arm twice in each block")
 	p.IntVar(&f.blocks, "blocks", 1, "how often every combination is run (timeouts, standard: 10)")
 	p.Uint64Var(&f.seed, "seed", 0, "seed of the order of trials; 0 draws one and prints it")
-	p.DurationVar(&f.margin, "margin", time.Duration(experiment.DefaultMargin), "up to what a difference does not matter")
+	p.DurationVar(&f.margin, "margin", time.Duration(plan.DefaultMargin), "up to what a difference does not matter")
 	p.IntVar(&f.settings.Pods, "pods", def.Pods, "pods of each Job, index 0 being the leader")
 	p.IntVar(&f.settings.Peers, "peers", def.Peers, "peers and peers+server: others that each pod asks for, a balanced sample drawn from the seed; 0: all")
-	p.StringVar(&f.timeouts, "connect-timeouts", experiment.FormatTimeouts(def.ConnectTimeouts), "solo: connect timeouts, dealt out over the workers")
+	p.StringVar(&f.timeouts, "connect-timeouts", plan.FormatTimeouts(def.ConnectTimeouts), "solo: connect timeouts, dealt out over the workers")
 	p.DurationVar((*time.Duration)(&f.settings.Deadline), "deadline", time.Duration(def.Deadline), "what has not happened so long after a probe's start is censored; later with more than 20 pods, which start apart")
 	p.DurationVar((*time.Duration)(&f.settings.Follow), "follow", time.Duration(def.Follow), "deadline of the one trial that follows the worker without a connect timeout to its end")
 	p.IntVar(&f.settings.QPS, "qps", def.QPS, "questions a second over all pods, at most; sets the resolution")
@@ -213,19 +213,19 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 	loader, over := connection(fs, "existing namespace to use as it is (default: one is made and deleted)")
 
 	if err := fs.Parse(args); err != nil {
-		return nil, experiment.Inputf("%w; `repro --help` lists the flags", err)
+		return nil, plan.Inputf("%w; `repro --help` lists the flags", err)
 	}
 	if *help && cmd.flags != nil {
 		fmt.Fprint(stdout, cmd.intro, flagHelp(own))
 		return nil, nil
 	}
 	if *help {
-		fmt.Fprintf(stdout, intro, experiment.LeastBlocks, planHelp())
+		fmt.Fprintf(stdout, intro, plan.LeastBlocks, planHelp())
 		fmt.Fprint(stdout, "\nFlags:\n", flagHelp(fs), outro)
 		return nil, nil
 	}
 	if fs.NArg() > 0 {
-		return nil, experiment.Inputf("%q is not a command; accepted: flags only, or first of all kind, report DIR or clean", fs.Arg(0))
+		return nil, plan.Inputf("%q is not a command; accepted: flags only, or first of all kind, report DIR or clean", fs.Arg(0))
 	}
 	if cmd.check != nil {
 		if err := cmd.check(fs); err != nil {
@@ -236,7 +236,7 @@ func parseFor(args []string, stdout io.Writer, cmd command) (*options, error) {
 		return nil, err
 	}
 	if o.nodes < 0 {
-		return nil, experiment.Inputf("--wait-for-nodes %s is less than nothing; accepted: 0s or more, e.g. 5m", o.nodes)
+		return nil, plan.Inputf("--wait-for-nodes %s is less than nothing; accepted: 0s or more, e.g. 5m", o.nodes)
 	}
 	o.loader, o.namespace, o.domain = loader, over.Context.Namespace, strings.Trim(*domain, ".")
 	given := f.given(fs)
@@ -268,7 +268,7 @@ func (f *planFlags) build(o *options, given []string) error {
 	if e.Run == "" {
 		e.Run = newID()
 	}
-	if err := experiment.CheckRun(e.Run); err != nil {
+	if err := plan.CheckRun(e.Run); err != nil {
 		return err
 	}
 	for e.Seed == 0 {
@@ -277,7 +277,7 @@ func (f *planFlags) build(o *options, given []string) error {
 	if was("blocks") || e.Blocks == 0 {
 		e.Blocks = f.blocks
 	}
-	if o.plan, err = experiment.Build(e); err != nil {
+	if o.plan, err = plan.Build(e); err != nil {
 		return err
 	}
 	o.asked = e.DNS
@@ -291,7 +291,7 @@ func (f *planFlags) build(o *options, given []string) error {
 var besideFile = []string{"plan", "blocks", "seed", "run-id"}
 
 // experiment returns what is asked for, without what names a single run.
-func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error) {
+func (f *planFlags) experiment(was func(string) bool) (plan.Options, error) {
 	if isFile(f.plan) {
 		var other string
 		f.set.VisitAll(func(flag *pflag.Flag) {
@@ -300,12 +300,12 @@ func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error
 			}
 		})
 		if other != "" {
-			return experiment.Options{}, experiment.Inputf("--%s is for the plan file to say; accepted beside it: --%s", other, strings.Join(besideFile[1:], ", --"))
+			return plan.Options{}, plan.Inputf("--%s is for the plan file to say; accepted beside it: --%s", other, strings.Join(besideFile[1:], ", --"))
 		}
 		return readPlan(f.plan)
 	}
-	e := experiment.Options{Name: f.plan, Again: f.again, Margin: experiment.Duration(f.margin)}
-	e.Settings, e.Blocks = experiment.Preset(f.plan)
+	e := plan.Options{Name: f.plan, Again: f.again, Margin: plan.Duration(f.margin)}
+	e.Settings, e.Blocks = plan.Preset(f.plan)
 	s := &e.Settings
 	for _, set := range []struct {
 		flag string
@@ -324,24 +324,24 @@ func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error
 	if !was("deadline") {
 		s.Deadline = s.Enough(s.Pods)
 	}
-	if s.Interval = experiment.Duration(f.interval); was("interval") && f.interval == 0 {
-		return e, experiment.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
+	if s.Interval = plan.Duration(f.interval); was("interval") && f.interval == 0 {
+		return e, plan.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
 	}
 	if was("margin") && f.margin <= 0 {
-		return e, experiment.Inputf("--margin %s is not positive; accepted: a duration such as 250ms", f.margin)
+		return e, plan.Inputf("--margin %s is not positive; accepted: a duration such as 250ms", f.margin)
 	}
 	var errs [10]error
-	e.DNS, errs[0] = experiment.ParseDNS(f.dns)
-	e.Names, errs[1] = experiment.ParseNames(f.names)
-	e.Extras, errs[2] = experiment.ParseExtras(f.extra)
-	e.Observers, errs[3] = experiment.ParseObservers(f.observer)
-	e.Publish, errs[4] = experiment.ParsePublish(f.publish)
-	e.Orders, errs[5] = experiment.ParseOrders(f.order)
-	e.First, errs[6] = experiment.ParseFirst(f.first)
-	e.Gaps, errs[7] = experiment.ParseGaps(f.gap)
-	e.Connects, errs[8] = experiment.ParseConnects(f.connect)
+	e.DNS, errs[0] = plan.ParseDNS(f.dns)
+	e.Names, errs[1] = plan.ParseNames(f.names)
+	e.Extras, errs[2] = plan.ParseExtras(f.extra)
+	e.Observers, errs[3] = plan.ParseObservers(f.observer)
+	e.Publish, errs[4] = plan.ParsePublish(f.publish)
+	e.Orders, errs[5] = plan.ParseOrders(f.order)
+	e.First, errs[6] = plan.ParseFirst(f.first)
+	e.Gaps, errs[7] = plan.ParseGaps(f.gap)
+	e.Connects, errs[8] = plan.ParseConnects(f.connect)
 	if was("connect-timeouts") {
-		s.ConnectTimeouts, errs[9] = experiment.ParseTimeouts(f.timeouts)
+		s.ConnectTimeouts, errs[9] = plan.ParseTimeouts(f.timeouts)
 	}
 	for _, err := range errs {
 		if err != nil {
@@ -349,40 +349,40 @@ func (f *planFlags) experiment(was func(string) bool) (experiment.Options, error
 		}
 	}
 	switch {
-	case !f.noWait || slices.Contains(e.Gaps, experiment.NoWait):
+	case !f.noWait || slices.Contains(e.Gaps, plan.NoWait):
 	case len(e.Gaps) < 2:
 		// Nothing is waited for; a gap beside it has nothing to say.
-		e.Gaps = []experiment.Gap{experiment.NoWait}
+		e.Gaps = []plan.Gap{plan.NoWait}
 	default:
-		e.Gaps = append(e.Gaps, experiment.NoWait)
+		e.Gaps = append(e.Gaps, plan.NoWait)
 	}
 	return e, nil
 }
 
 // isFile tells a plan file from a plan's name.
-func isFile(plan string) bool {
-	return slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(plan))
+func isFile(p string) bool {
+	return slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(p))
 }
 
 // maxPlanFile bounds what is read of a plan file: a thousand contrasts.
 const maxPlanFile = 1 << 20
 
 // readPlan reads a plan file.
-func readPlan(path string) (experiment.Options, error) {
-	var e experiment.Options
+func readPlan(path string) (plan.Options, error) {
+	var e plan.Options
 	file, err := os.Open(path)
 	if err != nil {
-		return e, experiment.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+		return e, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxPlanFile+1))
 	if err != nil {
-		return e, experiment.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+		return e, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
 	}
 	if len(text) > maxPlanFile {
-		return e, experiment.Inputf("%s: is longer than a plan; accepted: up to %d bytes", path, maxPlanFile)
+		return e, plan.Inputf("%s: is longer than a plan; accepted: up to %d bytes", path, maxPlanFile)
 	}
-	return experiment.ParseFile(path, text)
+	return plan.ParseFile(path, text)
 }
 
 // connection adds kubectl's connection flags to those of a command. The loader
@@ -409,7 +409,7 @@ func flagHelp(fs *pflag.FlagSet) string {
 
 func planHelp() string {
 	var b strings.Builder
-	for _, s := range experiment.Summaries {
+	for _, s := range plan.Summaries {
 		fmt.Fprintf(&b, "  %-9s %s\n", s.Name, s.Text)
 	}
 	return b.String()

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/result"
 )
@@ -43,7 +43,7 @@ func TestFlagsMakeThePlan(t *testing.T) {
 	require.Equal(t, 10*time.Second, gap)
 	require.False(t, noWait)
 	require.Equal(t, 5*time.Second, o.plan.FirstQuery(o.plan.Arms[0]))
-	require.Equal(t, experiment.Duration(time.Second), o.plan.Margin)
+	require.Equal(t, plan.Duration(time.Second), o.plan.Margin)
 	o, err = parse(strings.Fields(base+"--no-wait"), io.Discard)
 	require.NoError(t, err)
 	_, noWait = o.plan.GapOf(o.plan.Arms[0])
@@ -52,8 +52,8 @@ func TestFlagsMakeThePlan(t *testing.T) {
 
 // TestNamedPlansKeepTheirSettings unless a flag changes them.
 func TestNamedPlansKeepTheirSettings(t *testing.T) {
-	for _, s := range experiment.Summaries {
-		settings, blocks := experiment.Preset(s.Name)
+	for _, s := range plan.Summaries {
+		settings, blocks := plan.Preset(s.Name)
 		o, err := parse([]string{"--plan", s.Name}, io.Discard)
 		require.NoError(t, err)
 		settings.Interval = o.plan.Settings.Interval
@@ -63,8 +63,8 @@ func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	o, err := parse([]string{"--plan", "timeouts", "--pods", "5", "--deadline", "1m", "--connect-timeouts", "none,5s", "--blocks", "6", "--seed", "9"}, io.Discard)
 	require.NoError(t, err)
 	require.Equal(t, 5, o.plan.Settings.Pods)
-	require.Equal(t, experiment.Duration(time.Minute), o.plan.Settings.Deadline)
-	require.Equal(t, []experiment.Duration{0, experiment.Duration(5 * time.Second)}, o.plan.Settings.ConnectTimeouts)
+	require.Equal(t, plan.Duration(time.Minute), o.plan.Settings.Deadline)
+	require.Equal(t, []plan.Duration{0, plan.Duration(5 * time.Second)}, o.plan.Settings.ConnectTimeouts)
 	require.Equal(t, 6, o.plan.Blocks)
 	require.EqualValues(t, 9, o.plan.Seed)
 

@@ -20,8 +20,8 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/deliver"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/kind"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -63,7 +63,7 @@ func (k *kindFlags) check(fs *pflag.FlagSet) error {
 	var refused error
 	kubectl.VisitAll(func(f *pflag.Flag) {
 		if f.Name != clientcmd.FlagNamespace && fs.Changed(f.Name) && refused == nil {
-			refused = experiment.Inputf("--%s does not go with kind, which brings its own cluster and its admin; accepted: --name of a kind cluster, or `repro --%[1]s` without kind", f.Name)
+			refused = plan.Inputf("--%s does not go with kind, which brings its own cluster and its admin; accepted: --name of a kind cluster, or `repro --%[1]s` without kind", f.Name)
 		}
 	})
 	if refused != nil {
@@ -75,7 +75,7 @@ func (k *kindFlags) check(fs *pflag.FlagSet) error {
 		}
 	}
 	if fs.Changed("resume") && k.name == "" {
-		return experiment.Inputf("--resume needs the cluster on which the plan began; accepted: with --name of one that was kept")
+		return plan.Inputf("--resume needs the cluster on which the plan began; accepted: with --name of one that was kept")
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func kindCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 }
 
 // run makes the cluster, runs the plan on it and deletes it.
-func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), plan func() error) (err error) {
+func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), p func() error) (err error) {
 	say := func(format string, a ...any) { fmt.Fprintf(stderr, format+"\n", a...) }
 	request := kind.Request{Name: k.name, NodeImage: k.nodeImage}
 	if request.Name == "" {
@@ -107,7 +107,7 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	}
 	if k.config != "" {
 		if request.Config, err = os.ReadFile(k.config); err != nil {
-			return experiment.Inputf("--kind-config: %w; accepted: a readable file", err)
+			return plan.Inputf("--kind-config: %w; accepted: a readable file", err)
 		}
 	}
 	progress := &kind.Progress{Say: say}
@@ -173,7 +173,7 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	if err := kind.WaitReady(ctx, api.Kube); err != nil {
 		return err
 	}
-	return plan()
+	return p()
 }
 
 // probeArchive returns the image archive to load; nothing where the probe gets
@@ -182,7 +182,7 @@ func (k *kindFlags) probeArchive(ctx context.Context, o *options, dir string, sa
 	switch {
 	case k.archive != "":
 		if _, err := os.Stat(k.archive); err != nil {
-			return "", experiment.Inputf("--probe-archive: %w; accepted: an image archive such as `make image` writes", err)
+			return "", plan.Inputf("--probe-archive: %w; accepted: an image archive such as `make image` writes", err)
 		}
 		return k.archive, nil
 	case o.delivery.Way != deliver.Auto && o.delivery.Way != deliver.Preloaded, o.delivery.Image != "":

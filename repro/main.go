@@ -17,7 +17,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -66,7 +66,7 @@ func complain(w io.Writer, err error) {
 }
 
 func exitCode(err error) int {
-	var in *experiment.InputError
+	var in *plan.InputError
 	var file *result.InputError
 	switch {
 	case err == nil:

@@ -9,9 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/preflight"
+	"headless-job-dns/internal/privatedns"
 	"headless-job-dns/manifests"
 )
 
@@ -46,7 +46,7 @@ func (s *session) admitted(ctx context.Context) error {
 	}
 	r, err := preflight.Admit(ctx, subject)
 	s.found(r, io.Discard)
-	if in := (*experiment.InputError)(nil); errors.As(err, &in) {
+	if in := (*plan.InputError)(nil); errors.As(err, &in) {
 		return in.Err
 	}
 	return err
@@ -97,10 +97,10 @@ func (s *session) subject() (preflight.Subject, error) {
 		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
 		Namespace: s.owner.Namespace, Made: s.namespace == "", Grows: s.nodes > 0,
 		Lasting: lasting, Deliver: deliver,
-		DNS: func(dns experiment.DNS) ([]manifests.Object, error) {
-			return nameserver.Objects(dns, s.dnsParams())
+		DNS: func(dns plan.DNS) ([]manifests.Object, error) {
+			return privatedns.Objects(dns, s.dnsParams())
 		},
-		Trial: func(t experiment.Trial) ([]manifests.Object, error) {
+		Trial: func(t plan.Trial) ([]manifests.Object, error) {
 			return s.newRunner(nil).Objects(s.renamed(t, 1))
 		},
 	}, err

@@ -20,7 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -44,10 +44,10 @@ func TestKubeDNSIsOptional(t *testing.T) {
 		"--plan=../records/providers.yaml": false,
 	} {
 		s := planned(t, args)
-		require.Equal(t, want, s.optional(experiment.KubeDNS), args)
-		require.False(t, s.optional(experiment.Kubeadm131))
+		require.Equal(t, want, s.optional(plan.KubeDNS), args)
+		require.False(t, s.optional(plan.Kubeadm131))
 		s.resume = "dir"
-		require.False(t, s.optional(experiment.KubeDNS))
+		require.False(t, s.optional(plan.KubeDNS))
 	}
 
 	s := planned(t, "--plan=standard")
@@ -55,9 +55,9 @@ func TestKubeDNSIsOptional(t *testing.T) {
 	s.folder, err = result.Create(t.TempDir(), s.env.Collected)
 	require.NoError(t, err)
 	s.runner = s.newRunner(nil)
-	require.NoError(t, s.without(experiment.KubeDNS, &url.Error{Op: "Post", URL: "https://192.0.2.1:6443/api", Err: errors.New("no image")}))
-	require.NotContains(t, s.plan.PrivateDNS(), experiment.KubeDNS)
-	require.NoError(t, experiment.Check(s.plan))
+	require.NoError(t, s.without(plan.KubeDNS, &url.Error{Op: "Post", URL: "https://192.0.2.1:6443/api", Err: errors.New("no image")}))
+	require.NotContains(t, s.plan.PrivateDNS(), plan.KubeDNS)
+	require.NoError(t, plan.Check(s.plan))
 	require.Equal(t, s.plan, s.runner.Plan)
 	require.Equal(t, []string{"The plan's arms with dns kube-dns were left out: Post: no image."}, s.env.Notes)
 	r, err := result.Load(s.folder.Dir())

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -37,7 +37,7 @@ func requireTame(t *testing.T, text string) {
 func TestNothingSteersTheTerminal(t *testing.T) {
 	var said bytes.Buffer
 	p := newProgress(&said, 1)
-	p.begin(experiment.Trial{ID: "t001"}, 1, time.Second)
+	p.begin(plan.Trial{ID: "t001"}, 1, time.Second)
 	p.end(result.Trial{Status: result.Invalid, Reason: "log of pod x: " + steers})
 	p.line("%s is left: %s", "pod", steers)
 	require.Equal(t, 3, strings.Count(said.String(), "\n"))

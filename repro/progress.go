@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/term"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -22,7 +22,7 @@ type progress struct {
 
 	mu     sync.Mutex
 	trials int // of the plan
-	cur    experiment.Trial
+	cur    plan.Trial
 	what   string        // which trial it is, in words
 	left   time.Duration // expected when it began, this one included
 	since  time.Time
@@ -68,7 +68,7 @@ func (p *progress) of(trials int) {
 
 // begin starts a trial's line. left is how long it and what follows is expected
 // to take.
-func (p *progress) begin(t experiment.Trial, attempt int, left time.Duration) {
+func (p *progress) begin(t plan.Trial, attempt int, left time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cur, p.since, p.doing, p.left = t, time.Now(), "creating", left

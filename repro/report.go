@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/picture"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/result"
 )
@@ -28,17 +28,17 @@ func reportCommand(args []string, stdout io.Writer) error {
 	format := fs.String("format", "form", "form: write report.md, the form of Kubernetes' bug reports; comment: print the shorter form for an issue that exists")
 	help := fs.BoolP("help", "h", false, "print this")
 	if err := fs.Parse(args); err != nil {
-		return experiment.Inputf("%w; `repro report --help` lists the flags", err)
+		return plan.Inputf("%w; `repro report --help` lists the flags", err)
 	}
 	if *help {
 		_, err := fmt.Fprint(stdout, reportIntro, flagHelp(fs))
 		return err
 	}
 	if *format != "form" && *format != "comment" {
-		return experiment.Inputf("--format %q is not known; accepted: form, comment", *format)
+		return plan.Inputf("--format %q is not known; accepted: form, comment", *format)
 	}
 	if fs.NArg() != 1 {
-		return experiment.Inputf("report needs one folder; accepted: report DIR, e.g. report results/latest")
+		return plan.Inputf("report needs one folder; accepted: report DIR, e.g. report results/latest")
 	}
 	dir := fs.Arg(0)
 	r, err := report.Load(dir)
@@ -47,7 +47,7 @@ func reportCommand(args []string, stdout io.Writer) error {
 	}
 	if w := r.Warnings(); len(w) > 0 {
 		// A report that was made from all the records is not written over.
-		return experiment.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir, strings.Join(w, "; "))
+		return plan.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir, strings.Join(w, "; "))
 	}
 	if *format == "comment" {
 		_, err := stdout.Write(r.Comment())

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -19,7 +19,7 @@ import (
 // folder. Nothing may change the plan.
 func (o *options) load(given []string) (err error) {
 	if len(given) > 0 {
-		return experiment.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, --context, --image and the like", given[0])
+		return plan.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, --context, --image and the like", given[0])
 	}
 	if o.folder, err = result.Resume(o.resume); err != nil {
 		return err
@@ -33,19 +33,19 @@ func (o *options) load(given []string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := experiment.Check(r.Plan); err != nil {
-		return experiment.Inputf("%s: %w", filepath.Join(o.resume, result.PlanFile), err)
+	if err := plan.Check(r.Plan); err != nil {
+		return plan.Inputf("%s: %w", filepath.Join(o.resume, result.PlanFile), err)
 	}
 	if o.done, err = r.Tally(); err != nil {
 		return err
 	}
 	if _, _, unfinished := o.done.Next(r.Plan); !unfinished {
-		return experiment.Inputf("%s: the plan is finished, and a finished plan is never extended: whoever looks before deciding on more trials finds what chance made; accepted: an interrupted plan, or a new one with --blocks", o.resume)
+		return plan.Inputf("%s: the plan is finished, and a finished plan is never extended: whoever looks before deciding on more trials finds what chance made; accepted: an interrupted plan, or a new one with --blocks", o.resume)
 	}
 	if r.Environment != nil {
 		o.before = &environment.Environment{}
 		if err := json.Unmarshal(r.Environment, o.before); err != nil {
-			return experiment.Inputf("%s: is not an environment: %w; accepted: the file as it was written", filepath.Join(o.resume, result.EnvironmentFile), err)
+			return plan.Inputf("%s: is not an environment: %w; accepted: the file as it was written", filepath.Join(o.resume, result.EnvironmentFile), err)
 		}
 	}
 	o.plan = r.Plan
@@ -80,14 +80,14 @@ func (s *session) sameCluster() error {
 	old := s.before
 	switch {
 	case old == nil && s.done.Trials() > 0:
-		return experiment.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this cluster; accepted: a folder as it was written", s.resume, result.EnvironmentFile)
+		return plan.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this cluster; accepted: a folder as it was written", s.resume, result.EnvironmentFile)
 	case old == nil:
 		s.env.Note(note)
 		return nil
 	case old.ClusterID == "":
-		return experiment.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has a cluster_id", s.resume, result.EnvironmentFile)
+		return plan.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has a cluster_id", s.resume, result.EnvironmentFile)
 	case old.ClusterID != s.env.ClusterID:
-		return experiment.Inputf("--resume %s: its trials are of another cluster (%s) than this one (%s at %s); accepted: the cluster on which the plan began", s.resume, old.ClusterID, s.env.ClusterID, s.c.Host)
+		return plan.Inputf("--resume %s: its trials are of another cluster (%s) than this one (%s at %s); accepted: the cluster on which the plan began", s.resume, old.ClusterID, s.env.ClusterID, s.c.Host)
 	}
 	if was, is := old.Server.GitVersion, s.env.Server.GitVersion; was != is {
 		note += fmt.Sprintf(" Kubernetes was %s before and is %s.", was, is)

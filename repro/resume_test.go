@@ -12,7 +12,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -88,7 +88,7 @@ func TestResumeTakesUpThePlan(t *testing.T) {
 	require.Equal(t, 1, attempt)
 	s := &session{options: o}
 	names := map[string]bool{}
-	for attempt := 1; attempt <= experiment.MostAttempts; attempt++ {
+	for attempt := 1; attempt <= plan.MostAttempts; attempt++ {
 		r := s.renamed(next, attempt)
 		require.NotEqual(t, next.Job, r.Job, "the plan's names were asked for, perhaps")
 		require.NotEqual(t, next.Service, r.Service)
@@ -107,10 +107,10 @@ func TestResumeTakesUpThePlan(t *testing.T) {
 
 func TestNewNamesOnlyWhereTheOldWereUsed(t *testing.T) {
 	s := &session{options: &options{}}
-	tr := experiment.Trial{Job: "lag-r-t001", Service: "svc-r-t001", Extra: "extra-r-t001"}
+	tr := plan.Trial{Job: "lag-r-t001", Service: "svc-r-t001", Extra: "extra-r-t001"}
 	require.Equal(t, tr, s.renamed(tr, 1))
 	again := s.renamed(tr, 2)
-	require.Equal(t, experiment.Trial{Job: "lag-r-t001-2", Service: "svc-r-t001-2", Extra: "extra-r-t001-2"}, again)
+	require.Equal(t, plan.Trial{Job: "lag-r-t001-2", Service: "svc-r-t001-2", Extra: "extra-r-t001-2"}, again)
 }
 
 func TestSameCluster(t *testing.T) {
@@ -120,7 +120,7 @@ func TestSameCluster(t *testing.T) {
 		return e
 	}
 	var done result.Tally
-	done.Add(result.Trial{Plan: experiment.Trial{ID: "t001"}, Status: result.Complete})
+	done.Add(result.Trial{Plan: plan.Trial{ID: "t001"}, Status: result.Complete})
 	for name, tc := range map[string]struct {
 		resume string
 		before *environment.Environment
@@ -139,7 +139,7 @@ func TestSameCluster(t *testing.T) {
 			s.env.ClusterID, s.env.Server.GitVersion = "here", "v1.36.0"
 			err := s.sameCluster()
 			if tc.want != "" {
-				var in *experiment.InputError
+				var in *plan.InputError
 				require.ErrorAs(t, err, &in)
 				require.ErrorContains(t, err, tc.want)
 				return

@@ -16,8 +16,8 @@ import (
 	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/trial"
@@ -161,9 +161,9 @@ func (o *options) describeObjects(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "  namespace %s is used; only objects labelled %s=%s are touched\n", o.namespace, manifests.LabelRun, o.plan.Run)
 	}
-	dns := slices.DeleteFunc(o.plan.PrivateDNS(), func(d experiment.DNS) bool { return !d.NeedsClusterRole() })
+	dns := slices.DeleteFunc(o.plan.PrivateDNS(), func(d plan.DNS) bool { return !d.NeedsClusterRole() })
 	if len(dns) > 0 {
-		fmt.Fprintf(w, "  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end; --dns cluster and forwarding need none\n", experiment.Join(dns))
+		fmt.Fprintf(w, "  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end; --dns cluster and forwarding need none\n", plan.Join(dns))
 	}
 }
 
@@ -259,7 +259,7 @@ func anonymous(t result.Trial) result.Trial {
 
 // renamed gives a trial names that nobody has asked for yet, where those of the
 // plan may have been: by an attempt before, or before an interruption.
-func (s *session) renamed(t experiment.Trial, attempt int) experiment.Trial {
+func (s *session) renamed(t plan.Trial, attempt int) plan.Trial {
 	suffix := s.suffix
 	if attempt > 1 {
 		suffix += fmt.Sprintf("-%d", attempt)

@@ -14,8 +14,8 @@ import (
 	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/privatedns"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
@@ -45,9 +45,9 @@ func (s *session) alone(ctx context.Context) error {
 	case len(found.Items) == 0:
 		return nil
 	case s.resume != "":
-		return experiment.Inputf("--resume %s: %s is there, perhaps what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, found.Items[0], s.plan.Run)
+		return plan.Inputf("--resume %s: %s is there, perhaps what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, found.Items[0], s.plan.Run)
 	}
-	return experiment.Inputf("--run-id %[1]s: objects of a run of that id are there (first of them %[2]s), perhaps of one that still runs; accepted: another id, or after `repro clean --run %[1]s`", s.plan.Run, found.Items[0])
+	return plan.Inputf("--run-id %[1]s: objects of a run of that id are there (first of them %[2]s), perhaps of one that still runs; accepted: another id, or after `repro clean --run %[1]s`", s.plan.Run, found.Items[0])
 }
 
 // check finds out, before anything is created, whether nothing of the run is
@@ -61,7 +61,7 @@ func (s *session) check(ctx context.Context) error {
 		return err
 	}
 	for _, dns := range s.plan.PrivateDNS() {
-		o, err := nameserver.Objects(dns, s.dnsParams())
+		o, err := privatedns.Objects(dns, s.dnsParams())
 		if err != nil {
 			return err
 		}
@@ -79,10 +79,10 @@ func (s *session) check(ctx context.Context) error {
 	for _, o := range objs {
 		if err := s.c.Free(ctx, o); err != nil {
 			if errors.Is(err, cluster.ErrTaken) && s.resume != "" {
-				return experiment.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, err, s.plan.Run)
+				return plan.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, err, s.plan.Run)
 			}
 			if errors.Is(err, cluster.ErrTaken) {
-				return experiment.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
+				return plan.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
 			}
 			return err
 		}
@@ -104,12 +104,12 @@ func (s *session) lasting() ([]manifests.Object, error) {
 	return append(objs, s.probe.objects...), nil
 }
 
-func (s *session) dnsParams() nameserver.Params {
+func (s *session) dnsParams() privatedns.Params {
 	image := s.dnsImage
 	if image == "" {
 		image = s.env.DNS.CoreDNSImage
 	}
-	p := nameserver.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas}
+	p := privatedns.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas}
 	switch ips := s.env.DNS.ClusterIPs; {
 	case len(ips) > 0:
 		p.ClusterDNS = ips[0]
@@ -122,7 +122,7 @@ func (s *session) dnsParams() nameserver.Params {
 
 func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
 	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Probe: s.probe.Probe,
-		Nodes: s.nodes, Resolvers: map[experiment.DNS]trial.Resolver{experiment.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
+		Nodes: s.nodes, Resolvers: map[plan.DNS]trial.Resolver{plan.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
 }
 
 // setup creates what lasts as long as the run and proves each DNS
@@ -152,10 +152,10 @@ func (s *session) setup(ctx context.Context) error {
 	s.parts = component.NewReader(s.c.Kube, s.owner.Namespace)
 	s.runner.Components = s.parts
 	var mu sync.Mutex
-	started := map[experiment.DNS]trial.Resolver{}
+	started := map[plan.DNS]trial.Resolver{}
 	// Private servers start side by side; each is examined once it serves. The
 	// cluster's own is examined too: its resolv.conf belongs in the report.
-	examined := func(ctx context.Context, dns experiment.DNS, r trial.Resolver) error {
+	examined := func(ctx context.Context, dns plan.DNS, r trial.Resolver) error {
 		lines, err := s.runner.Caching(ctx, dns, r)
 		if err != nil {
 			return err
@@ -164,11 +164,11 @@ func (s *session) setup(ctx context.Context) error {
 		defer mu.Unlock()
 		return s.learn(dns, lines)
 	}
-	clusterDNS := s.runner.Resolvers[experiment.ClusterDNS]
-	examineCluster := func(ctx context.Context) error { return examined(ctx, experiment.ClusterDNS, clusterDNS) }
+	clusterDNS := s.runner.Resolvers[plan.ClusterDNS]
+	examineCluster := func(ctx context.Context) error { return examined(ctx, plan.ClusterDNS, clusterDNS) }
 	var jobs []func(context.Context) error
 	private := s.plan.PrivateDNS()
-	upstream := len(s.env.DNS.ClusterIPs) > 0 || !slices.Contains(private, experiment.Forwarding)
+	upstream := len(s.env.DNS.ClusterIPs) > 0 || !slices.Contains(private, plan.Forwarding)
 	domain := cmp.Or(s.domain, s.env.DNS.Domain) != "" || len(private) == 0
 	if !upstream || !domain {
 		// What is forwarded to has to be known first, and the domain for which a
@@ -184,13 +184,13 @@ func (s *session) setup(ctx context.Context) error {
 	for _, dns := range private {
 		s.say.line("starting a private DNS configured as %s", dns)
 		params := s.dnsParams()
-		corefile, err := nameserver.Corefile(dns, params)
+		corefile, err := privatedns.Corefile(dns, params)
 		if err != nil {
 			return err
 		}
 		s.env.AddCorefile(dns, corefile)
 		jobs = append(jobs, func(ctx context.Context) error {
-			r, err := nameserver.Start(ctx, s.c, dns, params, servers.Stuck)
+			r, err := privatedns.Start(ctx, s.c, dns, params, servers.Stuck)
 			if err != nil && ctx.Err() == nil && s.optional(dns) {
 				mu.Lock()
 				missing = err
@@ -211,7 +211,7 @@ func (s *session) setup(ctx context.Context) error {
 	}
 	maps.Copy(s.runner.Resolvers, started)
 	if missing != nil {
-		if err := s.without(experiment.KubeDNS, missing); err != nil {
+		if err := s.without(plan.KubeDNS, missing); err != nil {
 			return err
 		}
 	}
@@ -239,14 +239,14 @@ func (s *session) warm(ctx context.Context) error {
 // optional tells whether the plan goes on without a DNS that does not start:
 // kube-dns, which needs an image that nothing else does, unless it was asked
 // for.
-func (s *session) optional(dns experiment.DNS) bool {
-	return dns == experiment.KubeDNS && s.resume == "" && !slices.Contains(s.asked, dns)
+func (s *session) optional(dns plan.DNS) bool {
+	return dns == plan.KubeDNS && s.resume == "" && !slices.Contains(s.asked, dns)
 }
 
 // without takes the arms of a DNS that could not be started out of the plan,
 // before its first trial.
-func (s *session) without(dns experiment.DNS, why error) error {
-	p, err := s.plan.Replace(func(a experiment.Arm) (experiment.Arm, bool) { return a, a.DNS != dns })
+func (s *session) without(dns plan.DNS, why error) error {
+	p, err := s.plan.Replace(func(a plan.Arm) (plan.Arm, bool) { return a, a.DNS != dns })
 	if err != nil {
 		return fmt.Errorf("dns %s could not be started: %w", dns, why)
 	}
@@ -260,7 +260,7 @@ func (s *session) without(dns experiment.DNS, why error) error {
 
 // learn keeps what a pod found out about a DNS configuration, and refuses a
 // private one that does not behave as its Corefile says.
-func (s *session) learn(dns experiment.DNS, lines []record.Line) error {
+func (s *session) learn(dns plan.DNS, lines []record.Line) error {
 	for _, l := range lines {
 		if l.Start != nil {
 			s.env.AddPod(*l.Start)
@@ -268,7 +268,7 @@ func (s *session) learn(dns experiment.DNS, lines []record.Line) error {
 	}
 	facts, err := environment.ProveCaching(lines)
 	if err != nil {
-		if dns == experiment.ClusterDNS && !s.uses(dns) {
+		if dns == plan.ClusterDNS && !s.uses(dns) {
 			s.say.line("the cluster's DNS could not be examined: %v", err)
 			return nil
 		}
@@ -279,8 +279,8 @@ func (s *session) learn(dns experiment.DNS, lines []record.Line) error {
 	return environment.Check(dns, facts)
 }
 
-func (s *session) uses(dns experiment.DNS) bool {
-	return slices.ContainsFunc(s.plan.Arms, func(a experiment.Arm) bool { return a.DNS == dns })
+func (s *session) uses(dns plan.DNS) bool {
+	return slices.ContainsFunc(s.plan.Arms, func(a plan.Arm) bool { return a.DNS == dns })
 }
 
 // inParallel runs the jobs side by side and ends the others when one fails.

@@ -6,7 +6,7 @@
 //
 // # From a trial to a number
 //
-// The unit is the trial: an [experiment.Outcome] takes one readiness lag from
+// The unit is the trial: an [plan.Outcome] takes one readiness lag from
 // it, in seconds since asker and asked both existed. Where several workers have
 // the connect timeout that is looked at, the last of them counts. A lag is
 // never below zero; what another clock's uncertainty put there becomes zero. A
@@ -31,8 +31,8 @@ import (
 	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
@@ -47,7 +47,7 @@ const (
 
 // Finding is one declared contrast, analysed.
 type Finding struct {
-	experiment.Contrast
+	plan.Contrast
 	Primary bool
 	// Check says that both arms are the same combination: an A/A contrast. It
 	// stands alone like the primary one, and "differs" there speaks against
@@ -106,8 +106,8 @@ type Arm struct {
 
 // Analysis collects the trials of a plan. The zero value is not usable; New is.
 type Analysis struct {
-	plan     experiment.Plan
-	arms     []experiment.Arm  // those of its trials, in its order
+	plan     plan.Plan
+	arms     []plan.Arm        // those of its trials, in its order
 	order    []int             // its blocks, ascending
 	planned  map[cell][]string // ids of its trials
 	trials   []trial           // in the order in which their ids first came
@@ -117,14 +117,14 @@ type Analysis struct {
 
 // cell is an arm in a block.
 type cell struct {
-	arm   experiment.Arm
+	arm   plan.Arm
 	block int
 }
 
 // New begins the analysis of a plan.
-func New(plan experiment.Plan) *Analysis {
-	a := &Analysis{plan: plan, planned: map[cell][]string{}, byID: map[string]int{}}
-	for _, t := range plan.Trials {
+func New(p plan.Plan) *Analysis {
+	a := &Analysis{plan: p, planned: map[cell][]string{}, byID: map[string]int{}}
+	for _, t := range p.Trials {
 		c := cell{t.Arm, t.Block}
 		a.planned[c] = append(a.planned[c], t.ID)
 		a.order = append(a.order, t.Block)
@@ -132,16 +132,16 @@ func New(plan experiment.Plan) *Analysis {
 	slices.Sort(a.order)
 	a.order = slices.Compact(a.order)
 	// A plan made by hand may have trials of arms that it does not list.
-	for _, arm := range plan.Arms {
+	for _, arm := range p.Arms {
 		a.list(arm)
 	}
-	for _, t := range plan.Trials {
+	for _, t := range p.Trials {
 		a.list(t.Arm)
 	}
 	return a
 }
 
-func (a *Analysis) list(arm experiment.Arm) {
+func (a *Analysis) list(arm plan.Arm) {
 	if !slices.Contains(a.arms, arm) {
 		a.arms = append(a.arms, arm)
 	}

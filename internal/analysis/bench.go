@@ -8,8 +8,8 @@ import (
 	"time"
 	"unicode"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -59,15 +59,15 @@ func (a *Analysis) Bench() []byte {
 		name := benchName(arm)
 		for _, o := range []struct {
 			name string
-			of   experiment.Moment
-		}{{"Resolved", experiment.Resolved}, {"OnServer", experiment.OnServer}, {"Connected", experiment.Connected}} {
+			of   plan.Moment
+		}{{"Resolved", plan.Resolved}, {"OnServer", plan.OnServer}, {"Connected", plan.Connected}} {
 			a.bench(&b, o.name+name, arm, o.of, 0)
 		}
 		if arm.Observer != record.Solo {
 			continue
 		}
 		for _, t := range a.timeouts(arm) {
-			a.bench(&b, "Joined"+name+"/timeout="+experiment.TimeoutName(t), arm, experiment.Joined, t)
+			a.bench(&b, "Joined"+name+"/timeout="+plan.TimeoutName(t), arm, plan.Joined, t)
 		}
 	}
 	return b.Bytes()
@@ -75,7 +75,7 @@ func (a *Analysis) Bench() []byte {
 
 // bench writes the lines of one arm's outcome. Trials of which nothing counts are
 // named elsewhere.
-func (a *Analysis) bench(b *bytes.Buffer, name string, arm experiment.Arm, of experiment.Moment, timeout experiment.Duration) {
+func (a *Analysis) bench(b *bytes.Buffer, name string, arm plan.Arm, of plan.Moment, timeout plan.Duration) {
 	values, _, left := a.values(arm, of, timeout)
 	for _, v := range values {
 		fmt.Fprintf(b, "Benchmark%s 1 %s %s", name, strconv.FormatFloat(v.At, 'f', -1, 64), lagUnit)
@@ -102,7 +102,7 @@ func words(text string) []string {
 // benchName names an arm by its factors' levels, as benchstat's -row, -col and
 // -filter take them apart. What is the default of the further factors is left
 // out; the original four are always there.
-func benchName(a experiment.Arm) string {
+func benchName(a plan.Arm) string {
 	var b strings.Builder
 	level := func(factor, level string) {
 		// A name is one field and / divides it; a plan made by hand could
@@ -121,16 +121,16 @@ func benchName(a experiment.Arm) string {
 	if a.Publish {
 		level("publish", "true")
 	}
-	if a.Order != experiment.ServiceFirst {
+	if a.Order != plan.ServiceFirst {
 		level("order", string(a.Order))
 	}
 	if a.First != 0 {
-		level("first", experiment.TimeoutName(a.First))
+		level("first", plan.TimeoutName(a.First))
 	}
 	if a.Gap != "" {
 		level("gap", string(a.Gap))
 	}
-	if a.Connect != experiment.ByName {
+	if a.Connect != plan.ByName {
 		level("connect", string(a.Connect))
 	}
 	if a.Copy != 0 {

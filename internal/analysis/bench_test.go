@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -22,12 +22,12 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func benchAnalysis() *Analysis {
 	peers := none
-	peers.Names, peers.Observer = experiment.Fresh, record.PeersServer
+	peers.Names, peers.Observer = plan.Fresh, record.PeersServer
 	rare := again
-	rare.Publish, rare.Order, rare.First, rare.Gap, rare.Connect = true, experiment.JobFirst, experiment.Duration(1500*ms), experiment.NoWait, experiment.ByAddress
+	rare.Publish, rare.Order, rare.First, rare.Gap, rare.Connect = true, plan.JobFirst, plan.Duration(1500*ms), plan.NoWait, plan.ByAddress
 	p := planOf(3, none, peers, rare)
 	p.Name = "by hand\nfaked: line"
-	return filled(p, func(p experiment.Trial) *judge.Verdict {
+	return filled(p, func(p plan.Trial) *judge.Verdict {
 		switch {
 		case p.Arm == peers:
 			v := &judge.Verdict{Trial: p, Status: result.Complete}
@@ -101,19 +101,19 @@ func TestBenchFormat(t *testing.T) {
 
 // A factor that a name does not tell would mix two arms in one row.
 func TestBenchNamesTellArmsApart(t *testing.T) {
-	seen := map[string]experiment.Arm{}
-	for _, change := range []func(*experiment.Arm){
-		func(*experiment.Arm) {},
-		func(a *experiment.Arm) { a.DNS = experiment.KubeDNS },
-		func(a *experiment.Arm) { a.Names = experiment.Fresh },
-		func(a *experiment.Arm) { a.Extra = experiment.ExtraPod },
-		func(a *experiment.Arm) { a.Observer = record.Peers },
-		func(a *experiment.Arm) { a.Publish = true },
-		func(a *experiment.Arm) { a.Order = experiment.JobFirst },
-		func(a *experiment.Arm) { a.First = experiment.Duration(sec) },
-		func(a *experiment.Arm) { a.Gap = "2s" },
-		func(a *experiment.Arm) { a.Connect = experiment.ByAddress },
-		func(a *experiment.Arm) { a.Copy = 2 },
+	seen := map[string]plan.Arm{}
+	for _, change := range []func(*plan.Arm){
+		func(*plan.Arm) {},
+		func(a *plan.Arm) { a.DNS = plan.KubeDNS },
+		func(a *plan.Arm) { a.Names = plan.Fresh },
+		func(a *plan.Arm) { a.Extra = plan.ExtraPod },
+		func(a *plan.Arm) { a.Observer = record.Peers },
+		func(a *plan.Arm) { a.Publish = true },
+		func(a *plan.Arm) { a.Order = plan.JobFirst },
+		func(a *plan.Arm) { a.First = plan.Duration(sec) },
+		func(a *plan.Arm) { a.Gap = "2s" },
+		func(a *plan.Arm) { a.Connect = plan.ByAddress },
+		func(a *plan.Arm) { a.Copy = 2 },
 	} {
 		a := none
 		change(&a)
@@ -127,6 +127,6 @@ func TestBenchTexts(t *testing.T) {
 	const text = "\x1b[31ma\nBenchmarkX 1\r\u202e\xff\u2028b\x00"
 	require.Equal(t, "[31ma BenchmarkX 1 \ufffd b", benchLine(text))
 	a := none
-	a.DNS = experiment.DNS(text + "/x y")
+	a.DNS = plan.DNS(text + "/x y")
 	require.Contains(t, benchName(a), "/dns=[31ma_BenchmarkX_1_\ufffd_b__x_y/")
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
@@ -35,13 +35,13 @@ func (a *Analysis) Findings() []Finding {
 }
 
 // contrast analyses one contrast as far as it can without the others.
-func (a *Analysis) contrast(c experiment.Contrast) Finding {
+func (a *Analysis) contrast(c plan.Contrast) Finding {
 	f := Finding{Contrast: c, Check: c.Check(), Adjusted: 1}
-	timeouts := [2]experiment.Duration{c.Outcome.Timeout, c.Outcome.Timeout}
+	timeouts := [2]plan.Duration{c.Outcome.Timeout, c.Outcome.Timeout}
 	if c.Outcome.ControlTimeout != nil {
 		timeouts[0] = *c.Outcome.ControlTimeout
 	}
-	arms := [2]experiment.Arm{c.Control, c.With}
+	arms := [2]plan.Arm{c.Control, c.With}
 	var complete, all [2][]value
 	var blocks [2][]int
 	for _, b := range a.blocks(arms) {
@@ -96,7 +96,7 @@ func (a *Analysis) contrast(c experiment.Contrast) Finding {
 }
 
 // blocks are the plan's blocks in which both arms are.
-func (a *Analysis) blocks(arms [2]experiment.Arm) []int {
+func (a *Analysis) blocks(arms [2]plan.Arm) []int {
 	var out []int
 	for _, b := range a.order {
 		if len(a.planned[cell{arms[0], b}]) > 0 && len(a.planned[cell{arms[1], b}]) > 0 {
@@ -108,7 +108,7 @@ func (a *Analysis) blocks(arms [2]experiment.Arm) []int {
 
 // value is what an arm's trial in a block gives to a contrast, or the trial
 // that is left out. The plan has to have one.
-func (a *Analysis) value(arm experiment.Arm, block int, of experiment.Moment, timeout experiment.Duration) (value, *LeftOut) {
+func (a *Analysis) value(arm plan.Arm, block int, of plan.Moment, timeout plan.Duration) (value, *LeftOut) {
 	planned := a.planned[cell{arm, block}]
 	left := &LeftOut{Block: block, Trial: planned[0]}
 	if n := len(planned); n > 1 {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
@@ -19,7 +19,7 @@ import (
 // Ten blocks whose treated trial takes 5 s less than its control: the shift is
 // found, and p is the smallest that ten blocks can reach.
 func TestKnownShift(t *testing.T) {
-	a := filled(planOf(10, none, member), func(p experiment.Trial) *judge.Verdict {
+	a := filled(planOf(10, none, member), func(p plan.Trial) *judge.Verdict {
 		d := seconds(20 + 0.5*float64(p.Block))
 		if p.Arm == member {
 			d -= 5 * sec
@@ -47,9 +47,9 @@ func TestKnownShift(t *testing.T) {
 // What another connect timeout changes is seen between the workers of a trial.
 func TestTimeoutsWithinTrials(t *testing.T) {
 	p := planOf(8, none)
-	p.Primary = &experiment.Contrast{Name: "5 s against 30 s", Control: none, With: none,
-		Outcome: experiment.Outcome{Of: experiment.Joined, Timeout: five, ControlTimeout: &thirty}}
-	f := only(t, filled(p, func(p experiment.Trial) *judge.Verdict {
+	p.Primary = &plan.Contrast{Name: "5 s against 30 s", Control: none, With: none,
+		Outcome: plan.Outcome{Of: plan.Joined, Timeout: five, ControlTimeout: &thirty}}
+	f := only(t, filled(p, func(p plan.Trial) *judge.Verdict {
 		if p.Block == 3 {
 			v := joins(p, at(sec))
 			v.Status = result.Invalid
@@ -68,8 +68,8 @@ func TestTimeoutsWithinTrials(t *testing.T) {
 // trial that was followed for longer weighs as the others.
 func TestCensored(t *testing.T) {
 	p := planOf(6, none, member)
-	p.Trials[0].Deadline = experiment.Duration(150 * sec)
-	f := only(t, filled(p, func(p experiment.Trial) *judge.Verdict {
+	p.Trials[0].Deadline = plan.Duration(150 * sec)
+	f := only(t, filled(p, func(p plan.Trial) *judge.Verdict {
 		zero := 100 * ms
 		switch {
 		case p.Arm == member:
@@ -102,7 +102,7 @@ func TestCensored(t *testing.T) {
 // for the arm's mean; the complete blocks are compared as they were seen.
 func TestCensoredInAnIncompleteBlock(t *testing.T) {
 	p := planOf(7, none, member)
-	f := only(t, filled(p, func(p experiment.Trial) *judge.Verdict {
+	f := only(t, filled(p, func(p plan.Trial) *judge.Verdict {
 		switch {
 		case p.Block < 7:
 			return joins(p, at(30*sec))
@@ -123,7 +123,7 @@ func TestSeed(t *testing.T) {
 	p := planOf(24, none, member)
 	of := func(seed uint64) float64 {
 		p.Seed = seed
-		return only(t, filled(p, func(p experiment.Trial) *judge.Verdict {
+		return only(t, filled(p, func(p plan.Trial) *judge.Verdict {
 			if p.Seq%7 == 0 {
 				return joins(p, beyond(40*sec))
 			}
@@ -137,7 +137,7 @@ func TestSeed(t *testing.T) {
 
 // A complete outcome is not cut because some trial's pods started far apart.
 func TestNothingCensoredNothingCut(t *testing.T) {
-	f := only(t, filled(planOf(6, none, member), func(p experiment.Trial) *judge.Verdict {
+	f := only(t, filled(planOf(6, none, member), func(p plan.Trial) *judge.Verdict {
 		return solo(p, worker{five, at(30 * sec), 25 * sec * time.Duration(p.Block/6)})
 	}))
 	require.NotNil(t, f.Stats.Shift)
@@ -147,8 +147,8 @@ func TestNothingCensoredNothingCut(t *testing.T) {
 
 func TestLeftOut(t *testing.T) {
 	p := planOf(8, none, member)
-	p.Trials = append(p.Trials, experiment.Trial{ID: "t099", Seq: 99, Block: 8, Arm: member})
-	f := only(t, filled(p, func(p experiment.Trial) *judge.Verdict {
+	p.Trials = append(p.Trials, plan.Trial{ID: "t099", Seq: 99, Block: 8, Arm: member})
+	f := only(t, filled(p, func(p plan.Trial) *judge.Verdict {
 		switch p.ID {
 		case "t001": // block 1, control
 			v := joins(p, at(sec))
@@ -178,7 +178,7 @@ func TestLeftOut(t *testing.T) {
 // what has been added so far.
 func TestAttempts(t *testing.T) {
 	p := planOf(6, none, member)
-	a := filled(p, func(p experiment.Trial) *judge.Verdict { return joins(p, at(seconds(float64(p.Block)))) })
+	a := filled(p, func(p plan.Trial) *judge.Verdict { return joins(p, at(seconds(float64(p.Block)))) })
 	require.Equal(t, 6, only(t, a).Blocks)
 	v := joins(p.Trials[3], at(sec))
 	v.Status = result.Invalid
@@ -193,14 +193,14 @@ func TestAttempts(t *testing.T) {
 func TestNothingToCompare(t *testing.T) {
 	p := planOf(3, none, member)
 	for name, c := range map[string]struct {
-		change func(*experiment.Plan)
-		of     func(experiment.Trial) *judge.Verdict
+		change func(*plan.Plan)
+		of     func(plan.Trial) *judge.Verdict
 		why    string
 	}{
-		"nothing was run":  {nil, func(experiment.Trial) *judge.Verdict { return nil }, "no block is complete"},
-		"not in the plan":  {func(p *experiment.Plan) { p.Primary.With = again }, nil, "the plan has no block with both arms"},
-		"an arm by itself": {func(p *experiment.Plan) { p.Primary.With = none }, nil, "the contrast is of an arm with itself"},
-		"one block, censored": {nil, func(p experiment.Trial) *judge.Verdict {
+		"nothing was run":  {nil, func(plan.Trial) *judge.Verdict { return nil }, "no block is complete"},
+		"not in the plan":  {func(p *plan.Plan) { p.Primary.With = again }, nil, "the plan has no block with both arms"},
+		"an arm by itself": {func(p *plan.Plan) { p.Primary.With = none }, nil, "the contrast is of an arm with itself"},
+		"one block, censored": {nil, func(p plan.Trial) *judge.Verdict {
 			if p.Block > 1 {
 				return nil
 			}
@@ -215,7 +215,7 @@ func TestNothingToCompare(t *testing.T) {
 				c.change(&q)
 			}
 			if c.of == nil {
-				c.of = func(p experiment.Trial) *judge.Verdict { return joins(p, at(sec)) }
+				c.of = func(p plan.Trial) *judge.Verdict { return joins(p, at(sec)) }
 			}
 			f := only(t, filled(q, c.of))
 			require.Nil(t, f.Stats)
@@ -224,8 +224,8 @@ func TestNothingToCompare(t *testing.T) {
 			require.Equal(t, 1.0, f.Adjusted)
 		})
 	}
-	require.Empty(t, New(experiment.Plan{}).Findings())
-	require.Nil(t, New(experiment.Plan{}).Drift())
+	require.Empty(t, New(plan.Plan{}).Findings())
+	require.Nil(t, New(plan.Plan{}).Drift())
 }
 
 // Holm is over the secondary contrasts, those without data included; the primary
@@ -233,13 +233,13 @@ func TestNothingToCompare(t *testing.T) {
 func TestHolm(t *testing.T) {
 	p := planOf(8, none, member, again)
 	for _, c := range []struct {
-		with    experiment.Arm
-		timeout experiment.Duration
-	}{{member, thirty}, {member, five}, {member, experiment.Duration(sec)}, {again, five}} {
-		p.Secondary = append(p.Secondary, experiment.Contrast{Name: "all of one name", Control: none, With: c.with,
-			Outcome: experiment.Outcome{Of: experiment.Joined, Timeout: c.timeout}})
+		with    plan.Arm
+		timeout plan.Duration
+	}{{member, thirty}, {member, five}, {member, plan.Duration(sec)}, {again, five}} {
+		p.Secondary = append(p.Secondary, plan.Contrast{Name: "all of one name", Control: none, With: c.with,
+			Outcome: plan.Outcome{Of: plan.Joined, Timeout: c.timeout}})
 	}
-	f := filled(p, func(p experiment.Trial) *judge.Verdict {
+	f := filled(p, func(p plan.Trial) *judge.Verdict {
 		quick, slow := 20*sec, 30*sec
 		switch {
 		case p.Arm == member && p.Block <= 7: // 7 of 8: p = 4/256
@@ -269,8 +269,8 @@ func TestHolm(t *testing.T) {
 }
 
 func TestMargin(t *testing.T) {
-	of := func(width time.Duration) func(experiment.Trial) *judge.Verdict {
-		return func(p experiment.Trial) *judge.Verdict {
+	of := func(width time.Duration) func(plan.Trial) *judge.Verdict {
+		return func(p plan.Trial) *judge.Verdict {
 			d := 20*sec + 10*ms*time.Duration(p.Block)
 			if p.Arm == member {
 				d += 100*ms + ms*time.Duration(p.Block)
@@ -288,7 +288,7 @@ func TestMargin(t *testing.T) {
 	require.Equal(t, stats.Equivalent, f.Verdict)
 	require.Contains(t, f.Warnings, "an outcome is known to 1.00 s only, which is more than the margin of 0.25 s")
 
-	p.Margin = experiment.Duration(50 * ms)
+	p.Margin = plan.Duration(50 * ms)
 	require.Equal(t, stats.Differs, only(t, filled(p, of(ms))).Verdict)
 
 	p.Margin = 0
@@ -302,7 +302,7 @@ func TestMargin(t *testing.T) {
 func TestPure(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	p := planOf(9, none, member)
-	p.Secondary = []experiment.Contrast{{Name: "back", Control: member, With: none, Outcome: join5}}
+	p.Secondary = []plan.Contrast{{Name: "back", Control: member, With: none, Outcome: join5}}
 	var verdicts []*judge.Verdict
 	for _, q := range p.Trials {
 		verdicts = append(verdicts, joins(q, at(seconds(30*rng.Float64()))))
@@ -347,13 +347,13 @@ func TestNothingDiffers(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(20261122, 117819))
 			p := planOf(8, none, again, member)
-			p.Secondary = []experiment.Contrast{
+			p.Secondary = []plan.Contrast{
 				{Name: "member", Control: none, With: member, Outcome: join5},
-				{Name: "member, 30 s", Control: none, With: member, Outcome: experiment.Outcome{Of: experiment.Joined, Timeout: thirty}},
+				{Name: "member, 30 s", Control: none, With: member, Outcome: plan.Outcome{Of: plan.Joined, Timeout: thirty}},
 			}
 			var differs, any int
 			for range plans {
-				f := filled(p, func(q experiment.Trial) *judge.Verdict {
+				f := filled(p, func(q plan.Trial) *judge.Verdict {
 					return solo(q, worker{five, draw(rng), 0}, worker{thirty, draw(rng), 0})
 				}).Findings()
 				if f[0].Verdict == stats.Differs {
@@ -374,10 +374,10 @@ func TestNothingDiffers(t *testing.T) {
 // Every contrast that a named plan declares can be made from its trials.
 func TestNamedPlans(t *testing.T) {
 	for _, name := range []string{"timeouts", "standard"} {
-		settings, blocks := experiment.Preset(name)
-		p, err := experiment.Build(experiment.Options{Name: name, Run: "r1", Seed: 1, Blocks: blocks, Settings: settings})
+		settings, blocks := plan.Preset(name)
+		p, err := plan.Build(plan.Options{Name: name, Run: "r1", Seed: 1, Blocks: blocks, Settings: settings})
 		require.NoError(t, err)
-		a := filled(p, func(q experiment.Trial) *judge.Verdict {
+		a := filled(p, func(q plan.Trial) *judge.Verdict {
 			d := 20*sec + ms*time.Duration(q.Seq*7919%101)
 			if q.Arm.Observer == record.Solo {
 				var workers []worker
@@ -412,20 +412,20 @@ func TestNamedPlans(t *testing.T) {
 // BenchmarkThousandTrials is the analysis of 1,000 trials of 16 pods beside the
 // judging: what has to stay below a second.
 func BenchmarkThousandTrials(b *testing.B) {
-	var arms []experiment.Arm
-	for _, dns := range experiment.AllDNS {
-		for _, e := range []experiment.Extra{experiment.ExtraNone, experiment.ExtraMemberPod} {
+	var arms []plan.Arm
+	for _, dns := range plan.AllDNS {
+		for _, e := range []plan.Extra{plan.ExtraNone, plan.ExtraMemberPod} {
 			a := arm(e)
 			a.DNS = dns
 			arms = append(arms, a)
 		}
 	}
-	peers := arm(experiment.ExtraNone)
+	peers := arm(plan.ExtraNone)
 	peers.Observer = record.PeersServer
 	arms = append(arms, peers, again)
 	p := planOf(50, arms...)
 	for _, a := range arms[1:] {
-		p.Secondary = append(p.Secondary, experiment.Contrast{Control: none, With: a, Outcome: join5, Remedy: "x"})
+		p.Secondary = append(p.Secondary, plan.Contrast{Control: none, With: a, Outcome: join5, Remedy: "x"})
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	var verdicts []*judge.Verdict
@@ -436,7 +436,7 @@ func BenchmarkThousandTrials(b *testing.B) {
 			if rng.IntN(10) == 0 {
 				o = beyond(40 * sec)
 			}
-			workers = append(workers, worker{experiment.Duration(i) * experiment.Duration(sec), o, 0})
+			workers = append(workers, worker{plan.Duration(i) * plan.Duration(sec), o, 0})
 		}
 		verdicts = append(verdicts, solo(q, workers...))
 	}

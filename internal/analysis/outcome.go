@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
 )
@@ -20,7 +20,7 @@ type lag struct {
 // trial is what is kept of one trial.
 type trial struct {
 	id         string
-	arm        experiment.Arm
+	arm        plan.Arm
 	seq, block int
 	invalid    string // why; empty: it counts
 
@@ -30,7 +30,7 @@ type trial struct {
 
 // joined is when one worker had joined.
 type joined struct {
-	timeout experiment.Duration
+	timeout plan.Duration
 	lag     lag
 }
 
@@ -71,7 +71,7 @@ func newTrial(v *judge.Verdict) trial {
 		if !ok {
 			until = deadline
 		}
-		t.joined = append(t.joined, joined{experiment.Duration(w.Timeout), watch(w.Joined.Lag, until)})
+		t.joined = append(t.joined, joined{plan.Duration(w.Timeout), watch(w.Joined.Lag, until)})
 	}
 	return t
 }
@@ -85,16 +85,16 @@ type value struct {
 
 // number takes the outcome that a contrast asks for from a trial that is valid,
 // or says why there is none.
-func (t *trial) number(of experiment.Moment, timeout experiment.Duration) (value, string) {
+func (t *trial) number(of plan.Moment, timeout plan.Duration) (value, string) {
 	var l lag
 	switch of {
-	case experiment.Resolved:
+	case plan.Resolved:
 		l = t.resolved
-	case experiment.OnServer:
+	case plan.OnServer:
 		l = t.onServer
-	case experiment.Connected:
+	case plan.Connected:
 		l = t.connected
-	case experiment.Joined:
+	case plan.Joined:
 		l = t.last(timeout)
 	default:
 		return value{}, fmt.Sprintf("no outcome is called %q", of)
@@ -119,7 +119,7 @@ func (t *trial) number(of experiment.Moment, timeout experiment.Duration) (value
 // last is when the last of the workers with a connect timeout had joined. One
 // that is lost could have been the last, one that is censored surely came
 // after the others' values.
-func (t *trial) last(timeout experiment.Duration) lag {
+func (t *trial) last(timeout plan.Duration) lag {
 	var out lag
 	none := true
 	for _, w := range t.joined {
@@ -139,7 +139,7 @@ func (t *trial) last(timeout experiment.Duration) lag {
 		out.watched = min(out.watched, w.lag.watched)
 	}
 	if none {
-		return lag{Outcome: judge.Outcome{Lost: "no worker had the connect timeout " + experiment.TimeoutName(timeout)}}
+		return lag{Outcome: judge.Outcome{Lost: "no worker had the connect timeout " + plan.TimeoutName(timeout)}}
 	}
 	return out
 }

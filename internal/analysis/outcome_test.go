@@ -6,91 +6,91 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
 )
 
 func TestNumber(t *testing.T) {
-	plan := planOf(1, none).Trials[0] // deadline 40 s
+	p := planOf(1, none).Trials[0] // deadline 40 s
 	for name, c := range map[string]struct {
 		v       *judge.Verdict
-		of      experiment.Moment
-		timeout experiment.Duration
+		of      plan.Moment
+		timeout plan.Duration
 		want    value
 		why     string
 	}{
 		"the worker with the timeout": {
-			v:  solo(plan, worker{thirty, at(30 * sec), 0}, worker{five, at(10 * sec), sec}),
-			of: experiment.Joined, timeout: five,
+			v:  solo(p, worker{thirty, at(30 * sec), 0}, worker{five, at(10 * sec), sec}),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 10}, watched: 39, width: 0.01},
 		},
 		"the last of several": {
-			v:  solo(plan, worker{five, at(2 * sec), sec}, worker{five, at(10 * sec), 3 * sec}),
-			of: experiment.Joined, timeout: five,
+			v:  solo(p, worker{five, at(2 * sec), sec}, worker{five, at(10 * sec), 3 * sec}),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 10}, watched: 37, width: 0.01},
 		},
 		"one of several censored": {
-			v:  solo(plan, worker{five, beyond(39 * sec), sec}, worker{five, at(39500 * ms), 0}),
-			of: experiment.Joined, timeout: five,
+			v:  solo(p, worker{five, beyond(39 * sec), sec}, worker{five, at(39500 * ms), 0}),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 39.5, Censored: true}, watched: 39},
 		},
 		"another of several censored, and watched for longer": {
-			v:  solo(plan, worker{five, at(30 * sec), sec}, worker{five, beyond(39500 * ms), 0}),
-			of: experiment.Joined, timeout: five,
+			v:  solo(p, worker{five, at(30 * sec), sec}, worker{five, beyond(39500 * ms), 0}),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 39.5, Censored: true}, watched: 39},
 		},
 		"one of several lost": {
-			v:  solo(plan, worker{five, at(sec), 0}, worker{five, lost("its log was cut"), 0}),
-			of: experiment.Joined, timeout: five,
+			v:  solo(p, worker{five, at(sec), 0}, worker{five, lost("its log was cut"), 0}),
+			of: plan.Joined, timeout: five,
 			why: "its log was cut",
 		},
 		"no such worker": {
-			v:  joins(plan, at(sec)),
-			of: experiment.Joined, timeout: thirty,
+			v:  joins(p, at(sec)),
+			of: plan.Joined, timeout: thirty,
 			why: "no worker had the connect timeout 30s",
 		},
 		"the last pair": {
-			v:    solo(plan, worker{thirty, at(30 * sec), 0}, worker{five, at(10 * sec), 2 * sec}),
-			of:   experiment.Connected,
+			v:    solo(p, worker{thirty, at(30 * sec), 0}, worker{five, at(10 * sec), 2 * sec}),
+			of:   plan.Connected,
 			want: value{Time: stats.Time{At: 30}, watched: 38, width: 0.01},
 		},
 		"not asked": {
-			v: joins(plan, at(sec)), of: experiment.OnServer,
+			v: joins(p, at(sec)), of: plan.OnServer,
 			why: judge.NotAsked,
 		},
 		"below zero within the clock's uncertainty": {
-			v:  joins(plan, judge.Outcome{Value: -3 * ms, Lo: -5 * ms, Clock: 10 * ms}),
-			of: experiment.Joined, timeout: five,
+			v:  joins(p, judge.Outcome{Value: -3 * ms, Lo: -5 * ms, Clock: 10 * ms}),
+			of: plan.Joined, timeout: five,
 			want: value{watched: 40, width: 0.022},
 		},
 		"censored later than the deadline, as logs end": {
-			v:  joins(plan, beyond(40020*ms)),
-			of: experiment.Joined, timeout: five,
+			v:  joins(p, beyond(40020*ms)),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 40.02, Censored: true}, watched: 40},
 		},
 		"seen just after the deadline": {
-			v:  joins(plan, at(40020*ms)),
-			of: experiment.Joined, timeout: five,
+			v:  joins(p, at(40020*ms)),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 40.02}, watched: 40.02, width: 0.01},
 		},
 		"seen at once in a trial without a deadline": {
-			v:    joins(experiment.Trial{ID: "t001"}, judge.Outcome{}),
-			of:   experiment.Connected,
+			v:    joins(plan.Trial{ID: "t001"}, judge.Outcome{}),
+			of:   plan.Connected,
 			want: value{},
 		},
 		"the last look was early": {
-			v:  joins(plan, beyond(7*sec)),
-			of: experiment.Joined, timeout: five,
+			v:  joins(p, beyond(7*sec)),
+			of: plan.Joined, timeout: five,
 			want: value{Time: stats.Time{At: 7, Censored: true}, watched: 7},
 		},
 		"both existed only after the deadline": {
-			v:  solo(plan, worker{five, beyond(-2 * sec), 42 * sec}),
-			of: experiment.Joined, timeout: five,
+			v:  solo(p, worker{five, beyond(-2 * sec), 42 * sec}),
+			of: plan.Joined, timeout: five,
 			why: "the asker had stopped asking before both existed",
 		},
-		"no outcome": {v: joins(plan, at(sec)), of: "started", why: `no outcome is called "started"`},
+		"no outcome": {v: joins(p, at(sec)), of: "started", why: `no outcome is called "started"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			trial := newTrial(c.v)
@@ -116,7 +116,7 @@ func TestWatchedIsTheShortest(t *testing.T) {
 		{Asker: 1, Asked: 0, Zero: 2 * sec, Servers: []judge.Replica{{}}},
 	}
 	trial := newTrial(v)
-	for of, want := range map[experiment.Moment]float64{experiment.Resolved: 35, experiment.Connected: 35, experiment.OnServer: 38} {
+	for of, want := range map[plan.Moment]float64{plan.Resolved: 35, plan.Connected: 35, plan.OnServer: 38} {
 		got, why := trial.number(of, 0)
 		require.Empty(t, why)
 		require.Equal(t, want, got.watched, of)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
@@ -38,7 +38,7 @@ type Saving struct {
 }
 
 // Remedies are what the plan's findings say about each remedy, in the order of
-// experiment.Remedies, those among them that the plan did not measure included;
+// plan.Remedies, those among them that the plan did not measure included;
 // then what a plan made by hand calls one.
 func (a *Analysis) Remedies() []Remedy {
 	var known, others []Remedy
@@ -46,13 +46,13 @@ func (a *Analysis) Remedies() []Remedy {
 	for _, f := range a.Findings() {
 		switch {
 		case f.Remedy == "":
-		case slices.Contains(experiment.Remedies, f.Remedy):
+		case slices.Contains(plan.Remedies, f.Remedy):
 			rows[f.Remedy] = append(rows[f.Remedy], a.remedy(f))
 		default:
 			others = append(others, a.remedy(f))
 		}
 	}
-	for _, what := range experiment.Remedies {
+	for _, what := range plan.Remedies {
 		if len(rows[what]) == 0 {
 			known = append(known, Remedy{What: what})
 		}
@@ -73,7 +73,7 @@ func (a *Analysis) remedy(f Finding) Remedy {
 		r.Saves = &Saving{Seconds: 0 - s.Restricted.Difference, Restricted: true}
 	}
 	before, _ := a.plan.GapOf(f.Contrast.Control)
-	if gap, _ := a.plan.GapOf(f.With); f.With.Names == experiment.Reused && gap > before {
+	if gap, _ := a.plan.GapOf(f.With); f.With.Names == plan.Reused && gap > before {
 		r.Beside = fmt.Sprintf("the pause itself, %s instead of %s before the names are used again, comes before the lag begins", gap, before)
 	}
 	return r

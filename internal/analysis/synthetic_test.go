@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -14,35 +14,35 @@ import (
 const (
 	sec    = time.Second
 	ms     = time.Millisecond
-	margin = experiment.Duration(250 * ms)
+	margin = plan.Duration(250 * ms)
 )
 
 var (
-	five   = experiment.Duration(5 * sec)
-	thirty = experiment.Duration(30 * sec)
-	none   = arm(experiment.ExtraNone)
-	member = arm(experiment.ExtraMemberPod)
-	again  = func() experiment.Arm { a := none; a.Copy = 2; return a }()
-	join5  = experiment.Outcome{Of: experiment.Joined, Timeout: five}
+	five   = plan.Duration(5 * sec)
+	thirty = plan.Duration(30 * sec)
+	none   = arm(plan.ExtraNone)
+	member = arm(plan.ExtraMemberPod)
+	again  = func() plan.Arm { a := none; a.Copy = 2; return a }()
+	join5  = plan.Outcome{Of: plan.Joined, Timeout: five}
 )
 
-func arm(e experiment.Extra) experiment.Arm {
-	return experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Reused, Extra: e, Observer: record.Solo}
+func arm(e plan.Extra) plan.Arm {
+	return plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: e, Observer: record.Solo}
 }
 
 // planOf is a plan of blocks with every arm in the order given, whose primary
 // contrast is the second arm against the first.
-func planOf(blocks int, arms ...experiment.Arm) experiment.Plan {
-	p := experiment.Plan{Name: "test", Run: "r1", Seed: 1, Blocks: blocks, Arms: arms, Margin: margin,
-		Settings: experiment.Settings{Pods: 4, Deadline: experiment.Duration(40 * sec)}}
+func planOf(blocks int, arms ...plan.Arm) plan.Plan {
+	p := plan.Plan{Name: "test", Run: "r1", Seed: 1, Blocks: blocks, Arms: arms, Margin: margin,
+		Settings: plan.Settings{Pods: 4, Deadline: plan.Duration(40 * sec)}}
 	for b := 1; b <= blocks; b++ {
 		for _, a := range arms {
 			n := len(p.Trials) + 1
-			p.Trials = append(p.Trials, experiment.Trial{ID: fmt.Sprintf("t%03d", n), Seq: n, Block: b, Arm: a, Deadline: p.Settings.Deadline})
+			p.Trials = append(p.Trials, plan.Trial{ID: fmt.Sprintf("t%03d", n), Seq: n, Block: b, Arm: a, Deadline: p.Settings.Deadline})
 		}
 	}
 	if len(arms) > 1 {
-		p.Primary = &experiment.Contrast{Name: "second against first", Control: arms[0], With: arms[1], Outcome: join5}
+		p.Primary = &plan.Contrast{Name: "second against first", Control: arms[0], With: arms[1], Outcome: join5}
 	}
 	return p
 }
@@ -57,14 +57,14 @@ func lost(why string) judge.Outcome { return judge.Outcome{Lost: why} }
 
 // worker is one worker of a synthetic trial.
 type worker struct {
-	timeout experiment.Duration
+	timeout plan.Duration
 	joined  judge.Outcome
 	zero    time.Duration // from its start to when both existed
 }
 
 // solo is the verdict on a solo trial: both resolved and connected when the last
 // worker had joined, as far as anybody looks here.
-func solo(t experiment.Trial, workers ...worker) *judge.Verdict {
+func solo(t plan.Trial, workers ...worker) *judge.Verdict {
 	v := &judge.Verdict{Trial: t, Status: result.Complete, Pods: len(workers) + 1}
 	v.OnServer.Lag = lost(judge.NotAsked)
 	for i, w := range workers {
@@ -82,11 +82,11 @@ func solo(t experiment.Trial, workers ...worker) *judge.Verdict {
 }
 
 // joins is a solo trial with one worker, of 5 s.
-func joins(t experiment.Trial, o judge.Outcome) *judge.Verdict { return solo(t, worker{five, o, 0}) }
+func joins(t plan.Trial, o judge.Outcome) *judge.Verdict { return solo(t, worker{five, o, 0}) }
 
 // filled is the analysis of a plan in which every trial's 5 s worker joined as
 // the function says; nil leaves a trial out.
-func filled(p experiment.Plan, of func(experiment.Trial) *judge.Verdict) *Analysis {
+func filled(p plan.Plan, of func(plan.Trial) *judge.Verdict) *Analysis {
 	a := New(p)
 	for _, t := range p.Trials {
 		if v := of(t); v != nil {

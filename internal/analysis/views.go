@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/stats"
 )
@@ -13,8 +13,8 @@ import (
 // Join is when the workers of one arm's trials with one connect timeout had
 // joined: a point of the original report's plot.
 type Join struct {
-	Arm     experiment.Arm // its observer is solo
-	Timeout experiment.Duration
+	Arm     plan.Arm // its observer is solo
+	Timeout plan.Duration
 	Joined  Arm // readiness lags, a time a trial; restricted to their own common deadline
 	LeftOut []LeftOut
 }
@@ -23,7 +23,7 @@ type Join struct {
 // servers themselves saw it, a time a trial: pods of one trial share its
 // caches, so that a curve over pairs would look surer than it is.
 type View struct {
-	Arm    experiment.Arm
+	Arm    plan.Arm
 	Client Arm // the last pair's answer was current
 	Server Arm // the last name was on the last server (uncached view); no times where the arm does not ask
 }
@@ -32,8 +32,8 @@ type View struct {
 // plan went on. Within blocks the order is random, so that a drift does not
 // favour an arm; but it says that time matters.
 type Drift struct {
-	Arm           experiment.Arm
-	Outcome       experiment.Outcome
+	Arm           plan.Arm
+	Outcome       plan.Outcome
 	First, Second Arm // the arm's trials in the order in which they ran, halved; the middle one of an odd number is in First
 	// Shift is Second minus First in seconds (no blocks: Mann-Whitney); nil
 	// where Why says so.
@@ -53,7 +53,7 @@ func (a *Analysis) Joins() []Join {
 		}
 		for _, t := range a.timeouts(arm) {
 			j := Join{Arm: arm, Timeout: t}
-			j.Joined, j.LeftOut = a.arm(arm, experiment.Joined, t)
+			j.Joined, j.LeftOut = a.arm(arm, plan.Joined, t)
 			out = append(out, j)
 		}
 	}
@@ -61,8 +61,8 @@ func (a *Analysis) Joins() []Join {
 }
 
 // timeouts are those that an arm's workers had, none before the longest.
-func (a *Analysis) timeouts(arm experiment.Arm) []experiment.Duration {
-	var out []experiment.Duration
+func (a *Analysis) timeouts(arm plan.Arm) []plan.Duration {
+	var out []plan.Duration
 	for _, t := range a.trials {
 		if t.arm != arm {
 			continue
@@ -73,7 +73,7 @@ func (a *Analysis) timeouts(arm experiment.Arm) []experiment.Duration {
 			}
 		}
 	}
-	slices.SortFunc(out, func(x, y experiment.Duration) int {
+	slices.SortFunc(out, func(x, y plan.Duration) int {
 		if x == 0 || y == 0 {
 			return cmp.Compare(x, y)
 		}
@@ -87,8 +87,8 @@ func (a *Analysis) Views() []View {
 	var out []View
 	for _, arm := range a.arms {
 		v := View{Arm: arm}
-		v.Client, _ = a.arm(arm, experiment.Resolved, 0)
-		v.Server, _ = a.arm(arm, experiment.OnServer, 0)
+		v.Client, _ = a.arm(arm, plan.Resolved, 0)
+		v.Server, _ = a.arm(arm, plan.OnServer, 0)
 		out = append(out, v)
 	}
 	return out
@@ -96,15 +96,15 @@ func (a *Analysis) Views() []View {
 
 // arm is an outcome over all valid trials of an arm, restricted to their own
 // common deadline.
-func (a *Analysis) arm(arm experiment.Arm, of experiment.Moment, timeout experiment.Duration) (Arm, []LeftOut) {
+func (a *Analysis) arm(arm plan.Arm, of plan.Moment, timeout plan.Duration) (Arm, []LeftOut) {
 	values, blocks, left := a.values(arm, of, timeout)
 	deadline, _ := common(values)
 	return summarise(blocks, values, deadline), left
 }
 
 // values are an outcome of all valid trials of an arm, by block.
-func (a *Analysis) values(arm experiment.Arm, of experiment.Moment, timeout experiment.Duration) (values []value, blocks []int, left []LeftOut) {
-	for _, b := range a.blocks([2]experiment.Arm{arm, arm}) {
+func (a *Analysis) values(arm plan.Arm, of plan.Moment, timeout plan.Duration) (values []value, blocks []int, left []LeftOut) {
+	for _, b := range a.blocks([2]plan.Arm{arm, arm}) {
 		v, out := a.value(arm, b, of, timeout)
 		if out != nil {
 			left = append(left, *out)

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
@@ -18,8 +18,8 @@ import (
 // end shown as it was seen.
 func TestJoins(t *testing.T) {
 	p := planOf(6, none, member)
-	p.Trials[0].Deadline = experiment.Duration(150 * sec)
-	joins := filled(p, func(p experiment.Trial) *judge.Verdict {
+	p.Trials[0].Deadline = plan.Duration(150 * sec)
+	joins := filled(p, func(p plan.Trial) *judge.Verdict {
 		never := beyond(40 * sec)
 		switch {
 		case p.Block == 1 && p.Arm == none:
@@ -30,13 +30,13 @@ func TestJoins(t *testing.T) {
 		return solo(p, worker{five, at(10*sec + ms*time.Duration(p.Block)), 0}, worker{0, never, 0}, worker{thirty, at(30 * sec), 0})
 	}).Joins()
 	require.Len(t, joins, 6)
-	var timeouts []experiment.Duration
+	var timeouts []plan.Duration
 	for _, j := range joins[:3] {
 		require.Equal(t, none, j.Arm)
 		timeouts = append(timeouts, j.Timeout)
 		require.Empty(t, j.LeftOut)
 	}
-	require.Equal(t, []experiment.Duration{0, thirty, five}, timeouts)
+	require.Equal(t, []plan.Duration{0, thirty, five}, timeouts)
 
 	never := joins[0].Joined
 	require.Equal(t, stats.Time{At: 133.5}, never.Times[0])
@@ -60,7 +60,7 @@ func TestViews(t *testing.T) {
 	peers := none
 	peers.Observer = record.PeersServer
 	p := planOf(3, peers, none)
-	a := filled(p, func(p experiment.Trial) *judge.Verdict {
+	a := filled(p, func(p plan.Trial) *judge.Verdict {
 		if p.Arm == none {
 			return joins(p, at(20*sec))
 		}
@@ -87,7 +87,7 @@ func TestViews(t *testing.T) {
 func TestDrift(t *testing.T) {
 	p := planOf(11, none, member)
 	of := func(f func(block int) judge.Outcome) *Drift {
-		return filled(p, func(p experiment.Trial) *judge.Verdict {
+		return filled(p, func(p plan.Trial) *judge.Verdict {
 			if p.Arm == member {
 				return joins(p, at(5*sec)) // not looked at
 			}
@@ -119,7 +119,7 @@ func TestDrift(t *testing.T) {
 	require.Contains(t, d.Why, "censored")
 	require.InDelta(t, 24, d.Second.Restricted, 1e-9)
 
-	d = filled(p, func(p experiment.Trial) *judge.Verdict {
+	d = filled(p, func(p plan.Trial) *judge.Verdict {
 		v := joins(p, at(20*sec))
 		if p.Block > 6 {
 			v.Status = result.Invalid
@@ -134,7 +134,7 @@ func TestDrift(t *testing.T) {
 	require.Equal(t, "fewer than 2 trials of the control arm have the outcome", New(p).Drift().Why)
 
 	// Within trials the control is the worker with the other timeout.
-	p.Primary = &experiment.Contrast{Control: none, With: none, Outcome: experiment.Outcome{Of: experiment.Joined, Timeout: thirty, ControlTimeout: &five}}
+	p.Primary = &plan.Contrast{Control: none, With: none, Outcome: plan.Outcome{Of: plan.Joined, Timeout: thirty, ControlTimeout: &five}}
 	d = of(func(block int) judge.Outcome { return at(sec) })
 	require.Len(t, d.First.Times, 6)
 }

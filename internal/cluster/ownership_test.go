@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -18,14 +18,14 @@ func TestWhatIsNotOursStays(t *testing.T) {
 	owner := manifests.Owner{Run: "r", Namespace: "lag-r"}
 	ns, err := manifests.Namespace(owner)
 	require.NoError(t, err)
-	dns, err := manifests.PrivateDNS(experiment.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
+	dns, err := manifests.PrivateDNS(plan.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
 	owner.Trial = "t001"
 	svc, err := manifests.Service(owner, "svc", "lag", false)
 	require.NoError(t, err)
 	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: "lag", Service: "svc", Pods: 2})
 	require.NoError(t, err)
-	pod, err := manifests.Extra(experiment.ExtraMemberPod, manifests.ExtraParams{Owner: owner, Name: "extra", Job: "lag", Service: "svc"})
+	pod, err := manifests.Extra(plan.ExtraMemberPod, manifests.ExtraParams{Owner: owner, Name: "extra", Job: "lag", Service: "svc"})
 	require.NoError(t, err)
 	wanted := append(append([]manifests.Object{ns, svc, job}, dns...), pod...)
 	seen := map[string]bool{}

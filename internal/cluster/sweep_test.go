@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -155,7 +155,7 @@ func TestSweepOfWhatTheManifestsMake(t *testing.T) {
 		owner := manifests.Owner{Run: "r", Namespace: "lag-r"}
 		ns, err := manifests.Namespace(owner)
 		require.NoError(t, err)
-		dns, err := manifests.PrivateDNS(experiment.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
+		dns, err := manifests.PrivateDNS(plan.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 		require.NoError(t, err)
 		objs := append([]manifests.Object{ns}, dns...)
 		owner.Trial = "t001"
@@ -164,7 +164,7 @@ func TestSweepOfWhatTheManifestsMake(t *testing.T) {
 		job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: "lag", Service: "svc", Pods: 2})
 		require.NoError(t, err)
 		objs = append(objs, svc, job)
-		for _, e := range experiment.Extras {
+		for _, e := range plan.Extras {
 			extra, err := manifests.Extra(e, manifests.ExtraParams{Owner: owner, Name: "extra-" + string(e), Job: "lag", Service: "svc"})
 			require.NoError(t, err)
 			objs = append(objs, extra...)

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -21,11 +21,11 @@ func TestUserIDsAreTheClusters(t *testing.T) {
 	owner := manifests.Owner{Run: "r", Trial: "t001", Namespace: "n"}
 	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: "lag", Service: "svc", Pods: 2})
 	require.NoError(t, err)
-	objs, err := manifests.PrivateDNS(experiment.KubeDNS, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
+	objs, err := manifests.PrivateDNS(plan.KubeDNS, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
-	daemons, err := manifests.PrivateDNS(experiment.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "local"})
+	daemons, err := manifests.PrivateDNS(plan.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "local"})
 	require.NoError(t, err)
-	pods, err := manifests.Extra(experiment.ExtraPod, manifests.ExtraParams{Owner: owner, Name: "extra", Job: "lag", Service: "svc"})
+	pods, err := manifests.Extra(plan.ExtraPod, manifests.ExtraParams{Owner: owner, Name: "extra", Job: "lag", Service: "svc"})
 	require.NoError(t, err)
 	objs = append(append(append(objs, daemons...), pods...), job)
 

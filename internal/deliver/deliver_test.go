@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -100,7 +100,7 @@ func TestChooseRefusesAnUnknownArchitecture(t *testing.T) {
 	k := fake.NewClientset(node("pi", "arm"))
 	_, err := Choose(t.Context(), k, Request{Way: Auto}, inManifests)
 	require.ErrorContains(t, err, "node pi is arm, for which there is no delivery; accepted: --image")
-	require.ErrorAs(t, err, new(*experiment.InputError))
+	require.ErrorAs(t, err, new(*plan.InputError))
 }
 
 func TestCheck(t *testing.T) {
@@ -124,7 +124,7 @@ func TestCheck(t *testing.T) {
 			continue
 		}
 		require.ErrorContains(t, err, tc.want, name)
-		require.ErrorAs(t, err, new(*experiment.InputError), name)
+		require.ErrorAs(t, err, new(*plan.InputError), name)
 	}
 }
 

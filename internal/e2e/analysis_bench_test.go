@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -23,17 +23,17 @@ func TestBenchAnalysis(t *testing.T) {
 	if os.Getenv("LAB_BENCH") == "" {
 		t.Skip("this measures; `make bench` runs it")
 	}
-	settings := experiment.Defaults()
+	settings := plan.Defaults()
 	settings.Pods = 16
-	plan, err := experiment.Build(experiment.Options{Name: "default", Run: "bench", Seed: 7, Blocks: 250, Settings: settings,
-		DNS: []experiment.DNS{experiment.Kubeadm131}, Names: []experiment.Names{experiment.Fresh},
-		Extras: []experiment.Extra{experiment.ExtraNone, experiment.ExtraService}, Observers: []record.Observer{record.PeersServer, record.Solo}})
+	p, err := plan.Build(plan.Options{Name: "default", Run: "bench", Seed: 7, Blocks: 250, Settings: settings,
+		DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Fresh},
+		Extras: []plan.Extra{plan.ExtraNone, plan.ExtraService}, Observers: []record.Observer{record.PeersServer, record.Solo}})
 	require.NoError(t, err)
-	require.Len(t, plan.Trials, 1000)
+	require.Len(t, p.Trials, 1000)
 	f, err := result.Create(t.TempDir(), time.Now())
 	require.NoError(t, err)
-	require.NoError(t, f.WritePlan(plan))
-	for i, pt := range plan.Trials {
+	require.NoError(t, f.WritePlan(p))
+	for i, pt := range p.Trials {
 		w := synth.Of(pt.ID, pt.Arm, settings.Pods)
 		w.Seed = uint64(i)
 		tr := w.Trial().End()

@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/picture"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -102,7 +102,7 @@ const injectedDeadline = 40 * time.Second
 // tolerance is what attribution may be off by: 100 ms, or the interval between
 // two questions where that is longer.
 func tolerance() time.Duration {
-	interval := time.Duration(experiment.Interval(injectedPods, 0, experiment.Defaults().QPS))
+	interval := time.Duration(plan.Interval(injectedPods, 0, plan.Defaults().QPS))
 	return max(100*time.Millisecond, interval)
 }
 

@@ -19,14 +19,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // fault is something that goes wrong, done to the real process or object.
 type fault struct {
 	name    string
 	phases  []phase                      // that it can strike in; nil: any
-	dns     experiment.DNS               // that it needs; empty: any
+	dns     plan.DNS                     // that it needs; empty: any
 	blocks  int                          // that the plan has to have, at least
 	daemons bool                         // it strikes the lab's own
 	prepare func(*storm)                 // before the runner starts
@@ -56,13 +56,13 @@ var faults = []fault{
 	{name: "pod deleted", phases: trialsOnly, spoils: true, strike: deletePod},
 	{name: "pod evicted", phases: trialsOnly, spoils: true, short: true, strike: evictPod},
 	{name: "namespace deleted", strike: deleteNamespace},
-	{name: "DNS replicas restarted", phases: trialsOnly, spoils: true, dns: experiment.Kubeadm132, strike: restartDNS},
-	{name: "DNS replica stopped", phases: trialsOnly, dns: experiment.Kubeadm132, strike: stopDNS},
-	{name: "DNS answers SERVFAIL", phases: trialsOnly, dns: experiment.Kubeadm132, strike: badDNS("servfail")},
-	{name: "DNS answers truncated", phases: trialsOnly, dns: experiment.Kubeadm132, strike: badDNS("truncated")},
-	{name: "DNS sends garbage", phases: trialsOnly, short: true, dns: experiment.Kubeadm132, strike: badDNS("garbage")},
-	{name: "DNS answers with wrong id", phases: trialsOnly, dns: experiment.Kubeadm132, strike: badDNS("wrong-id")},
-	{name: "DNS answers after 3 s", phases: trialsOnly, dns: experiment.Kubeadm132, strike: badDNS("late")},
+	{name: "DNS replicas restarted", phases: trialsOnly, spoils: true, dns: plan.Kubeadm132, strike: restartDNS},
+	{name: "DNS replica stopped", phases: trialsOnly, dns: plan.Kubeadm132, strike: stopDNS},
+	{name: "DNS answers SERVFAIL", phases: trialsOnly, dns: plan.Kubeadm132, strike: badDNS("servfail")},
+	{name: "DNS answers truncated", phases: trialsOnly, dns: plan.Kubeadm132, strike: badDNS("truncated")},
+	{name: "DNS sends garbage", phases: trialsOnly, short: true, dns: plan.Kubeadm132, strike: badDNS("garbage")},
+	{name: "DNS answers with wrong id", phases: trialsOnly, dns: plan.Kubeadm132, strike: badDNS("wrong-id")},
+	{name: "DNS answers after 3 s", phases: trialsOnly, dns: plan.Kubeadm132, strike: badDNS("late")},
 	// The API server keeps a token's word for 10 s: the plan has to go on longer.
 	{name: "credentials expired", blocks: 6, phases: trialsOnly, leaves: true, prepare: asServiceAccount, strike: expire},
 	{name: "log cut within a line", phases: trialsOnly, short: true, prepare: throughRelay, strike: cutLogs},
@@ -265,7 +265,7 @@ func (s *storm) servers() ([]corev1.Pod, error) {
 	return pods.Items, nil
 }
 
-func dnsName(d experiment.DNS) string { return "dns-" + strings.ReplaceAll(string(d), ".", "-") }
+func dnsName(d plan.DNS) string { return "dns-" + strings.ReplaceAll(string(d), ".", "-") }
 
 func restartDNS(s *storm) (string, error) {
 	pods, err := s.servers()

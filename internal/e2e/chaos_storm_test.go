@@ -22,7 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -34,8 +34,8 @@ type storm struct {
 	k     kubernetes.Interface
 	fault fault
 	when  moment
-	names experiment.Names
-	dns   experiment.DNS
+	names plan.Names
+	dns   plan.DNS
 
 	run, dir   string // run id; folder that results go to
 	kubeconfig string // the runner's; empty: the lab's own
@@ -99,13 +99,13 @@ func (m moment) String() string {
 
 // pick draws a moment among the phases that a fault can strike in. Most of a
 // run is trials, and so are most of the moments.
-func pick(rng *rand.Rand, phases []phase, names experiment.Names) moment {
+func pick(rng *rand.Rand, phases []phase, names plan.Names) moment {
 	if len(phases) == 0 {
 		phases = []phase{inSetup, inTrial, inTrial, inTrial, inTrial, inTrial, atEnd}
 	}
 	m := moment{phase: phases[rng.IntN(len(phases))]}
 	span := spans[m.phase]
-	if m.phase == inTrial && names == experiment.Reused {
+	if m.phase == inTrial && names == plan.Reused {
 		span = reusedSpan
 	}
 	if m.phase == inTrial {

@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -42,7 +42,7 @@ func TestChaos(t *testing.T) {
 	chosen := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !only.MatchString(f.name) })
 	require.NotEmpty(t, chosen)
 	// A primer makes a trial three times as long: one run in four has them.
-	chaos(t, chosen, []experiment.Names{experiment.Fresh, experiment.Fresh, experiment.Fresh, experiment.Reused}, n, seed)
+	chaos(t, chosen, []plan.Names{plan.Fresh, plan.Fresh, plan.Fresh, plan.Reused}, n, seed)
 }
 
 // TestChaosShort strikes once with each of eight faults, always at the same
@@ -51,12 +51,12 @@ func TestChaosShort(t *testing.T) {
 	onLab(t)
 	chosen := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.short })
 	require.Len(t, chosen, 8)
-	chaos(t, chosen, []experiment.Names{experiment.Fresh}, len(chosen), 1)
+	chaos(t, chosen, []plan.Names{plan.Fresh}, len(chosen), 1)
 }
 
 // chaos strikes n times with the faults in turn, in trials whose names are drawn
 // from lives, and prints what came of it.
-func chaos(t *testing.T, chosen []fault, lives []experiment.Names, n int, seed uint64) {
+func chaos(t *testing.T, chosen []fault, lives []plan.Names, n int, seed uint64) {
 	alone(t, kube(t))
 	if slices.ContainsFunc(chosen, func(f fault) bool { return f.daemons }) {
 		steady(t)
@@ -71,7 +71,7 @@ func chaos(t *testing.T, chosen []fault, lives []experiment.Names, n int, seed u
 			s := &storm{t: t, rng: rng, k: kube(t), fault: f, when: pick(rng, f.phases, names), names: names, dns: f.dns,
 				run: fmt.Sprintf("chaos-%d-%d", seed, i+1), dir: t.TempDir()}
 			if s.dns == "" { // with and without something cluster-wide
-				s.dns = []experiment.DNS{experiment.ClusterDNS, experiment.Kubeadm132}[rng.IntN(2)]
+				s.dns = []plan.DNS{plan.ClusterDNS, plan.Kubeadm132}[rng.IntN(2)]
 			}
 			alone(t, s.k)
 			r := row{fault: f.name, dns: s.dns, names: names, moment: s.when.String(), verdict: "test ended"}
@@ -87,8 +87,8 @@ func chaos(t *testing.T, chosen []fault, lives []experiment.Names, n int, seed u
 type row struct {
 	fault, moment, strikes, exit, resumed, verdict string
 
-	dns   experiment.DNS
-	names experiment.Names
+	dns   plan.DNS
+	names plan.Names
 	// Trials: finished on disk when the runner ended, of which invalid; said to
 	// be finished and not on disk, or changed afterwards.
 	finished, invalid, lost int

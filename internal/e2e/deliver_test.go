@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -87,7 +87,7 @@ func TestDeliver(t *testing.T) {
 				require.Positive(t, v.Prompt)
 				prompt = min(prompt, v.Prompt)
 				switch {
-				case v.Trial.Arm.DNS == experiment.Kubeadm132:
+				case v.Trial.Arm.DNS == plan.Kubeadm132:
 					require.Less(t, v.Resolved.Lag.Value, isLate)
 				default:
 					require.Greater(t, v.Resolved.Lag.Value, 25*time.Second)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -43,14 +43,14 @@ func TestEveryDNS(t *testing.T) {
 	require.NotEmpty(t, env.ClusterID)
 	require.Equal(t, "nftables", env.KubeProxy)
 	// For how long a fresh answer is kept, in seconds; 0: it is not.
-	for dns, want := range map[experiment.DNS]struct{ address, denial uint32 }{
-		experiment.ClusterDNS:     {0, 0}, // the lab's: kubeadm-1.32
-		experiment.NoDenialCache:  {30, 0},
-		experiment.NoSuccessCache: {0, 30},
-		experiment.NodeLocal131:   {30, 5},
-		experiment.NodeLocal132:   {30, 5},
-		experiment.KubeDNS:        {30, 0},
-		experiment.Forwarding:     {30, 30},
+	for dns, want := range map[plan.DNS]struct{ address, denial uint32 }{
+		plan.ClusterDNS:     {0, 0}, // the lab's: kubeadm-1.32
+		plan.NoDenialCache:  {30, 0},
+		plan.NoSuccessCache: {0, 30},
+		plan.NodeLocal131:   {30, 5},
+		plan.NodeLocal132:   {30, 5},
+		plan.KubeDNS:        {30, 0},
+		plan.Forwarding:     {30, 30},
 	} {
 		f := env.Caching[dns]
 		require.Len(t, f.Servers, 3, "%s: the Service and what is behind it on two nodes", dns)
@@ -69,9 +69,9 @@ func TestEveryDNS(t *testing.T) {
 		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
 		var most time.Duration
 		switch v.Trial.Arm.DNS {
-		case experiment.KubeDNS, experiment.NoDenialCache:
+		case plan.KubeDNS, plan.NoDenialCache:
 			most = isLate // whoever asks too early is told better 0.2 s later
-		case experiment.NodeLocal132:
+		case plan.NodeLocal132:
 			most = 9500 * time.Millisecond // a denial kept for 5 s; longer is censored
 		default:
 			continue // one kept for 30 s, if they were unlucky

@@ -26,8 +26,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -221,7 +221,7 @@ func TestReusedNames(t *testing.T) {
 		for _, w := range v.Workers {
 			require.True(t, w.Joined.Lag.Known())
 			switch {
-			case v.Trial.Arm.DNS == experiment.Kubeadm132:
+			case v.Trial.Arm.DNS == plan.Kubeadm132:
 				require.False(t, w.Joined.Lag.Censored)
 				require.Less(t, w.Joined.Lag.Value, isLate)
 			case w.Timeout == 0:
@@ -232,7 +232,7 @@ func TestReusedNames(t *testing.T) {
 				require.False(t, w.Joined.Lag.Censored)
 			}
 		}
-		if v.Trial.Arm.DNS == experiment.Kubeadm132 {
+		if v.Trial.Arm.DNS == plan.Kubeadm132 {
 			require.Zero(t, v.Counts.StaleAnswers())
 		} else {
 			require.Positive(t, v.Counts.StaleAnswers())
@@ -246,12 +246,12 @@ func TestEveryExtra(t *testing.T) {
 	o := repro(t, "--plan", "extras", "--dns", "kubeadm-1.32", "--pods", "3")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
-	extras := map[experiment.Extra]bool{}
+	extras := map[plan.Extra]bool{}
 	for _, v := range verdicts(t, o.dir) {
 		require.Equal(t, result.Complete, v.Status, v.Reasons)
 		extras[v.Trial.Arm.Extra] = true
 	}
-	require.Len(t, extras, len(experiment.Extras))
+	require.Len(t, extras, len(plan.Extras))
 }
 
 // TestOwnNamespace uses a namespace that is there, creates anew without

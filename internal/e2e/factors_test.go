@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -26,7 +26,7 @@ func TestByAddressAndOrder(t *testing.T) {
 	require.Len(t, trials, 4)
 	for _, tr := range trials {
 		require.Equal(t, result.Complete, tr.Status, tr.Reason)
-		byAddress := tr.Plan.Arm.Connect == experiment.ByAddress
+		byAddress := tr.Plan.Arm.Connect == plan.ByAddress
 		for _, p := range tr.Run.Pods[1:] {
 			last := record.Answer{}
 			for _, l := range p.Lines {

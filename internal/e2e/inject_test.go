@@ -21,8 +21,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/privatedns"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/internal/witness"
@@ -42,7 +42,7 @@ type stand struct {
 	run       string
 	dns       string // name of the private DNS' Deployment
 	resolver  trial.Resolver
-	trial     experiment.Trial
+	trial     plan.Trial
 }
 
 // labState is where the lab keeps its logs.
@@ -83,7 +83,7 @@ func newStand(t *testing.T, name string, in injection) *stand {
 
 	coredns, err := kube(t).AppsV1().Deployments("kube-system").Get(ctx, "coredns", metav1.GetOptions{})
 	require.NoError(t, err)
-	objs, err := nameserver.Objects(experiment.Kubeadm131, nameserver.Params{Owner: owner, Image: coredns.Spec.Template.Spec.Containers[0].Image, Domain: manifests.DefaultDomain})
+	objs, err := privatedns.Objects(plan.Kubeadm131, privatedns.Params{Owner: owner, Image: coredns.Spec.Template.Spec.Containers[0].Image, Domain: manifests.DefaultDomain})
 	require.NoError(t, err)
 	for _, o := range objs {
 		switch o := o.(type) {
@@ -138,15 +138,15 @@ const injectedPods = 4
 
 // measure runs one trial while the injector works, and returns it with its
 // witnesses.
-func (s *stand) measure(arm experiment.Arm, deadline time.Duration, alter func([]manifests.Object), step func(string)) (result.Trial, *witnesses) {
+func (s *stand) measure(arm plan.Arm, deadline time.Duration, alter func([]manifests.Object), step func(string)) (result.Trial, *witnesses) {
 	s.t.Helper()
-	settings := experiment.Defaults()
+	settings := plan.Defaults()
 	settings.Pods = injectedPods
-	settings.Interval = experiment.Interval(settings.Pods, settings.Peers, settings.QPS)
-	s.trial = experiment.Trial{ID: "t001", Seq: 1, Block: 1, Arm: arm, Job: "lag-" + s.run, Service: "svc-" + s.run, Deadline: experiment.Duration(deadline)}
-	plan := experiment.Plan{V: experiment.PlanVersion, Run: s.run, Name: "injection", Blocks: 1, Arms: []experiment.Arm{arm}, Settings: settings, Trials: []experiment.Trial{s.trial}}
-	r := &trial.Runner{Client: s.c, Watcher: s.w, Plan: plan, Namespace: s.namespace,
-		Resolvers: map[experiment.DNS]trial.Resolver{arm.DNS: s.resolver}, Alter: alter}
+	settings.Interval = plan.Interval(settings.Pods, settings.Peers, settings.QPS)
+	s.trial = plan.Trial{ID: "t001", Seq: 1, Block: 1, Arm: arm, Job: "lag-" + s.run, Service: "svc-" + s.run, Deadline: plan.Duration(deadline)}
+	p := plan.Plan{V: plan.PlanVersion, Run: s.run, Name: "injection", Blocks: 1, Arms: []plan.Arm{arm}, Settings: settings, Trials: []plan.Trial{s.trial}}
+	r := &trial.Runner{Client: s.c, Watcher: s.w, Plan: p, Namespace: s.namespace,
+		Resolvers: map[plan.DNS]trial.Resolver{arm.DNS: s.resolver}, Alter: alter}
 	captures := capture(s.t)
 	spoke := map[string]time.Time{}
 	r.Step = func(what string) {

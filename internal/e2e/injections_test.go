@@ -16,8 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -27,7 +27,7 @@ type injection struct {
 	name            string
 	part            judge.Part // where the time has to be found; empty: nowhere
 	short           bool       // also in the end to end test's short form
-	arm             experiment.Arm
+	arm             plan.Arm
 	corefile        func(string) string
 	success, denial time.Duration    // for how long that keeps them
 	before          func(*testing.T) // anything else
@@ -40,8 +40,8 @@ type injection struct {
 }
 
 var (
-	freshArm  = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.PeersServer}
-	reusedArm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Reused, Extra: experiment.ExtraNone, Observer: record.PeersServer}
+	freshArm  = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.PeersServer}
+	reusedArm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.PeersServer}
 )
 
 // caching replaces the Corefile's cache: seconds for addresses and for denials,

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -78,7 +78,7 @@ func TestUnderTheRoleAlone(t *testing.T) {
 	}
 	r, err := result.Load(o.dir)
 	require.NoError(t, err)
-	require.Equal(t, []experiment.DNS{experiment.Forwarding}, r.Plan.PrivateDNS())
+	require.Equal(t, []plan.DNS{plan.Forwarding}, r.Plan.PrivateDNS())
 	text, err := os.ReadFile(filepath.Join(o.dir, result.EnvironmentFile))
 	require.NoError(t, err)
 	require.NotContains(t, string(text), somebody, "reports are published")

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -105,16 +105,16 @@ func startsApart(t *testing.T, tr *result.Trial) {
 		}
 		last = max(last, at)
 	}
-	t.Logf("SCALE %d pods started over %s; default deadlines allow for %s", len(tr.Run.Pods), time.Duration(last-first).Round(100*time.Millisecond), experiment.StartsApart(len(tr.Run.Pods)))
+	t.Logf("SCALE %d pods started over %s; default deadlines allow for %s", len(tr.Run.Pods), time.Duration(last-first).Round(100*time.Millisecond), plan.StartsApart(len(tr.Run.Pods)))
 }
 
 // withinBudget compares the questions that were asked with what the plan said
 // of them: in all, and of each stream.
-func withinBudget(t *testing.T, plan experiment.Plan, tr *result.Trial) {
+func withinBudget(t *testing.T, pl plan.Plan, tr *result.Trial) {
 	t.Helper()
-	budget, _ := plan.Load()
-	interval := int64(plan.Settings.Interval)
-	ring := tr.Plan.Sample.Ring(plan.Settings.Pods)
+	budget, _ := pl.Load()
+	interval := int64(pl.Settings.Interval)
+	ring := tr.Plan.Sample.Ring(pl.Settings.Pods)
 	var first, last int64 // of all probes' questions, wall clock
 	clients, uncached, replicas := 0, 0, 1
 	for _, p := range tr.Run.Pods {
@@ -151,7 +151,7 @@ func withinBudget(t *testing.T, plan experiment.Plan, tr *result.Trial) {
 				require.LessOrEqual(t, int64(c.Count), most, "%s asked too often for index %d", p.Name, a.Peer)
 			}
 		}
-		require.Len(t, asked, plan.Settings.Peers)
+		require.Len(t, asked, pl.Settings.Peers)
 		for _, peer := range ring.Asked(p.Index) {
 			require.True(t, asked[peer], "%s did not ask for index %d", p.Name, peer)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -38,7 +38,7 @@ func TestNewNames(t *testing.T) {
 		require.Equal(t, result.Complete, v.Status, v.Reasons)
 		require.True(t, v.OnServer.Lag.Known())
 		require.Less(t, v.OnServer.Lag.Value, isLate)
-		if v.Trial.Arm.DNS == experiment.Kubeadm132 {
+		if v.Trial.Arm.DNS == plan.Kubeadm132 {
 			require.Less(t, v.Connected.Lag.Value, isLate)
 			require.Zero(t, v.Counts.ProvenCached)
 			continue

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -158,20 +158,20 @@ type promise struct {
 
 // promises are what the configurations' documentation says, for records that
 // live for recordTTL.
-var promises = map[experiment.DNS]promise{
-	experiment.Kubeadm131:     {positive: 30, negative: 30}, // plugin/cache: `cache 30`
-	experiment.Kubeadm132:     {},                           // `disable success`, `disable denial`
-	experiment.NoDenialCache:  {positive: 30},
-	experiment.NoSuccessCache: {negative: 30},
-	experiment.NodeLocal131:   {positive: 30, negative: 5}, // `success 9984 30`, `denial 9984 5`
-	experiment.NodeLocal132:   {positive: 30, negative: 5},
-	experiment.KubeDNS:        {positive: 30}, // dnsmasq(8): --no-negcache
-	experiment.Forwarding:     {positive: 30, negative: 30, borrowed: true},
+var promises = map[plan.DNS]promise{
+	plan.Kubeadm131:     {positive: 30, negative: 30}, // plugin/cache: `cache 30`
+	plan.Kubeadm132:     {},                           // `disable success`, `disable denial`
+	plan.NoDenialCache:  {positive: 30},
+	plan.NoSuccessCache: {negative: 30},
+	plan.NodeLocal131:   {positive: 30, negative: 5}, // `success 9984 30`, `denial 9984 5`
+	plan.NodeLocal132:   {positive: 30, negative: 5},
+	plan.KubeDNS:        {positive: 30}, // dnsmasq(8): --no-negcache
+	plan.Forwarding:     {positive: 30, negative: 30, borrowed: true},
 }
 
 // Check compares what was seen of a DNS configuration with what its name
 // promises. The cluster's own promises nothing.
-func Check(dns experiment.DNS, f CachingFacts) error {
+func Check(dns plan.DNS, f CachingFacts) error {
 	want, promised := promises[dns]
 	if !promised {
 		return nil

@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -37,22 +37,22 @@ func TestProveCaching(t *testing.T) {
 		ttls      [2]uint32
 		uncached  bool
 		warnings  int
-		satisfies map[experiment.DNS]bool
+		satisfies map[plan.DNS]bool
 	}{
 		"kubeadm-1.31": {
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{30, 30, 28}, []uint32{30, 30, 28}), caching(r1, down, down), caching(r2, down, down), {Done: &record.Done{Reason: "complete"}}},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
 		},
 		"kubeadm-1.32": {
 			lines: []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, full), caching(r2, full, full)},
 			ttls:  [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm132: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm132: true},
 		},
 		"replicas take turns behind the Service": {
 			lines:    []record.Line{start(vip), check(r1, true), caching(vip, full, full), caching(r1, down, down), caching(r2, []uint32{3, 2, 1}, []uint32{1, 30, 29})},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
 		},
 		"a kube-dns of other lifetimes": {
 			lines:    []record.Line{start(vip), check(r1, false), caching(r1, down, []uint32{60, 60, 60})},
@@ -61,34 +61,34 @@ func TestProveCaching(t *testing.T) {
 		"addresses only": { // which of the two it is, the answers do not tell
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, []uint32{30, 28, 27}, full), caching(r2, []uint32{9, 8, 7}, full)},
 			positive: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.KubeDNS: true, experiment.NoDenialCache: true},
+			satisfies: map[plan.DNS]bool{plan.KubeDNS: true, plan.NoDenialCache: true},
 		},
 		"denials only": {
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, down), caching(r2, full, down)},
 			negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.NoSuccessCache: true},
+			satisfies: map[plan.DNS]bool{plan.NoSuccessCache: true},
 		},
 		// In a chain a cache has what the next one had left; its denials begin
 		// anew, for 5 s is also the least that it keeps them.
 		"NodeLocal before a cache": {
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{14, 12, 11}, []uint32{5, 3, 2}), caching(r1, []uint32{14, 13, 12}, []uint32{5, 4, 3}), caching(r2, []uint32{5, 30, 28}, []uint32{5, 3, 2})},
 			positive: true, negative: true, ttls: [2]uint32{30, 5}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.NodeLocal131: true, experiment.NodeLocal132: true, experiment.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.NodeLocal131: true, plan.NodeLocal132: true, plan.Forwarding: true},
 		},
 		"the first denial was lost": {
 			lines:    []record.Line{start(vip), caching(r1, down, []uint32{29, 28, 27})},
 			positive: true, negative: true, ttls: [2]uint32{30, 29},
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
 		},
 		"a cache in front of replicas without one": {
 			lines:    []record.Line{start("169.254.20.10:53"), check(r1, true), caching("169.254.20.10:53", down, []uint32{5, 4, 3}), caching(r1, full, full)},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm131: true, experiment.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
 		},
 		"resolver only": {
 			lines: []record.Line{start(vip), caching(vip, full, full)},
 			ttls:  [2]uint32{30, 30}, warnings: 2,
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm132: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm132: true},
 		},
 		"other TTL, not cached": {
 			lines: []record.Line{start(vip), caching(r1, []uint32{5, 5}, []uint32{5, 5})},
@@ -101,7 +101,7 @@ func TestProveCaching(t *testing.T) {
 		"one check of two failed": {
 			lines:     []record.Line{start(vip), check(r1, true), check(r2, false), caching(r1, full, full)},
 			ttls:      [2]uint32{30, 30},
-			satisfies: map[experiment.DNS]bool{experiment.Kubeadm132: true},
+			satisfies: map[plan.DNS]bool{plan.Kubeadm132: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,9 +112,9 @@ func TestProveCaching(t *testing.T) {
 			require.Equal(t, tc.ttls, [2]uint32{f.PositiveTTL, f.NegativeTTL})
 			require.Equal(t, tc.uncached, f.Uncached)
 			require.Len(t, f.Warnings, tc.warnings)
-			for _, dns := range experiment.AllDNS {
+			for _, dns := range plan.AllDNS {
 				err := Check(dns, f)
-				if dns == experiment.ClusterDNS || tc.satisfies[dns] {
+				if dns == plan.ClusterDNS || tc.satisfies[dns] {
 					require.NoError(t, err)
 					continue
 				}
@@ -151,11 +151,11 @@ func TestProveCachingRefuses(t *testing.T) {
 
 // TestEveryPrivateDNSPromises: what promises nothing is never found wrong.
 func TestEveryPrivateDNSPromises(t *testing.T) {
-	for _, dns := range experiment.AllDNS {
+	for _, dns := range plan.AllDNS {
 		_, promised := promises[dns]
 		require.Equal(t, dns.Private(), promised, dns)
 	}
-	require.EqualError(t, Check(experiment.NodeLocal131, CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 30, Uncached: true}),
+	require.EqualError(t, Check(plan.NodeLocal131, CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 30, Uncached: true}),
 		"dns nodelocal-1.31: expected addresses cached for up to 30 s, denials cached for up to 5 s; saw addresses cached for up to 30 s, denials not cached (TTL 30 s), the uncached view works")
 }
 

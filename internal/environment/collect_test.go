@@ -25,7 +25,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -380,8 +380,8 @@ func TestAddPod(t *testing.T) {
 
 func TestAddCaching(t *testing.T) {
 	var e Environment
-	e.AddCaching(experiment.Kubeadm131, CachingFacts{Positive: true})
-	e.AddCaching(experiment.Kubeadm132, CachingFacts{})
+	e.AddCaching(plan.Kubeadm131, CachingFacts{Positive: true})
+	e.AddCaching(plan.Kubeadm132, CachingFacts{})
 	require.Len(t, e.Caching, 2)
-	require.True(t, e.Caching[experiment.Kubeadm131].Positive)
+	require.True(t, e.Caching[plan.Kubeadm131].Positive)
 }

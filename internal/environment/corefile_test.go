@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -125,9 +125,9 @@ func TestParseCorefileRefuses(t *testing.T) {
 // TestParseOurCorefiles ties the names of the private configurations to what
 // the Corefiles of their servers say.
 func TestParseOurCorefiles(t *testing.T) {
-	for dns, seconds := range map[experiment.DNS][2]int{
-		experiment.Kubeadm131: {30, 30}, experiment.Kubeadm132: {0, 0}, experiment.NoDenialCache: {30, 0}, experiment.NoSuccessCache: {0, 30},
-		experiment.NodeLocal131: {30, 30}, experiment.NodeLocal132: {0, 0}, experiment.KubeDNS: {0, 0},
+	for dns, seconds := range map[plan.DNS][2]int{
+		plan.Kubeadm131: {30, 30}, plan.Kubeadm132: {0, 0}, plan.NoDenialCache: {30, 0}, plan.NoSuccessCache: {0, 30},
+		plan.NodeLocal131: {30, 30}, plan.NodeLocal132: {0, 0}, plan.KubeDNS: {0, 0},
 	} {
 		objs, err := manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Name: "dns", Domain: "k8s.example"})
 		require.NoError(t, err)

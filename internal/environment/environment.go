@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -58,9 +58,9 @@ type Environment struct {
 	// Pods holds what probes saw, once for each different finding on a node.
 	Pods []Pod `json:"pods,omitempty"`
 	// Caching is how each DNS configuration was seen to cache.
-	Caching map[experiment.DNS]CachingFacts `json:"caching,omitempty"`
+	Caching map[plan.DNS]CachingFacts `json:"caching,omitempty"`
 	// Corefiles holds how each private DNS was configured.
-	Corefiles map[experiment.DNS]string `json:"corefiles,omitempty"`
+	Corefiles map[plan.DNS]string `json:"corefiles,omitempty"`
 
 	// Preflight is what was found before anything was created.
 	Preflight []Condition `json:"preflight,omitempty"`
@@ -172,17 +172,17 @@ func (d *DNS) note(evidence string) {
 }
 
 // AddCaching keeps how a DNS configuration was seen to cache.
-func (e *Environment) AddCaching(dns experiment.DNS, facts CachingFacts) {
+func (e *Environment) AddCaching(dns plan.DNS, facts CachingFacts) {
 	if e.Caching == nil {
-		e.Caching = make(map[experiment.DNS]CachingFacts)
+		e.Caching = make(map[plan.DNS]CachingFacts)
 	}
 	e.Caching[dns] = facts
 }
 
 // AddCorefile keeps how a private DNS was configured.
-func (e *Environment) AddCorefile(dns experiment.DNS, text string) {
+func (e *Environment) AddCorefile(dns plan.DNS, text string) {
 	if e.Corefiles == nil {
-		e.Corefiles = make(map[experiment.DNS]string)
+		e.Corefiles = make(map[plan.DNS]string)
 	}
 	e.Corefiles[dns] = text
 }

@@ -8,60 +8,60 @@ import (
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/stats"
 )
 
 // withoutExtra is the arm that differs from one with an extra object in nothing
 // else, if that is such a one.
-func withoutExtra(a experiment.Arm) (experiment.Arm, bool) {
-	if a.Extra == experiment.ExtraNone || a.Names != experiment.Reused {
+func withoutExtra(a plan.Arm) (plan.Arm, bool) {
+	if a.Extra == plan.ExtraNone || a.Names != plan.Reused {
 		return a, false
 	}
-	a.Extra = experiment.ExtraNone
+	a.Extra = plan.ExtraNone
 	return a, true
 }
 
 // serviceFirst is the arm that differs in the order of creation alone.
-func serviceFirst(a experiment.Arm) (experiment.Arm, bool) {
-	if a.Order != experiment.JobFirst {
+func serviceFirst(a plan.Arm) (plan.Arm, bool) {
+	if a.Order != plan.JobFirst {
 		return a, false
 	}
-	a.Order = experiment.ServiceFirst
+	a.Order = plan.ServiceFirst
 	return a, true
 }
 
 // usual is the connect timeout whose worker is compared where the plan does not
 // say which: what the operator of the original report has set since
 // (connectTimeout in flux-operator's api/v1alpha2).
-const usual = experiment.Duration(5 * time.Second)
+const usual = plan.Duration(5 * time.Second)
 
 // outcome is what is compared of an arm's trials where no plan declared it: the
 // worker that the primary contrast is about, or all pairs.
-func (in *Input) outcome(a experiment.Arm) experiment.Outcome {
+func (in *Input) outcome(a plan.Arm) plan.Outcome {
 	if a.Observer == record.Solo {
-		if p := in.plan.Primary; p != nil && p.Outcome.Of == experiment.Joined {
-			return experiment.Outcome{Of: experiment.Joined, Timeout: p.Outcome.Timeout}
+		if p := in.plan.Primary; p != nil && p.Outcome.Of == plan.Joined {
+			return plan.Outcome{Of: plan.Joined, Timeout: p.Outcome.Timeout}
 		}
 		dealt := in.plan.Settings.ConnectTimeouts
 		if n := max(in.plan.Settings.Pods-1, 0); len(dealt) > n { // the others go unused
 			dealt = dealt[:n]
 		}
 		if slices.Contains(dealt, usual) {
-			return experiment.Outcome{Of: experiment.Joined, Timeout: usual}
+			return plan.Outcome{Of: plan.Joined, Timeout: usual}
 		}
 	}
-	return experiment.Outcome{Of: experiment.Connected}
+	return plan.Outcome{Of: plan.Connected}
 }
 
 // comparing analyses every arm of the plan that has a control.
-func (in *Input) comparing(control func(experiment.Arm) (experiment.Arm, bool)) *analysis.Analysis {
+func (in *Input) comparing(control func(plan.Arm) (plan.Arm, bool)) *analysis.Analysis {
 	p := in.plan
 	p.Primary, p.Secondary = nil, nil
 	for _, a := range p.Arms {
 		if c, ok := control(a); ok && slices.Contains(p.Arms, c) {
-			p.Secondary = append(p.Secondary, experiment.Contrast{Name: a.String(), Control: c, With: a, Outcome: in.outcome(a)})
+			p.Secondary = append(p.Secondary, plan.Contrast{Name: a.String(), Control: c, With: a, Outcome: in.outcome(a)})
 		}
 	}
 	return analysis.New(p)
@@ -69,7 +69,7 @@ func (in *Input) comparing(control func(experiment.Arm) (experiment.Arm, bool)) 
 
 // compared are the findings about arms with a control: the plan's own where it
 // declared any.
-func (in *Input) compared(control func(experiment.Arm) (experiment.Arm, bool), other *analysis.Analysis) []analysis.Finding {
+func (in *Input) compared(control func(plan.Arm) (plan.Arm, bool), other *analysis.Analysis) []analysis.Finding {
 	var out []analysis.Finding
 	for _, f := range in.Findings {
 		if c, ok := control(f.With); ok && c == f.Contrast.Control {
@@ -164,7 +164,7 @@ func cloudDNS(env environment.Environment) bool {
 func (in *Input) memberPod() finding {
 	var member, others []analysis.Finding
 	for _, f := range in.compared(withoutExtra, in.extras) {
-		if f.With.Extra == experiment.ExtraMemberPod {
+		if f.With.Extra == plan.ExtraMemberPod {
 			member = append(member, f)
 		} else {
 			others = append(others, f)
@@ -179,7 +179,7 @@ func (in *Input) memberPod() finding {
 	}
 	theirs := func(fs []analysis.Finding) (out []analysis.Finding) {
 		for _, f := range fs {
-			if f.With.DNS == experiment.ClusterDNS {
+			if f.With.DNS == plan.ClusterDNS {
 				out = append(out, f)
 			}
 		}
@@ -208,8 +208,8 @@ func (in *Input) memberPod() finding {
 
 // createdLate decides H10.
 func (in *Input) createdLate() finding {
-	before := sum(in.valid(func(a experiment.Arm) bool { return a.Order == experiment.ServiceFirst }))
-	after := sum(in.valid(func(a experiment.Arm) bool { return a.Order == experiment.JobFirst }))
+	before := sum(in.valid(func(a plan.Arm) bool { return a.Order == plan.ServiceFirst }))
+	after := sum(in.valid(func(a plan.Arm) bool { return a.Order == plan.JobFirst }))
 	fs := in.compared(serviceFirst, in.order)
 	var list []string
 	if before.trials > 0 {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // totals are the numbers of several trials.
@@ -86,7 +86,7 @@ func (s totals) holds(subject string, k part) string {
 }
 
 // caches tells how a configuration caches, and whether that was found out.
-func (in *Input) caches(d experiment.DNS) (environment.CachingFacts, bool) {
+func (in *Input) caches(d plan.DNS) (environment.CachingFacts, bool) {
 	f, ok := in.env.Caching[d]
 	return f, ok
 }
@@ -97,9 +97,9 @@ const (
 )
 
 // staleRecord decides H1 for one configuration.
-func (in *Input) staleRecord(d experiment.DNS) finding {
-	on := func(a experiment.Arm) bool { return a.DNS == d && throughDNS(a) }
-	reused := in.valid(all(on, names(experiment.Reused)))
+func (in *Input) staleRecord(d plan.DNS) finding {
+	on := func(a plan.Arm) bool { return a.DNS == d && throughDNS(a) }
+	reused := in.valid(all(on, names(plan.Reused)))
 	if len(reused) == 0 {
 		return untestable("", "no trial with reused names")
 	}
@@ -127,7 +127,7 @@ func (in *Input) staleRecord(d experiment.DNS) finding {
 	if len(left) > 0 {
 		seen += fmt.Sprintf("; at the first question the old record's TTL had %s left", extent(left))
 	}
-	if fresh := sum(in.valid(all(on, names(experiment.Fresh)))); fresh.trials > 0 {
+	if fresh := sum(in.valid(all(on, names(plan.Fresh)))); fresh.trials > 0 {
 		seen += fmt.Sprintf("; fresh names: %s, an old address answered in %d", fresh.delays(), fresh.staleIn)
 	}
 	facts, checked := in.caches(d)
@@ -153,8 +153,8 @@ func (in *Input) staleRecord(d experiment.DNS) finding {
 }
 
 // cachedDenial decides H4 for one configuration.
-func (in *Input) cachedDenial(d experiment.DNS) finding {
-	trials := in.valid(func(a experiment.Arm) bool { return a.DNS == d && throughDNS(a) })
+func (in *Input) cachedDenial(d plan.DNS) finding {
+	trials := in.valid(func(a plan.Arm) bool { return a.DNS == d && throughDNS(a) })
 	if len(trials) == 0 {
 		return untestable("", "no trial")
 	}
@@ -204,8 +204,8 @@ func (in *Input) cachedDenial(d experiment.DNS) finding {
 }
 
 // replicasDisagree decides H5 for one configuration.
-func (in *Input) replicasDisagree(d experiment.DNS) finding {
-	trials := in.valid(func(a experiment.Arm) bool { return a.DNS == d && throughDNS(a) })
+func (in *Input) replicasDisagree(d plan.DNS) finding {
+	trials := in.valid(func(a plan.Arm) bool { return a.DNS == d && throughDNS(a) })
 	var both, differing, apart, differ, looked int
 	var widest time.Duration
 	servers := in.replicas(d)
@@ -263,9 +263,9 @@ func (in *Input) replicasDisagree(d experiment.DNS) finding {
 }
 
 // replicas are those of a configuration as far as the environment names them.
-func (in *Input) replicas(d experiment.DNS) []string {
+func (in *Input) replicas(d plan.DNS) []string {
 	var out []string
-	if d == experiment.ClusterDNS {
+	if d == plan.ClusterDNS {
 		out = slices.Clone(in.env.DNS.Replicas)
 	}
 	facts, _ := in.caches(d)

@@ -34,8 +34,8 @@ import (
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -70,7 +70,7 @@ type Decision struct {
 	Why         string // of NotTestable, or what limits the decision
 	// With are the DNS configurations for which Status holds, where it was
 	// decided for each by itself and is not NotTestable.
-	With []experiment.DNS
+	With []plan.DNS
 }
 
 // Input is what the decisions are made from. New is its only constructor.
@@ -81,7 +81,7 @@ type Input struct {
 	// hypothesis.
 	Findings []analysis.Finding
 
-	plan   experiment.Plan
+	plan   plan.Plan
 	env    environment.Environment
 	trials []trial        // valid and invalid ones, in the order in which their ids first came
 	byID   map[string]int // index in trials
@@ -92,8 +92,8 @@ type Input struct {
 
 // New begins the decisions on a plan's run. env may be nil: nothing is known of
 // the cluster then.
-func New(plan experiment.Plan, env *environment.Environment) *Input {
-	in := &Input{plan: plan, byID: map[string]int{}}
+func New(p plan.Plan, env *environment.Environment) *Input {
+	in := &Input{plan: p, byID: map[string]int{}}
 	if env != nil {
 		in.env = *env
 	}
@@ -140,12 +140,12 @@ type finding struct {
 	status Status
 	seen   string
 	why    string
-	with   []experiment.DNS
+	with   []plan.DNS
 	idle   bool // not testable as there was nothing to explain
 }
 
 // valid are the trials for which is holds and that count.
-func (in *Input) valid(is func(experiment.Arm) bool) []trial {
+func (in *Input) valid(is func(plan.Arm) bool) []trial {
 	var out []trial
 	for _, t := range in.trials {
 		if t.status != result.Invalid && is(t.arm) {
@@ -157,29 +157,29 @@ func (in *Input) valid(is func(experiment.Arm) bool) []trial {
 
 // dns are the configurations that the plan or the records have, in the order
 // in which reports name them.
-func (in *Input) dns() []experiment.DNS {
-	var has []experiment.DNS
+func (in *Input) dns() []plan.DNS {
+	var has []plan.DNS
 	for _, a := range in.plan.Arms {
 		has = append(has, a.DNS)
 	}
 	for _, t := range in.trials {
 		has = append(has, t.arm.DNS)
 	}
-	slices.SortStableFunc(has, func(a, b experiment.DNS) int {
-		return cmp.Or(cmp.Compare(slices.Index(experiment.AllDNS, a), slices.Index(experiment.AllDNS, b)), cmp.Compare(a, b))
+	slices.SortStableFunc(has, func(a, b plan.DNS) int {
+		return cmp.Or(cmp.Compare(slices.Index(plan.AllDNS, a), slices.Index(plan.AllDNS, b)), cmp.Compare(a, b))
 	})
 	return slices.Compact(has)
 }
 
-func names(n experiment.Names) func(experiment.Arm) bool {
-	return func(a experiment.Arm) bool { return a.Names == n }
+func names(n plan.Names) func(plan.Arm) bool {
+	return func(a plan.Arm) bool { return a.Names == n }
 }
 
 // throughDNS tells that the pods of an arm ask the DNS for addresses.
-func throughDNS(a experiment.Arm) bool { return a.Connect == experiment.ByName }
+func throughDNS(a plan.Arm) bool { return a.Connect == plan.ByName }
 
-func all(conditions ...func(experiment.Arm) bool) func(experiment.Arm) bool {
-	return func(a experiment.Arm) bool {
+func all(conditions ...func(plan.Arm) bool) func(plan.Arm) bool {
+	return func(a plan.Arm) bool {
 		for _, is := range conditions {
 			if !is(a) {
 				return false

@@ -13,8 +13,8 @@ import (
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
@@ -42,12 +42,12 @@ type scenario struct {
 }
 
 // compare makes blocks in which the arms took so long.
-func compare(blocks int, a, b experiment.Arm, of func(block int) (inA, inB time.Duration)) func(*world) {
+func compare(blocks int, a, b plan.Arm, of func(block int) (inA, inB time.Duration)) func(*world) {
 	return func(w *world) {
 		for k := 1; k <= blocks; k++ {
 			x, y := of(k)
 			for _, t := range []struct {
-				a experiment.Arm
+				a plan.Arm
 				d time.Duration
 			}{{a, x}, {b, y}} {
 				p := prompt
@@ -61,31 +61,31 @@ func compare(blocks int, a, b experiment.Arm, of func(block int) (inA, inB time.
 // spread is a little different in each block, as measurements are.
 func spread(block int) time.Duration { return time.Duration(block) * 3 * ms }
 
-func declared(w *world, a experiment.Arm, shift, lo, hi float64, v stats.Verdict) {
+func declared(w *world, a plan.Arm, shift, lo, hi float64, v stats.Verdict) {
 	c := a
-	c.Extra = experiment.ExtraNone
+	c.Extra = plan.ExtraNone
 	w.findings = append(w.findings, analysis.Finding{
-		Contrast: experiment.Contrast{Control: c, With: a}, Blocks: 10, Adjusted: 0.002, Verdict: v,
+		Contrast: plan.Contrast{Control: c, With: a}, Blocks: 10, Adjusted: 0.002, Verdict: v,
 		Stats: &stats.Contrast{Blocks: 10, Shift: &stats.Shift{Estimate: shift, Interval: stats.Interval{Lo: lo, Hi: hi, Level: 0.95}}},
 	})
 }
 
-var member = with(reused131, experiment.ExtraMemberPod)
+var member = with(reused131, plan.ExtraMemberPod)
 
 func cloud(w *world) {
 	w.env.DNS.Evidence = []string{"a pod's nameserver is 169.254.169.254, Cloud DNS for GKE"}
-	w.add(1, solo(experiment.ClusterDNS, experiment.Reused, experiment.ExtraNone), prompt)
+	w.add(1, solo(plan.ClusterDNS, plan.Reused, plan.ExtraNone), prompt)
 }
 
-func onCluster(e experiment.Extra) experiment.Arm {
-	return solo(experiment.ClusterDNS, experiment.Reused, e)
+func onCluster(e plan.Extra) plan.Arm {
+	return solo(plan.ClusterDNS, plan.Reused, e)
 }
 
 // firsts makes, for each private DNS, a first trial and two later ones.
-func firsts(dns []experiment.DNS, first func(i int) pair) func(*world) {
+func firsts(dns []plan.DNS, first func(i int) pair) func(*world) {
 	return func(w *world) {
 		for i, d := range dns {
-			a := solo(d, experiment.Fresh, experiment.ExtraNone)
+			a := solo(d, plan.Fresh, plan.ExtraNone)
 			w.add(1, a, first(i))
 			w.add(2, a, prompt)
 			w.add(3, a, prompt)
@@ -93,7 +93,7 @@ func firsts(dns []experiment.DNS, first func(i int) pair) func(*world) {
 	}
 }
 
-var six = []experiment.DNS{experiment.Kubeadm131, experiment.Kubeadm132, experiment.NoDenialCache, experiment.NoSuccessCache, experiment.NodeLocal132, experiment.KubeDNS}
+var six = []plan.DNS{plan.Kubeadm131, plan.Kubeadm132, plan.NoDenialCache, plan.NoSuccessCache, plan.NodeLocal132, plan.KubeDNS}
 
 var scenarios = []scenario{
 	{"H1", "a stale address held the waits; fresh names and 1.32 are prompt", Supported, func(w *world) {
@@ -150,27 +150,27 @@ var scenarios = []scenario{
 	{"H1", "what was left is not known", NotTestable, func(w *world) { w.add(1, reused131, prompt) }},
 	{"H1", "handed over without DNS", NotTestable, func(w *world) {
 		a := reused131
-		a.Connect = experiment.ByAddress
+		a.Connect = plan.ByAddress
 		remaining(w.add(1, a, prompt), 20)
 	}},
 
 	{"H2", "Cloud DNS: it helps, and an unrelated Service does not", Supported, func(w *world) {
 		cloud(w)
-		declared(w, onCluster(experiment.ExtraMemberPod), -24, -29, -12, stats.Differs)
-		declared(w, onCluster(experiment.ExtraService), 0.01, -0.1, 0.2, stats.Equivalent)
+		declared(w, onCluster(plan.ExtraMemberPod), -24, -29, -12, stats.Differs)
+		declared(w, onCluster(plan.ExtraService), 0.01, -0.1, 0.2, stats.Equivalent)
 	}},
 	{"H2", "Cloud DNS: no difference", Refuted, func(w *world) {
 		cloud(w)
-		declared(w, onCluster(experiment.ExtraMemberPod), 0.01, -0.1, 0.2, stats.Equivalent)
+		declared(w, onCluster(plan.ExtraMemberPod), 0.01, -0.1, 0.2, stats.Equivalent)
 	}},
 	{"H2", "Cloud DNS: anything helps", Refuted, func(w *world) {
 		cloud(w)
-		declared(w, onCluster(experiment.ExtraMemberPod), -24, -29, -12, stats.Differs)
-		declared(w, onCluster(experiment.ExtraService), -23, -28, -12, stats.Differs)
+		declared(w, onCluster(plan.ExtraMemberPod), -24, -29, -12, stats.Differs)
+		declared(w, onCluster(plan.ExtraService), -23, -28, -12, stats.Differs)
 	}},
 	{"H2", "Cloud DNS: open", NotTestable, func(w *world) {
 		cloud(w)
-		declared(w, onCluster(experiment.ExtraMemberPod), -3, -20, 12, stats.Inconclusive)
+		declared(w, onCluster(plan.ExtraMemberPod), -3, -20, 12, stats.Inconclusive)
 	}},
 	{"H2", "CoreDNS: no difference", NotTestable, compare(8, reused131, member, func(b int) (time.Duration, time.Duration) {
 		return 20*s + spread(b), 20*s + spread(9-b)
@@ -293,12 +293,12 @@ var scenarios = []scenario{
 		w.add(1, fresh131, p)
 	}},
 	{"H5", "one replica", Refuted, func(w *world) {
-		w.env.Caching[experiment.Kubeadm131] = environment.CachingFacts{Positive: true, Negative: true, Servers: []environment.ServerCaching{{Server: "10.244.0.20:53"}}}
+		w.env.Caching[plan.Kubeadm131] = environment.CachingFacts{Positive: true, Negative: true, Servers: []environment.ServerCaching{{Server: "10.244.0.20:53"}}}
 		w.add(1, fresh131, denied(30*s, 500))
 	}},
 	{"H5", "both, but the deletion was not waited for", Refuted, func(w *world) {
 		a := reused131
-		a.Gap = experiment.NoWait
+		a.Gap = plan.NoWait
 		p := dialled(27*s, 9)
 		p.denied = 80
 		w.add(1, a, p)
@@ -367,7 +367,7 @@ var scenarios = []scenario{
 	{"H8", "only dead addresses were silent", Refuted, func(w *world) {
 		remaining(w.add(1, reused131, dialled(30*s, 57)), 20)
 		a := fresh131
-		a.Connect = experiment.ByAddress
+		a.Connect = plan.ByAddress
 		w.add(1, a, prompt)
 	}},
 	{"H8", "nobody got as far", NotTestable, func(w *world) {
@@ -417,7 +417,7 @@ var scenarios = []scenario{
 	}},
 }
 
-func jobFirst(a experiment.Arm) experiment.Arm { a.Order = experiment.JobFirst; return a }
+func jobFirst(a plan.Arm) plan.Arm { a.Order = plan.JobFirst; return a }
 
 func compareSame(blocks int, of func(block int) time.Duration) func(*world) {
 	return func(w *world) {

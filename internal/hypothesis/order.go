@@ -8,26 +8,26 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
 // extraDelays decides H3.
 func (in *Input) extraDelays() finding {
 	type key struct {
-		arm   experiment.Arm
+		arm   plan.Arm
 		block int
 	}
-	trials := in.valid(names(experiment.Reused))
+	trials := in.valid(names(plan.Reused))
 	control := map[key]trial{}
 	for _, t := range trials {
-		if t.arm.Extra == experiment.ExtraNone && t.gap != nil {
+		if t.arm.Extra == plan.ExtraNone && t.gap != nil {
 			control[key{t.arm, t.block}] = t
 		}
 	}
 	// Seconds, a pair of trials of one block each. The gap has nothing to do
 	// with the DNS, so that the arms are taken together.
-	longer := map[experiment.Extra][]float64{}
+	longer := map[plan.Extra][]float64{}
 	var alive, expired, unknown, overtaken int // trials with an extra
 	for _, t := range trials {
 		arm, ok := withoutExtra(t.arm)
@@ -54,7 +54,7 @@ func (in *Input) extraDelays() finding {
 	}
 	var shifts []stats.Shift
 	var outcomes []stats.Outcome
-	for _, e := range experiment.Extras {
+	for _, e := range plan.Extras {
 		if len(longer[e]) == 0 {
 			continue
 		}
@@ -108,8 +108,8 @@ func (in *Input) following() *analysis.Analysis {
 	p.Secondary = nil
 	if p.Primary == nil {
 		for _, a := range p.Arms {
-			if a.Extra == experiment.ExtraNone {
-				p.Primary = &experiment.Contrast{Control: a, Outcome: in.outcome(a)}
+			if a.Extra == plan.ExtraNone {
+				p.Primary = &plan.Contrast{Control: a, Outcome: in.outcome(a)}
 				break
 			}
 		}
@@ -220,17 +220,17 @@ func (in *Input) firstUse() finding {
 // firstOf is the first trial that asked a DNS, if it can be used, and the lags
 // of the later ones of its arm. Where names are reused the previous run asked
 // first.
-func (in *Input) firstOf(dns experiment.DNS) (first *trial, rest []time.Duration) {
-	var planned *experiment.Trial
+func (in *Input) firstOf(dns plan.DNS) (first *trial, rest []time.Duration) {
+	var planned *plan.Trial
 	for i := range in.plan.Trials {
 		if t := &in.plan.Trials[i]; t.Arm.DNS == dns && (planned == nil || t.Seq < planned.Seq) {
 			planned = t
 		}
 	}
-	if planned == nil || planned.Arm.Names != experiment.Fresh || !throughDNS(planned.Arm) {
+	if planned == nil || planned.Arm.Names != plan.Fresh || !throughDNS(planned.Arm) {
 		return nil, nil
 	}
-	trials := in.valid(func(a experiment.Arm) bool { return a == planned.Arm })
+	trials := in.valid(func(a plan.Arm) bool { return a == planned.Arm })
 	slices.SortFunc(trials, func(a, b trial) int { return cmp.Compare(a.seq, b.seq) })
 	for i, t := range trials {
 		switch {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 const (
@@ -32,10 +32,10 @@ func (in *Input) backoff() finding {
 		metric                 int
 		syncs                  float64
 	}
-	look := func(n experiment.Names) group {
+	look := func(n plan.Names) group {
 		var g group
 		// With publishNotReadyAddresses the entry does not wait for Ready.
-		for _, t := range in.valid(func(a experiment.Arm) bool { return a.Names == n && !a.Publish }) {
+		for _, t := range in.valid(func(a plan.Arm) bool { return a.Names == n && !a.Publish }) {
 			if !t.toSlice.Known() {
 				continue
 			}
@@ -57,20 +57,20 @@ func (in *Input) backoff() finding {
 		}
 		return g
 	}
-	reused, fresh := look(experiment.Reused), look(experiment.Fresh)
+	reused, fresh := look(plan.Reused), look(plan.Fresh)
 	if len(reused.took) == 0 {
 		return untestable("", "no trial with reused names in which the way from Ready to the EndpointSlice was seen")
 	}
-	describe := func(g group, n experiment.Names) string {
+	describe := func(g group, n plan.Names) string {
 		text := fmt.Sprintf("%s names: longer than %s in %d of %s, longest %s", n, setting(FirstRetry), g.over, some(len(g.took), "trial"), seconds(slices.Max(g.took)))
 		if g.metric > 0 {
 			text += fmt.Sprintf(", %s counted in %s", some(int(g.syncs), "failed sync"), some(g.metric, "trial"))
 		}
 		return text
 	}
-	seen := describe(reused, experiment.Reused)
+	seen := describe(reused, plan.Reused)
 	if len(fresh.took) > 0 {
-		seen += "; " + describe(fresh, experiment.Fresh)
+		seen += "; " + describe(fresh, plan.Fresh)
 	}
 	switch {
 	case reused.over == 0:
@@ -87,10 +87,10 @@ func (in *Input) backoff() finding {
 
 // kubelet decides H7.
 func (in *Input) kubelet() finding {
-	trials := in.valid(func(experiment.Arm) bool { return true })
+	trials := in.valid(func(plan.Arm) bool { return true })
 	var took []time.Duration
 	over := 0
-	byArm := map[experiment.Arm][]time.Duration{}
+	byArm := map[plan.Arm][]time.Duration{}
 	for _, t := range trials {
 		if !t.toReady.Known() {
 			continue
@@ -129,7 +129,7 @@ func middle(d []time.Duration) time.Duration {
 
 // dataplane decides H8.
 func (in *Input) dataplane() finding {
-	trials := in.valid(func(experiment.Arm) bool { return true })
+	trials := in.valid(func(plan.Arm) bool { return true })
 	dropped := 0
 	for _, t := range trials {
 		if t.silent > 0 || t.longest[connect] > LostSYN {
@@ -141,7 +141,7 @@ func (in *Input) dataplane() finding {
 		return untestable("", "no connect to a right address was seen")
 	}
 	seen := fmt.Sprintf("%s timed out, %d of them to the right address; %s connected, the slowest %s after a right answer", some(s.timedOut, "connect"), s.silent, some(s.connected, "pair"), seconds(s.longest[connect]))
-	if direct := sum(in.valid(func(a experiment.Arm) bool { return a.Connect == experiment.ByAddress })); direct.trials > 0 {
+	if direct := sum(in.valid(func(a plan.Arm) bool { return a.Connect == plan.ByAddress })); direct.trials > 0 {
 		seen += fmt.Sprintf("; workers that were handed the address, without DNS: %s", direct.delays())
 	}
 	if dropped > 0 {

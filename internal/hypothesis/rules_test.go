@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -127,8 +127,8 @@ func TestNoMarginNoEquivalence(t *testing.T) {
 // What has not been run decides nothing.
 func TestEmpty(t *testing.T) {
 	for name, in := range map[string]*Input{
-		"nothing":     New(experiment.Plan{}, nil),
-		"only a plan": New(experiment.Plan{Blocks: 1, Arms: []experiment.Arm{fresh131, reused131, member}}, nil),
+		"nothing":     New(plan.Plan{}, nil),
+		"only a plan": New(plan.Plan{Blocks: 1, Arms: []plan.Arm{fresh131, reused131, member}}, nil),
 	} {
 		ds := in.Decisions()
 		require.Len(t, ds, 11, name)
@@ -159,7 +159,7 @@ func TestWith(t *testing.T) {
 	w := newWorld()
 	scenarios[0].make(w)
 	d := w.decide()
-	require.Equal(t, []experiment.DNS{experiment.Kubeadm131}, d["H1"].With)
+	require.Equal(t, []plan.DNS{plan.Kubeadm131}, d["H1"].With)
 	require.Empty(t, d["H7"].With)
 }
 
@@ -177,12 +177,12 @@ func TestAnyOrderAnyVerdict(t *testing.T) {
 		}
 		return o
 	}
-	extras := []experiment.Extra{experiment.ExtraNone, experiment.ExtraService, experiment.ExtraMemberPod}
+	extras := []plan.Extra{plan.ExtraNone, plan.ExtraService, plan.ExtraMemberPod}
 	for range 200 {
 		w := newWorld()
 		for b := range 1 + rng.IntN(8) {
 			for range 1 + rng.IntN(4) {
-				a := solo(six[rng.IntN(len(six))], experiment.AllNames[rng.IntN(2)], extras[rng.IntN(3)])
+				a := solo(six[rng.IntN(len(six))], plan.AllNames[rng.IntN(2)], extras[rng.IntN(3)])
 				if rng.IntN(4) == 0 {
 					a = jobFirst(a)
 				}
@@ -249,7 +249,7 @@ func TestFailedSyncs(t *testing.T) {
 // Records of trials of which the cause is known, through the judge.
 func TestThroughTheJudge(t *testing.T) {
 	var b strings.Builder
-	sliceLate := synth.Stale("t001", experiment.Kubeadm132, 5*s, s)
+	sliceLate := synth.Stale("t001", plan.Kubeadm132, 5*s, s)
 	for i := range sliceLate.Pods {
 		sliceLate.Pods[i].InSlice += 4 * s
 	}
@@ -258,9 +258,9 @@ func TestThroughTheJudge(t *testing.T) {
 		world synth.World
 		want  map[string]Status
 	}{
-		{"stale addresses", synth.Stale("t001", experiment.Kubeadm131, 0, 30*s, 5*s, s), map[string]Status{"H1": Supported, "H4": NotTestable, "H6": Refuted, "H7": Refuted, "H8": Refuted}},
-		{"the same without success caching", synth.Stale("t001", experiment.NoSuccessCache, 5*s, s), map[string]Status{"H1": Refuted}},
-		{"the same without caching", synth.Stale("t001", experiment.Kubeadm132, 5*s, s), map[string]Status{"H1": Refuted, "H4": Refuted, "H8": Refuted}},
+		{"stale addresses", synth.Stale("t001", plan.Kubeadm131, 0, 30*s, 5*s, s), map[string]Status{"H1": Supported, "H4": NotTestable, "H6": Refuted, "H7": Refuted, "H8": Refuted}},
+		{"the same without success caching", synth.Stale("t001", plan.NoSuccessCache, 5*s, s), map[string]Status{"H1": Refuted}},
+		{"the same without caching", synth.Stale("t001", plan.Kubeadm132, 5*s, s), map[string]Status{"H1": Refuted, "H4": Refuted, "H8": Refuted}},
 		{"denied, workers", synth.Denied("t001", record.Solo, 5), map[string]Status{"H1": NotTestable, "H4": Supported, "H5": Refuted, "H7": Refuted, "H8": Refuted}},
 		{"denied, peers", synth.Denied("t001", record.PeersServer, 4), map[string]Status{"H1": NotTestable, "H4": Supported, "H5": Refuted, "H7": Refuted, "H8": Refuted}},
 		{"prompt", synth.Prompt("t001", record.PeersServer, 4), map[string]Status{"H4": Refuted, "H5": NotTestable, "H8": Refuted}},
@@ -271,15 +271,15 @@ func TestThroughTheJudge(t *testing.T) {
 		{"the same with reused names", sliceLate, map[string]Status{"H1": Refuted, "H6": Supported, "H7": Refuted}},
 		{"Ready 4 s after the process", synth.ReadyLate("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H7": Supported, "H8": Refuted}},
 		{"packets dropped", synth.Dropped("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H7": Refuted, "H8": Supported}},
-		{"the Service 4 s late", synth.ServiceLate("t001", experiment.Kubeadm132, record.Solo, 5, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted, "H10": Supported}},
+		{"the Service 4 s late", synth.ServiceLate("t001", plan.Kubeadm132, record.Solo, 5, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted, "H10": Supported}},
 		{"by address", synth.ByAddress("t001", 5), map[string]Status{"H1": NotTestable, "H4": NotTestable, "H8": Refuted}},
-		{"published before Ready", synth.Published("t001", experiment.Kubeadm131, record.Solo, 5), map[string]Status{"H4": NotTestable, "H7": Refuted, "H8": Refuted}},
+		{"published before Ready", synth.Published("t001", plan.Kubeadm131, record.Solo, 5), map[string]Status{"H4": NotTestable, "H7": Refuted, "H8": Refuted}},
 		{"SERVFAIL", synth.Failing("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted}},
 	} {
 		w := newWorld()
 		trial := tc.world.Trial().End()
-		w.plan.Arms = []experiment.Arm{trial.Plan.Arm}
-		w.plan.Trials = []experiment.Trial{trial.Plan}
+		w.plan.Arms = []plan.Arm{trial.Plan.Arm}
+		w.plan.Trials = []plan.Trial{trial.Plan}
 		in := New(w.plan, &w.env)
 		v := judge.Judge(trial)
 		require.NotEqual(t, result.Invalid, v.Status, "%s: %v", tc.name, v.Reasons)

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -38,7 +38,7 @@ var partOf = map[judge.Part]part{
 // trial is what is kept of one trial.
 type trial struct {
 	id     string
-	arm    experiment.Arm
+	arm    plan.Arm
 	seq    int
 	block  int
 	status result.Status

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // seconds shows a duration as the report does: to 10 ms, and below 0.1 s to
@@ -52,12 +52,12 @@ func refute(seen, why string) finding     { return finding{status: Refuted, seen
 func untestable(seen, why string) finding { return finding{status: NotTestable, seen: seen, why: why} }
 
 // byDNS decides for each DNS configuration and for the run.
-func (in *Input) byDNS(decide func(experiment.DNS) finding) finding {
+func (in *Input) byDNS(decide func(plan.DNS) finding) finding {
 	configurations := in.dns()
 	if len(configurations) == 0 {
 		return untestable("", "there are no trials")
 	}
-	with := map[Status][]experiment.DNS{}
+	with := map[Status][]plan.DNS{}
 	var seen, whys []string // whys in the order in which they first came
 	whose := map[string][]string{}
 	for _, d := range configurations {

@@ -7,8 +7,8 @@ import (
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -20,7 +20,7 @@ const (
 
 // world is a run in the making.
 type world struct {
-	plan     experiment.Plan
+	plan     plan.Plan
 	env      environment.Environment
 	verdicts []*judge.Verdict
 	readings [][]component.Reading
@@ -28,15 +28,15 @@ type world struct {
 }
 
 func newWorld() *world {
-	w := &world{plan: experiment.Plan{
-		Seed: 7, Blocks: 1, Margin: experiment.Duration(250 * ms),
-		Settings: experiment.Settings{Pods: 3, Gap: experiment.Duration(2 * s), Deadline: experiment.Duration(40 * s), ConnectTimeouts: []experiment.Duration{0, experiment.Duration(5 * s)}},
+	w := &world{plan: plan.Plan{
+		Seed: 7, Blocks: 1, Margin: plan.Duration(250 * ms),
+		Settings: plan.Settings{Pods: 3, Gap: plan.Duration(2 * s), Deadline: plan.Duration(40 * s), ConnectTimeouts: []plan.Duration{0, plan.Duration(5 * s)}},
 	}}
-	w.env.Caching = map[experiment.DNS]environment.CachingFacts{}
+	w.env.Caching = map[plan.DNS]environment.CachingFacts{}
 	two := []environment.ServerCaching{{Server: "10.96.0.10:53", Resolver: true}, {Server: "10.244.0.20:53"}, {Server: "10.244.0.21:53"}}
-	for d, keeps := range map[experiment.DNS][2]bool{
-		experiment.Kubeadm131: {true, true}, experiment.Kubeadm132: {}, experiment.NoDenialCache: {true, false},
-		experiment.NoSuccessCache: {false, true}, experiment.NodeLocal132: {true, true}, experiment.KubeDNS: {true, false},
+	for d, keeps := range map[plan.DNS][2]bool{
+		plan.Kubeadm131: {true, true}, plan.Kubeadm132: {}, plan.NoDenialCache: {true, false},
+		plan.NoSuccessCache: {false, true}, plan.NodeLocal132: {true, true}, plan.KubeDNS: {true, false},
 	} {
 		w.env.Caching[d] = environment.CachingFacts{Positive: keeps[0], Negative: keeps[1], Servers: two}
 	}
@@ -44,18 +44,18 @@ func newWorld() *world {
 }
 
 // solo is an arm with what everybody has.
-func solo(d experiment.DNS, n experiment.Names, e experiment.Extra) experiment.Arm {
-	return experiment.Arm{DNS: d, Names: n, Extra: e, Observer: record.Solo}
+func solo(d plan.DNS, n plan.Names, e plan.Extra) plan.Arm {
+	return plan.Arm{DNS: d, Names: n, Extra: e, Observer: record.Solo}
 }
 
 var (
-	reused131 = solo(experiment.Kubeadm131, experiment.Reused, experiment.ExtraNone)
-	fresh131  = solo(experiment.Kubeadm131, experiment.Fresh, experiment.ExtraNone)
-	reused132 = solo(experiment.Kubeadm132, experiment.Reused, experiment.ExtraNone)
-	fresh132  = solo(experiment.Kubeadm132, experiment.Fresh, experiment.ExtraNone)
+	reused131 = solo(plan.Kubeadm131, plan.Reused, plan.ExtraNone)
+	fresh131  = solo(plan.Kubeadm131, plan.Fresh, plan.ExtraNone)
+	reused132 = solo(plan.Kubeadm132, plan.Reused, plan.ExtraNone)
+	fresh132  = solo(plan.Kubeadm132, plan.Fresh, plan.ExtraNone)
 )
 
-func with(a experiment.Arm, e experiment.Extra) experiment.Arm { a.Extra = e; return a }
+func with(a plan.Arm, e plan.Extra) plan.Arm { a.Extra = e; return a }
 
 // pair is what one worker met.
 type pair struct {
@@ -82,9 +82,9 @@ func at(d time.Duration, censored bool) judge.Outcome {
 }
 
 // add makes the next trial of the plan and its verdict.
-func (w *world) add(block int, a experiment.Arm, pairs ...pair) *judge.Verdict {
+func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 	seq := len(w.plan.Trials) + 1
-	t := experiment.Trial{ID: fmt.Sprintf("t%03d", seq), Seq: seq, Block: block, Arm: a, Deadline: w.plan.Settings.Deadline}
+	t := plan.Trial{ID: fmt.Sprintf("t%03d", seq), Seq: seq, Block: block, Arm: a, Deadline: w.plan.Settings.Deadline}
 	w.plan.Trials = append(w.plan.Trials, t)
 	w.plan.Blocks = max(w.plan.Blocks, block)
 	planned := false

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -186,7 +186,7 @@ func hostOf(s string) string {
 // takes the hits.
 func (j *judgement) checkCache(kind string, of func(record.Class) bool) []Check {
 	switch j.t.Plan.Arm.DNS {
-	case experiment.NodeLocal131, experiment.NodeLocal132, experiment.KubeDNS:
+	case plan.NodeLocal131, plan.NodeLocal132, plan.KubeDNS:
 		return nil
 	}
 	if !slices.ContainsFunc(j.t.Components, func(r component.Reading) bool { return strings.HasPrefix(r.Metric, "coredns_") }) {
@@ -210,7 +210,7 @@ func (j *judgement) checkCache(kind string, of func(record.Class) bool) []Check 
 		}
 	}
 	note := "ours at least what the TTL proves, at most every such answer"
-	if j.t.Plan.Arm.DNS == experiment.ClusterDNS {
+	if j.t.Plan.Arm.DNS == plan.ClusterDNS {
 		note += "; theirs are of all the cluster's clients"
 	}
 	return []Check{{Name: "answers from the servers' cache: " + kind, Source: "coredns", Ours: Range{float64(c.ProvenCached), float64(c.Denials())},

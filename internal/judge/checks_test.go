@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -78,7 +78,7 @@ func TestChecks(t *testing.T) {
 	got = checks(t, synth.Denied("t001", record.Peers, 3), component.Reading{Source: dns, Metric: metric("sum"), After: 1}, component.Reading{Source: dns, Metric: metric("count"), After: 1})
 	require.NotContains(t, got, "DNS programming, mean")
 	// A name that is published before Ready has another trigger.
-	require.NotContains(t, checks(t, synth.Published("t001", experiment.Kubeadm131, record.Solo, 3)), "last pod Ready")
+	require.NotContains(t, checks(t, synth.Published("t001", plan.Kubeadm131, record.Solo, 3)), "last pod Ready")
 	// The clock of the API is an hour ahead.
 	b := w.Trial()
 	for i := range b.Run.Events {

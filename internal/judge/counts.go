@@ -1,7 +1,7 @@
 package judge
 
 import (
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -115,9 +115,9 @@ func addresses(c record.Class) bool { return c == record.Address }
 func (j *judgement) fullTTL(of func(record.Class) bool) uint32 {
 	var full uint32
 	switch dns := j.t.Plan.Arm.DNS; dns {
-	case experiment.Kubeadm131, experiment.Kubeadm132, experiment.NoDenialCache, experiment.NoSuccessCache, experiment.KubeDNS:
+	case plan.Kubeadm131, plan.Kubeadm132, plan.NoDenialCache, plan.NoSuccessCache, plan.KubeDNS:
 		full = kubeadmTTL
-	case experiment.NodeLocal131, experiment.NodeLocal132:
+	case plan.NodeLocal131, plan.NodeLocal132:
 		if full = nodeLocalDenial; of(record.Address) {
 			full = kubeadmTTL
 		}

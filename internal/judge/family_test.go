@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -43,7 +43,7 @@ func TestIPv6IsJudgedAlike(t *testing.T) {
 		"peers, denied": func() *result.Trial { return synth.Denied("t001", record.PeersServer, 3).Trial().End() },
 		"prompt":        func() *result.Trial { return synth.Prompt("t001", record.PeersServer, 3).Trial().End() },
 		"stale": func() *result.Trial {
-			return synth.Stale("t001", experiment.Kubeadm131, 0, 5*time.Second).Trial().End()
+			return synth.Stale("t001", plan.Kubeadm131, 0, 5*time.Second).Trial().End()
 		},
 		"NodeLocal":      func() *result.Trial { return synth.NodeLocal("t001", record.PeersServer, 3).Trial().End() },
 		"handed over":    func() *result.Trial { return handedOver().End() },
@@ -67,15 +67,15 @@ func TestIPv6IsJudgedAlike(t *testing.T) {
 }
 
 func cachedPeers() *synth.Trial {
-	return synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, 3, 100*ms, 30*time.Second, true)
+	return synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, 3, 100*ms, 30*time.Second, true)
 }
 
 func staleSolo() *synth.Trial {
-	return synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 3, Silence: time.Second, Joined: 5 * time.Second}, synth.Worker{Stale: 1, Silence: 30 * time.Second, Joined: 31 * time.Second})
+	return synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 3, Silence: time.Second, Joined: 5 * time.Second}, synth.Worker{Stale: 1, Silence: 30 * time.Second, Joined: 31 * time.Second})
 }
 
 func handedOver() *synth.Trial {
-	b := synth.New("t001", experiment.Arm{Observer: record.Solo, Connect: experiment.ByAddress}, 2)
+	b := synth.New("t001", plan.Arm{Observer: record.Solo, Connect: plan.ByAddress}, 2)
 	b.Start(1).ByAddress = true
 	b.Ask(1, 0, synth.Answer{View: record.Given, Server: record.HandOver, Class: record.Address, Addrs: []string{synth.Addr(0)}, First: 20 * ms})
 	b.Dial(1, 0, synth.Addr(0), 21*ms, ms, record.Connected, 1, b.Who(0, 1, 22*ms))
@@ -105,7 +105,7 @@ func TestTheOtherFamilyDeniesNothing(t *testing.T) {
 		"there was no name": {record.NXDomain, true, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Pod(1).IPs = []string{synth.Addr(1), "fd00::2"}
 			b.Ask(0, 1, synth.Answer{Class: tc.class, First: 5 * ms, Last: 200 * ms, Count: 4, SOATTL: 30, Top: 12, AtTop: 1})
 			at(b, 0, 5*ms)

@@ -23,14 +23,14 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
 
 // Verdict is what happened in one trial.
 type Verdict struct {
-	Trial   experiment.Trial
+	Trial   plan.Trial
 	Status  result.Status // the worse of what the runner said and what the records show
 	Reasons []string      // of censored and invalid
 	Notes   []string      // what a reader should know although the trial counts
@@ -255,7 +255,7 @@ func (j *judgement) status() {
 	}
 	for _, w := range v.Workers {
 		if o := w.Joined.Lag; o.Censored {
-			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index, experiment.TimeoutName(experiment.Duration(w.Timeout)), o.Value.Seconds()))
+			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index, plan.TimeoutName(plan.Duration(w.Timeout)), o.Value.Seconds()))
 		}
 	}
 }

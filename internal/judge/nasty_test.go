@@ -6,16 +6,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
 
 func TestNasty(t *testing.T) {
 	peers := func(n int) *synth.Trial {
-		return synth.Peers("t001", experiment.Kubeadm131, experiment.ExtraNone, n, 100*ms, 2*time.Second, true)
+		return synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, n, 100*ms, 2*time.Second, true)
 	}
 	for _, tc := range []struct {
 		name  string
@@ -69,7 +69,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, result.Complete, v.Status, "what is in the log happened")
 		}},
 		{"probe failed", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, time.Second, "error")
 			b.Done(1, time.Second, "error")
 			return b.End()
@@ -78,7 +78,7 @@ func TestNasty(t *testing.T) {
 			require.Contains(t, v.Resolved.Lag.Lost, "its probe failed")
 		}},
 		{"released before anything happened", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, time.Second, "released")
 			b.Done(1, time.Second, "released")
 			return b.End()
@@ -88,7 +88,7 @@ func TestNasty(t *testing.T) {
 			near(t, time.Second, v.Resolved.Lag.Value, "at least")
 		}},
 		{"satisfied without a reason", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, time.Second, "complete")
 			b.Done(1, time.Second, "complete")
 			return b.End()
@@ -137,7 +137,7 @@ func TestNasty(t *testing.T) {
 			require.False(t, p.Resolved.Lag.Censored)
 		}},
 		{"nobody says who answers", func() *result.Trial {
-			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			b.Dial(1, 0, synth.Addr(0), 500*ms, ms, record.Connected, 3, nil)
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
@@ -145,7 +145,7 @@ func TestNasty(t *testing.T) {
 			near(t, time.Second, v.Workers[0].Joined.Lag.Value, "only then was it known")
 		}},
 		{"the right address is silent", func() *result.Trial {
-			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 2, Silence: time.Second, Joined: 5 * time.Second})
+			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 2, Silence: time.Second, Joined: 5 * time.Second})
 			b.Dial(1, 0, synth.Addr(0), 3*time.Second, time.Second, record.DialTimeout, 1, nil)
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
@@ -153,7 +153,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, 1, v.Counts.SilentRight)
 		}},
 		{"a name is looked at for a while only", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.PeersServer}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.PeersServer}, 2)
 			for a := range 2 {
 				o := 1 - a
 				b.Ask(a, o, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(o)}, First: 100 * ms})
@@ -169,7 +169,7 @@ func TestNasty(t *testing.T) {
 			require.False(t, v.Resolved.Lag.Censored)
 		}},
 		{"its predecessor answers", func() *result.Trial {
-			b := synth.Solo("t001", experiment.Kubeadm131, experiment.ExtraNone, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			w := b.Who(0, 1, 500*ms)
 			w.UID, w.Trial = "uid-t001-old-0", "t001-primer"
 			b.Dial(1, 0, synth.Old(0), 500*ms, ms, record.Connected, 1, w)
@@ -191,7 +191,7 @@ func TestNasty(t *testing.T) {
 			near(t, 2*time.Second, pair(v, 0, 1).Resolved.Lag.Value, "resolved")
 		}},
 		{"replicas disagree: right, then stale again", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers, Names: experiment.Reused}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers, Names: plan.Reused}, 2)
 			b.Prime(2*time.Second, 20)
 			for a := range 2 {
 				o := 1 - a
@@ -207,7 +207,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, 180, p.Counts.StaleAnswers())
 		}},
 		{"two addresses, one of them stale", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			for a := range 2 {
 				o := 1 - a
@@ -221,7 +221,7 @@ func TestNasty(t *testing.T) {
 			near(t, 200*ms, v.Resolved.Lag.Value, "a client may take either")
 		}},
 		{"satisfied by one of two addresses", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			for a := range 2 {
 				o := 1 - a
@@ -249,7 +249,7 @@ func TestNasty(t *testing.T) {
 			require.Contains(t, v.Notes[0], "log full")
 		}},
 		{"whose addresses", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			b.Earlier = map[string]string{"10.244.7.7": "index 4 of trial t000"}
 			b.Run.Events = append(b.Run.Events, result.Event{Object: "pod", Name: "extra-x", IPs: []string{"10.244.8.8"}})
@@ -268,7 +268,7 @@ func TestNasty(t *testing.T) {
 				"earlier: index 4 of trial t000", "unknown address 192.0.2.1"}, got)
 		}},
 		{"address used again by the asked pod", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			for i := range b.Primer.Pods {
 				b.Primer.Pods[i].IPs = b.Run.Pods[1-i].IPs
@@ -281,7 +281,7 @@ func TestNasty(t *testing.T) {
 			near(t, 10*ms, pair(v, 0, 1).Resolved.Lag.Value+pair(v, 0, 1).Zero, "right, whoever held it before")
 		}},
 		{"IPv6 spelt differently", func() *result.Trial {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Pod(1).IPs = []string{"fd00:0:0::2"}
 			b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{"fd00::2"}, First: 10 * ms})
 			b.Done(0, time.Second, "deadline")
@@ -301,7 +301,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, []string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave no answer, one that does not no answer (found by index 0, 1)"}, v.Notes)
 		}},
 		{"search domain", func() *result.Trial {
-			b := synth.Solo("t001", experiment.Kubeadm132, experiment.ExtraNone, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Kubeadm132, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			b.Ask(1, 0, synth.Answer{Class: record.NXDomain, Suffix: "ns.svc.cluster.local", First: 2 * ms, Count: 4, SOATTL: 3})
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -90,7 +90,7 @@ func (j *judgement) readLogs() {
 			n = max(n, *e.Index+1)
 		}
 	}
-	n = min(n, experiment.MaxPods) // no plan has more
+	n = min(n, plan.MaxPods) // no plan has more
 	j.v.Pods = n
 	j.logs = make([]*podLog, n)
 	for i := range j.t.Run.Pods {

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -85,7 +85,7 @@ func TestInvariants(t *testing.T) {
 func random(r *rand.Rand) *result.Trial {
 	observers := []record.Observer{record.Solo, record.Peers, record.PeersServer}
 	pods := 2 + r.IntN(3)
-	b := synth.New("t001", experiment.Arm{DNS: experiment.ClusterDNS, Observer: observers[r.IntN(3)]}, pods)
+	b := synth.New("t001", plan.Arm{DNS: plan.ClusterDNS, Observer: observers[r.IntN(3)]}, pods)
 	b.Prime(2*time.Second, 3)
 	boots := []string{synth.Boot, "boot-b", "boot-c"}
 	at := func(most int) time.Duration { return time.Duration(1+r.IntN(most)) * ms }

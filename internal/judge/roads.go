@@ -3,7 +3,7 @@ package judge
 import (
 	"slices"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -98,7 +98,7 @@ func (j *judgement) road(i int, service maybe, looks []looked) road {
 	before := len(steps)
 	add(PartStart, r.process)
 	r.start = inOrder(slices.Clone(steps))
-	byAddress := j.t.Plan.Arm.Connect == experiment.ByAddress
+	byAddress := j.t.Plan.Arm.Connect == plan.ByAddress
 	if j.t.Plan.Arm.Publish || byAddress || !r.process.ok {
 		steps, missing = steps[:before], ""
 		add(PartAddress, receipt(result.Addressed))

@@ -8,9 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -38,7 +38,7 @@ func TestSharesInOddCases(t *testing.T) {
 		check func(t *testing.T)
 	}{
 		{"published long before its process runs: a connect needs one", func(t *testing.T) {
-			w := synth.Published("t001", experiment.Kubeadm131, record.Solo, 3)
+			w := synth.Published("t001", plan.Kubeadm131, record.Solo, 3)
 			w.Pods[0].Started += 4 * s
 			for _, p := range play(w).Pairs {
 				about(t, 4*s+350*ms, p, judge.PartStart)
@@ -84,7 +84,7 @@ func TestSharesInOddCases(t *testing.T) {
 			require.Greater(t, share(p, judge.PartDenial).Took, 25*s, "TTLs prove it all the same")
 		}},
 		{"an old name on the server is not the record", func(t *testing.T) {
-			w := synth.Of("t001", experiment.Arm{DNS: experiment.Kubeadm132, Names: experiment.Reused, Observer: record.PeersServer}, 3)
+			w := synth.Of("t001", plan.Arm{DNS: plan.Kubeadm132, Names: plan.Reused, Observer: record.PeersServer}, 3)
 			for i := range w.Replicas {
 				w.Replicas[i].Old = 4 * s
 			}
@@ -96,7 +96,7 @@ func TestSharesInOddCases(t *testing.T) {
 			}
 		}},
 		{"an address used again by the asked pod", func(t *testing.T) {
-			b := synth.Stale("t001", experiment.Kubeadm131, s).Trial()
+			b := synth.Stale("t001", plan.Kubeadm131, s).Trial()
 			for i := range b.Primer.Pods {
 				b.Primer.Pods[i].IPs = b.Run.Pods[i].IPs
 			}
@@ -155,7 +155,7 @@ func TestSharesInOddCases(t *testing.T) {
 			addUp(t, "both", pair(judge.Judge(b.End()), 0, 1))
 		}},
 		{"censored: until the end of the observation", func(t *testing.T) {
-			v := play(synth.Stale("t001", experiment.Kubeadm131, 0, s))
+			v := play(synth.Stale("t001", plan.Kubeadm131, 0, s))
 			require.Equal(t, result.Censored, v.Status)
 			require.Equal(t, [2]int{1, 0}, v.SharesOf)
 			p := pair(v, 1, 0)
@@ -172,7 +172,7 @@ func TestSharesInOddCases(t *testing.T) {
 			require.Nil(t, v.Shares, "which was the last is not known")
 		}},
 		{"nothing was asked at all", func(t *testing.T) {
-			b := synth.New("t001", experiment.Arm{Observer: record.Peers}, 2)
+			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, 5*s, "deadline")
 			b.Done(1, 5*s, "deadline")
 			p := pair(judge.Judge(b.End()), 0, 1)
@@ -205,7 +205,7 @@ func TestAgeAndServer(t *testing.T) {
 	require.Equal(t, [2]float64{0, 4}, d.Age, "of the node's five seconds")
 	require.Empty(t, d.Server, "behind one address")
 
-	v := judge.Judge(synth.Stale("t001", experiment.Kubeadm131, 5*s).Trial().End())
+	v := judge.Judge(synth.Stale("t001", plan.Kubeadm131, 5*s).Trial().End())
 	d = share(v.Pairs[0], judge.PartStale)
 	require.Equal(t, [2]float64{10, 25}, d.Age, "20 s left of 30, then dials of 5 s")
 	require.Equal(t, [2]float64{-1, -1}, share(v.Pairs[0], judge.PartReady).Age)
@@ -220,20 +220,20 @@ func TestFullTTL(t *testing.T) {
 	}{
 		{synth.NodeLocal("t001", record.PeersServer, 3), 5},
 		{synth.Denied("t001", record.Solo, 3), 30},
-		{synth.Of("t001", experiment.Arm{DNS: experiment.KubeDNS, Observer: record.Solo}, 3), 30},
-		{synth.Of("t001", experiment.Arm{DNS: experiment.NoSuccessCache, Observer: record.Solo}, 3), 30},
-		{synth.Of("t001", experiment.Arm{DNS: experiment.Forwarding, Observer: record.Solo}, 3), 30},
+		{synth.Of("t001", plan.Arm{DNS: plan.KubeDNS, Observer: record.Solo}, 3), 30},
+		{synth.Of("t001", plan.Arm{DNS: plan.NoSuccessCache, Observer: record.Solo}, 3), 30},
+		{synth.Of("t001", plan.Arm{DNS: plan.Forwarding, Observer: record.Solo}, 3), 30},
 	} {
 		v := judge.Judge(tc.w.Trial().End())
 		require.Equal(t, tc.want, v.FullTTL, "%s", tc.w.Arm.DNS)
-		if tc.w.Arm.DNS == experiment.KubeDNS {
+		if tc.w.Arm.DNS == plan.KubeDNS {
 			require.Zero(t, v.Counts.ProvenCached)
 		}
 	}
 	// Nothing is known of the cluster's own; the servers say 30, the cache in
 	// front of them makes it 5.
 	w := synth.NodeLocal("t001", record.PeersServer, 3)
-	w.Arm.DNS = experiment.ClusterDNS
+	w.Arm.DNS = plan.ClusterDNS
 	require.EqualValues(t, 5, judge.Judge(w.Trial().End()).FullTTL)
 }
 
@@ -241,12 +241,12 @@ func TestFullTTL(t *testing.T) {
 // not when: the split is close to what each answer by itself shows.
 func TestSharesOfOverlappingRuns(t *testing.T) {
 	const s = time.Second
-	divided := synth.Of("t001", experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Reused, Observer: record.Peers}, 3)
+	divided := synth.Of("t001", plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Observer: record.Peers}, 3)
 	divided.Replicas[1].Keeps.Addresses = 0
 	for name, w := range map[string]synth.World{
 		"solo":  synth.Divided("t001", 5*s, s, s, s),
 		"peers": divided,
-		"old":   synth.Of("t001", experiment.Arm{DNS: experiment.NodeLocal131, Names: experiment.Reused, Observer: record.Peers}, 3),
+		"old":   synth.Of("t001", plan.Arm{DNS: plan.NodeLocal131, Names: plan.Reused, Observer: record.Peers}, 3),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n, off float64
@@ -349,7 +349,7 @@ func BenchmarkHugeLog(b *testing.B) {
 
 // hugeLog is of a worker that dialled n addresses, none of which was there.
 func hugeLog(n int) *result.Trial {
-	b := synth.New("t001", experiment.Arm{Observer: record.Solo}, 2)
+	b := synth.New("t001", plan.Arm{Observer: record.Solo}, 2)
 	for i := range n {
 		at := time.Duration(i+2) * ms
 		addr := "10." + string(rune('1'+i%9)) + ".0." + string(rune('0'+i%10))

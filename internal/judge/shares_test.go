@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -36,7 +36,7 @@ func truth(w synth.World, p judge.Pair, rest ...judge.Part) []map[judge.Part]tim
 // onServers is when the name could be answered.
 func onServers(w synth.World, asked int) time.Duration {
 	l := w.Pods[asked]
-	if w.Arm.Connect == experiment.ByAddress {
+	if w.Arm.Connect == plan.ByAddress {
 		return l.Addressed
 	}
 	there := l.InSlice
@@ -66,7 +66,7 @@ func truthOf(w synth.World, p judge.Pair, askerLate bool, rest []judge.Part) map
 	switch {
 	case askerLate:
 		to(judge.PartStart, l.Started)
-	case w.Arm.Connect == experiment.ByAddress:
+	case w.Arm.Connect == plan.ByAddress:
 		to(judge.PartAddress, l.Addressed)
 	default:
 		if w.Arm.Publish {
@@ -139,10 +139,10 @@ func TestShares(t *testing.T) {
 		{"nothing at all, solo", synth.Prompt("t001", record.Solo, 5), []judge.Part{judge.PartPolling}},
 		{"a node's denial", synth.NodeLocal("t001", server, 4), []judge.Part{judge.PartDenial}},
 		{"a node's denial, solo", synth.NodeLocal("t001", record.Solo, 4), either},
-		{"a stale address, by connect timeout", synth.Stale("t001", experiment.Kubeadm131, 0, 30*s, 5*s, s), []judge.Part{judge.PartStale}},
-		{"a stale address behind a node's cache", synth.Stale("t001", experiment.NodeLocal131, 0, 30*s, 5*s, s), []judge.Part{judge.PartStale}},
-		{"a stale address, kube-dns", synth.Stale("t001", experiment.KubeDNS, s, s), []judge.Part{judge.PartStale}},
-		{"published before Ready", synth.Published("t001", experiment.Kubeadm131, record.Solo, 5), []judge.Part{judge.PartUnasked}},
+		{"a stale address, by connect timeout", synth.Stale("t001", plan.Kubeadm131, 0, 30*s, 5*s, s), []judge.Part{judge.PartStale}},
+		{"a stale address behind a node's cache", synth.Stale("t001", plan.NodeLocal131, 0, 30*s, 5*s, s), []judge.Part{judge.PartStale}},
+		{"a stale address, kube-dns", synth.Stale("t001", plan.KubeDNS, s, s), []judge.Part{judge.PartStale}},
+		{"published before Ready", synth.Published("t001", plan.Kubeadm131, record.Solo, 5), []judge.Part{judge.PartUnasked}},
 		{"servers that fail", synth.Failing("t001", server, 3, 4*s), []judge.Part{judge.PartNoAnswer}},
 		{"servers that fail, solo", synth.Failing("t001", record.Solo, 3, 4*s), []judge.Part{judge.PartNoAnswer}},
 		{"one server that is silent", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Replicas[1].Silent = 60 * s }),
@@ -153,7 +153,7 @@ func TestShares(t *testing.T) {
 		{"Ready late, a denial kept", set(synth.ReadyLate("t001", server, 3, 4*s), func(w *synth.World) {
 			w.Replicas = []synth.Replica{{Keeps: synth.Keeps{Addresses: 30, Denials: 30}}}
 		}), []judge.Part{judge.PartDenial}},
-		{"the Service late", synth.ServiceLate("t001", experiment.Kubeadm132, server, 3, 4*s), []judge.Part{judge.PartPolling}},
+		{"the Service late", synth.ServiceLate("t001", plan.Kubeadm132, server, 3, 4*s), []judge.Part{judge.PartPolling}},
 		{"CoreDNS' watch held back", set(synth.Apart("t001", server, 3, 4*s), func(w *synth.World) { w.Replicas[0].Behind = 4 * s }), []judge.Part{judge.PartPolling}},
 		{"one replica's watch held back", set(synth.Apart("t001", server, 3, 4*s), func(w *synth.World) {
 			w.Replicas = w.Replicas[1:] // the client's luck does not matter then

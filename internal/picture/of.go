@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
 )
 
 // Of is what there is to draw of a plan: its analysis, and one of its trials,
 // or nil, as a waterfall.
-func Of(plan experiment.Plan, a *analysis.Analysis, trial *judge.Verdict) Input {
+func Of(p plan.Plan, a *analysis.Analysis, trial *judge.Verdict) Input {
 	in := Input{
 		Joins:   ofJoins(a.Joins()),
 		ECDF:    ofViews(a.Views()),
-		Effects: ofFindings(a.Findings(), time.Duration(plan.Margin)),
+		Effects: ofFindings(a.Findings(), time.Duration(p.Margin)),
 	}
 	if trial != nil {
 		in.Waterfall = ofTrial(trial)
@@ -74,8 +74,8 @@ func ofJoins(all []analysis.Join) *Joins {
 		Title: "Join time by connect timeout, with and without an extra",
 		Axis:  "seconds until the worker joined",
 	}
-	var timeouts []experiment.Duration
-	var arms, regimes []experiment.Arm
+	var timeouts []plan.Duration
+	var arms, regimes []plan.Arm
 	extras := []string{}
 	for _, j := range all {
 		if !slices.Contains(timeouts, j.Timeout) {
@@ -89,7 +89,7 @@ func ofJoins(all []analysis.Join) *Joins {
 		}
 		arms = append(arms, j.Arm)
 	}
-	slices.SortFunc(timeouts, func(a, b experiment.Duration) int {
+	slices.SortFunc(timeouts, func(a, b plan.Duration) int {
 		switch {
 		case a == b:
 			return 0
@@ -104,7 +104,7 @@ func ofJoins(all []analysis.Join) *Joins {
 		out.Foot = fmt.Sprintf("Not drawn: %s.", strings.Join(extras[len(out.Arms):], "; "))
 	}
 	for _, t := range timeouts {
-		out.Names = append(out.Names, experiment.TimeoutName(t))
+		out.Names = append(out.Names, plan.TimeoutName(t))
 	}
 	names, same := armNames(regimes)
 	out.Head = "0 = worker and leader both exist." + same
@@ -135,16 +135,16 @@ func ofArm(a analysis.Arm) Cell {
 	return c
 }
 
-func withoutExtra(a experiment.Arm) experiment.Arm {
+func withoutExtra(a plan.Arm) plan.Arm {
 	a.Extra, a.Copy = "", 0
 	return a
 }
 
 // extraName is what the key calls an extra. "none" alone would be taken for a
 // connect timeout.
-func extraName(a experiment.Arm) string {
+func extraName(a plan.Arm) string {
 	name := "with " + string(a.Extra)
-	if a.Extra == experiment.ExtraNone {
+	if a.Extra == plan.ExtraNone {
 		name = "without extra"
 	}
 	if a.Copy != 0 {
@@ -155,7 +155,7 @@ func extraName(a experiment.Arm) string {
 
 // armNames names arms by what tells them apart, and says in a sentence what is
 // the same in all of them.
-func armNames(arms []experiment.Arm) (names []string, same string) {
+func armNames(arms []plan.Arm) (names []string, same string) {
 	if len(arms) == 0 {
 		return nil, ""
 	}
@@ -191,7 +191,7 @@ func ofViews(views []analysis.View) *ECDF {
 	if len(both) > 0 {
 		views = both
 	}
-	var arms []experiment.Arm
+	var arms []plan.Arm
 	for _, v := range views {
 		arms = append(arms, v.Arm)
 	}

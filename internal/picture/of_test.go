@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
@@ -60,28 +60,28 @@ func TestOfRecords(t *testing.T) {
 	require.Empty(t, in.Effects.Rows)
 }
 
-func arm(dns experiment.DNS, extra experiment.Extra, edit ...func(*experiment.Arm)) experiment.Arm {
-	a := experiment.Arm{DNS: dns, Names: experiment.Reused, Extra: extra, Observer: record.Solo}
+func arm(dns plan.DNS, extra plan.Extra, edit ...func(*plan.Arm)) plan.Arm {
+	a := plan.Arm{DNS: dns, Names: plan.Reused, Extra: extra, Observer: record.Solo}
 	for _, e := range edit {
 		e(&a)
 	}
 	return a
 }
 
-func again(a *experiment.Arm) { a.Copy = 2 }
-func pause(a *experiment.Arm) { a.Gap = "35s" }
+func again(a *plan.Arm) { a.Copy = 2 }
+func pause(a *plan.Arm) { a.Gap = "35s" }
 
 func TestOfJoins(t *testing.T) {
 	times := func(x float64) analysis.Arm { return analysis.Arm{Times: []stats.Time{at(x)}, Median: x, AtLeast: x} }
 	unknown := analysis.Arm{Times: []stats.Time{until(40)}, Median: math.NaN(), AtLeast: 40}
-	second := experiment.Duration(time.Second)
+	second := plan.Duration(time.Second)
 	in := ofJoins([]analysis.Join{
-		{Arm: arm("a", experiment.ExtraNone), Timeout: 5 * second, Joined: times(1)},
-		{Arm: arm("a", experiment.ExtraNone), Timeout: 30 * second, Joined: times(2)},
-		{Arm: arm("a", experiment.ExtraNone, again), Timeout: 5 * second, Joined: times(3)},
-		{Arm: arm("a", experiment.ExtraMemberPod), Timeout: 0, Joined: unknown},
-		{Arm: arm("a", experiment.ExtraNone, pause), Timeout: 5 * second, Joined: times(4)},
-		{Arm: arm("b", experiment.ExtraNone), Timeout: second, Joined: times(5)},
+		{Arm: arm("a", plan.ExtraNone), Timeout: 5 * second, Joined: times(1)},
+		{Arm: arm("a", plan.ExtraNone), Timeout: 30 * second, Joined: times(2)},
+		{Arm: arm("a", plan.ExtraNone, again), Timeout: 5 * second, Joined: times(3)},
+		{Arm: arm("a", plan.ExtraMemberPod), Timeout: 0, Joined: unknown},
+		{Arm: arm("a", plan.ExtraNone, pause), Timeout: 5 * second, Joined: times(4)},
+		{Arm: arm("b", plan.ExtraNone), Timeout: second, Joined: times(5)},
 	})
 	require.Equal(t, []string{"none", "30s", "5s", "1s"}, in.Names)
 	require.Equal(t, []string{"without extra", "without extra, again", "with member-pod"}, in.Arms)
@@ -99,7 +99,7 @@ func TestOfJoins(t *testing.T) {
 
 	// All extras, each twice, are more than there are shapes.
 	var all []analysis.Join
-	for _, e := range experiment.Extras {
+	for _, e := range plan.Extras {
 		all = append(all, analysis.Join{Arm: arm("a", e), Joined: times(1)}, analysis.Join{Arm: arm("a", e, again), Joined: times(1)})
 	}
 	in = ofJoins(all)
@@ -109,8 +109,8 @@ func TestOfJoins(t *testing.T) {
 }
 
 func TestOfViews(t *testing.T) {
-	both := analysis.View{Arm: arm("a", experiment.ExtraNone), Client: analysis.Arm{Times: []stats.Time{at(1)}}, Server: analysis.Arm{Times: []stats.Time{at(2)}}}
-	client := analysis.View{Arm: arm("b", experiment.ExtraNone), Client: both.Client}
+	both := analysis.View{Arm: arm("a", plan.ExtraNone), Client: analysis.Arm{Times: []stats.Time{at(1)}}, Server: analysis.Arm{Times: []stats.Time{at(2)}}}
+	client := analysis.View{Arm: arm("b", plan.ExtraNone), Client: both.Client}
 	in := ofViews([]analysis.View{client, both})
 	require.Equal(t, []ECDFPanel{{Name: "", Client: both.Client.Times, Server: both.Server.Times}}, in.Panels)
 	require.Equal(t, "dns: a. names: reused. extra: none. observer: solo.", in.Head)
@@ -123,11 +123,11 @@ func TestOfFindings(t *testing.T) {
 	late, err := stats.NewProportion(1, 4, 0.95)
 	require.NoError(t, err)
 	in := ofFindings([]analysis.Finding{
-		{Contrast: experiment.Contrast{Name: "a"}, Primary: true, Blocks: 8, Verdict: stats.Differs,
+		{Contrast: plan.Contrast{Name: "a"}, Primary: true, Blocks: 8, Verdict: stats.Differs,
 			Stats: &stats.Contrast{Shift: &stats.Shift{Estimate: 1, Interval: interval}}, Control: analysis.Arm{Late: &late}},
-		{Contrast: experiment.Contrast{Name: "b"}, Blocks: 7, Verdict: stats.Inconclusive,
+		{Contrast: plan.Contrast{Name: "b"}, Blocks: 7, Verdict: stats.Inconclusive,
 			Stats: &stats.Contrast{Restricted: &stats.RestrictedDifference{Difference: -4}}},
-		{Contrast: experiment.Contrast{Name: "c"}, Verdict: stats.Inconclusive},
+		{Contrast: plan.Contrast{Name: "c"}, Verdict: stats.Inconclusive},
 	}, 250*time.Millisecond)
 	one, four := 1.0, -4.0
 	require.Equal(t, &Effects{Margin: 0.25, Rows: []Effect{
@@ -141,26 +141,26 @@ func TestOfFindings(t *testing.T) {
 // The named plans' regimes have room in one picture.
 func TestOfNamedPlans(t *testing.T) {
 	for _, name := range []string{"standard", "timeouts", "default"} {
-		o := experiment.Options{Name: name, Seed: 1, Run: "r"}
-		o.Settings, o.Blocks = experiment.Preset(name)
-		plan, err := experiment.Build(o)
+		o := plan.Options{Name: name, Seed: 1, Run: "r"}
+		o.Settings, o.Blocks = plan.Preset(name)
+		p, err := plan.Build(o)
 		require.NoError(t, err)
-		a := analysis.New(plan)
-		for i, trial := range plan.Trials {
+		a := analysis.New(p)
+		for i, trial := range p.Trials {
 			v := &judge.Verdict{Trial: trial, Status: result.Complete}
 			o := judge.Outcome{Value: time.Duration(i%31) * time.Second}
 			v.Resolved.Lag, v.OnServer.Lag = o, judge.Outcome{Lost: judge.NotAsked}
 			if trial.Arm.Observer == record.PeersServer {
 				v.OnServer.Lag = o
 			}
-			for k, timeout := range plan.Settings.ConnectTimeouts {
+			for k, timeout := range p.Settings.ConnectTimeouts {
 				reached := judge.Timing{Lag: o, Since: o}
 				v.Pairs = append(v.Pairs, judge.Pair{Asker: k + 1, Reached: reached, Timeout: time.Duration(timeout)})
 				v.Workers = append(v.Workers, judge.Worker{Index: k + 1, Timeout: time.Duration(timeout), Joined: reached})
 			}
 			a.Add(v)
 		}
-		in := Of(plan, a, nil)
+		in := Of(p, a, nil)
 		check(t, in)
 		for _, f := range []func() (*figure, error){in.Joins.figure, in.ECDF.figure, in.Effects.figure} {
 			one, err := f()
@@ -205,7 +205,7 @@ func TestOfTrial(t *testing.T) {
 		Index: 3, Created: s(0.1), Scheduled: s(0.2), Addressed: s(0.3), Started: s(0.4), Ready: s(0.5), InSlice: s(0.6),
 		OnServer: judge.Outcome{Lost: judge.NotAsked}, Current: s(30), Connected: judge.Outcome{Value: 40 * time.Second, Censored: true},
 	}}}
-	v.Trial.ID, v.Trial.Arm = "t007", arm("kubeadm-1.31", experiment.ExtraNone)
+	v.Trial.ID, v.Trial.Arm = "t007", arm("kubeadm-1.31", plan.ExtraNone)
 	in := ofTrial(v)
 	require.Equal(t, "Trial t007, kubeadm-1.31/reused/none/solo", in.Trial)
 	require.Equal(t, "index 3", in.Pods[0].Name)

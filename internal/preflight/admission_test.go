@@ -13,7 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
@@ -31,20 +31,20 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 		dnsmasq   = imageOf + "dnsmasq with --dnsmasq-image" + without
 		both      = imageOf + "dnsmasq with --dnsmasq-image, " + imageOf + "coredns with --dns-image" + without
 	)
-	private := func(dns experiment.DNS) experiment.Options {
-		return with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{dns} })
+	private := func(dns plan.DNS) plan.Options {
+		return with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{dns} })
 	}
 	isPod := func(o manifests.Object) bool { _, pod := o.(*corev1.Pod); return pod }
 	denied := func(text string) error {
 		return apierrors.NewBadRequest(`admission webhook "images.example.com" denied the request: ` + text)
 	}
 	inPieces := func(s *Subject) {
-		s.Trial = func(tr experiment.Trial) ([]manifests.Object, error) {
+		s.Trial = func(tr plan.Trial) ([]manifests.Object, error) {
 			return (&trial.Runner{Plan: s.Plan, Namespace: "demo", Probe: manifests.Probe{Pieces: []string{"p"}}}).Objects(tr)
 		}
 	}
 	for name, tc := range map[string]struct {
-		options experiment.Options
+		options plan.Options
 		change  func(s *Subject)
 		of      func(o manifests.Object) bool // what is refused
 		err     error
@@ -56,16 +56,16 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 			denied("Images of docker.io are refused"), probe + allowed},
 		"by an image policy": {onCluster, nil, isPod, forbidden("pods", "one or more images rejected by webhook backend"), probe + allowed},
 		"delivered":          {onCluster, inPieces, isPod, denied("image is not allowed"), delivered + allowed},
-		"CoreDNS":            {private(experiment.Kubeadm131), nil, isPod, denied("image is not allowed"), coredns + allowed},
-		"CoreDNS on each node": {private(experiment.NodeLocal131), nil, func(o manifests.Object) bool { _, set := o.(*appsv1.DaemonSet); return set },
+		"CoreDNS":            {private(plan.Kubeadm131), nil, isPod, denied("image is not allowed"), coredns + allowed},
+		"CoreDNS on each node": {private(plan.NodeLocal131), nil, func(o manifests.Object) bool { _, set := o.(*appsv1.DaemonSet); return set },
 			denied("image is not allowed"), coredns + allowed},
-		"kube-dns":                    {private(experiment.KubeDNS), nil, isPod, denied("image is not allowed"), both + allowed},
-		"kube-dns' dnsmasq":           {private(experiment.KubeDNS), nil, isPod, denied("image registry.k8s.io/dns/k8s-dns-dnsmasq-nanny:1.26.7 is not allowed"), dnsmasq + allowed},
+		"kube-dns":                    {private(plan.KubeDNS), nil, isPod, denied("image is not allowed"), both + allowed},
+		"kube-dns' dnsmasq":           {private(plan.KubeDNS), nil, isPod, denied("image registry.k8s.io/dns/k8s-dns-dnsmasq-nanny:1.26.7 is not allowed"), dnsmasq + allowed},
 		"how it is pulled":            {onCluster, nil, isPod, denied("imagePullPolicy must be Always, and imagePullSecrets set"), allowed},
 		"a webhook's name":            {onCluster, nil, isPod, denied("the label team is missing"), allowed},
 		"a webhook's silence":         {onCluster, nil, isPod, apierrors.NewInternalError(errors.New(`failed calling webhook "images.example.com": no endpoints available`)), allowed},
 		"no pod":                      {onCluster, nil, func(o manifests.Object) bool { _, svc := o.(*corev1.Service); return svc }, denied("image"), allowed},
-		"CoreDNS of a plan to resume": {private(experiment.Kubeadm131), func(s *Subject) { s.Fixed = true }, isPod, denied("image is not allowed"), imageOf + "coredns with --dns-image, " + allowed},
+		"CoreDNS of a plan to resume": {private(plan.Kubeadm131), func(s *Subject) { s.Fixed = true }, isPod, denied("image is not allowed"), imageOf + "coredns with --dns-image, " + allowed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options)
@@ -79,7 +79,7 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 				return nil
 			}
 			_, err := Run(t.Context(), w.s)
-			require.ErrorAs(t, err, new(*experiment.InputError))
+			require.ErrorAs(t, err, new(*plan.InputError))
 			quoted := reason(tc.err)
 			_, end, found := strings.Cut(err.Error(), quoted+"; ")
 			require.True(t, found, err.Error())
@@ -120,9 +120,9 @@ func TestCPULimit(t *testing.T) {
 		}
 	}
 	const end = ": throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; have it taken away, or name another namespace with -n"
-	member := with(onCluster, func(o *experiment.Options) { o.Extras = []experiment.Extra{experiment.ExtraMemberPod} })
+	member := with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraMemberPod} })
 	for name, tc := range map[string]struct {
-		options experiment.Options
+		options plan.Options
 		admit   func(o manifests.Object)
 		want    string // empty: none
 	}{
@@ -149,7 +149,7 @@ func TestCPULimit(t *testing.T) {
 				limit(&pod.Spec, "probe", "500m")
 			}
 		}, "500m"},
-		"a private DNS": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Kubeadm131} }), func(o manifests.Object) {
+		"a private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Kubeadm131} }), func(o manifests.Object) {
 			if pod, ok := o.(*corev1.Pod); ok {
 				limit(&pod.Spec, "coredns", "500m")
 			}

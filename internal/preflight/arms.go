@@ -7,14 +7,14 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // privateDNS asks whether the plan's private DNS can be had. Where kubeadm-1.31
 // cannot, forwarding adds the same caching to the cluster's own DNS; caching
 // cannot be removed that way, so that other arms are left out.
 func (p *preflight) privateDNS() error {
-	lacking := map[experiment.DNS]string{}
+	lacking := map[plan.DNS]string{}
 	for _, dns := range p.report.Plan.PrivateDNS() {
 		why, err := p.lacks(dns)
 		if err != nil {
@@ -28,15 +28,15 @@ func (p *preflight) privateDNS() error {
 		return nil
 	}
 	standIn := false
-	if lacking[experiment.Kubeadm131] != "" {
-		why, err := p.lacks(experiment.Forwarding)
+	if lacking[plan.Kubeadm131] != "" {
+		why, err := p.lacks(plan.Forwarding)
 		if err != nil {
 			return err
 		}
 		standIn = why == ""
 	}
 	var missing, out []string
-	for _, dns := range experiment.AllDNS {
+	for _, dns := range plan.AllDNS {
 		why := lacking[dns]
 		if why == "" {
 			continue
@@ -44,26 +44,26 @@ func (p *preflight) privateDNS() error {
 		if !slices.Contains(missing, why) {
 			missing = append(missing, why)
 		}
-		if !standIn || dns != experiment.Kubeadm131 {
+		if !standIn || dns != plan.Kubeadm131 {
 			out = append(out, string(dns))
 		}
 	}
 	lack := strings.Join(missing, "; ")
 	text := fmt.Sprintf("this user may not create all that a private DNS consists of (%s)", lack)
 	if standIn {
-		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", experiment.Forwarding, experiment.Kubeadm131)
+		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", plan.Forwarding, plan.Kubeadm131)
 	}
 	if len(out) > 0 {
 		text += "; arms with " + strings.Join(out, ", ") + " are left out"
 	}
 	text += " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
 	p.change("private dns", text, "a private DNS takes what this user lacks ("+lack+")", "--dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml",
-		func(a experiment.Arm) (experiment.Arm, bool) {
+		func(a plan.Arm) (plan.Arm, bool) {
 			if lacking[a.DNS] == "" {
 				return a, true
 			}
-			if standIn && a.DNS == experiment.Kubeadm131 {
-				a.DNS = experiment.Forwarding
+			if standIn && a.DNS == plan.Kubeadm131 {
+				a.DNS = plan.Forwarding
 				return a, true
 			}
 			return a, false
@@ -74,7 +74,7 @@ func (p *preflight) privateDNS() error {
 // lacks says what stands in the way of a private DNS; empty: nothing, or trying
 // will tell. A dry run knows what a list of rights does not: nobody can grant a
 // right that he does not have.
-func (p *preflight) lacks(dns experiment.DNS) (string, error) {
+func (p *preflight) lacks(dns plan.DNS) (string, error) {
 	objs, err := p.DNS(dns)
 	if err != nil {
 		return "", err
@@ -100,8 +100,8 @@ func (p *preflight) lacks(dns experiment.DNS) (string, error) {
 // byAddress leaves out the arms that hand addresses over where that is not
 // allowed.
 func (p *preflight) byAddress() error {
-	with := func(a experiment.Arm) (experiment.Arm, bool) { return a, a.Connect != experiment.ByAddress }
-	if !slices.ContainsFunc(p.report.Plan.Arms, func(a experiment.Arm) bool { return a.Connect == experiment.ByAddress }) {
+	with := func(a plan.Arm) (plan.Arm, bool) { return a, a.Connect != plan.ByAddress }
+	if !slices.ContainsFunc(p.report.Plan.Arms, func(a plan.Arm) bool { return a.Connect == plan.ByAddress }) {
 		return nil
 	}
 	missing, err := p.missing(handOver(p.Namespace))

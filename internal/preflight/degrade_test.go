@@ -18,7 +18,7 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/manifests"
 )
@@ -27,23 +27,23 @@ import (
 func TestDegradations(t *testing.T) {
 	const stands = "this user may not create all that a private DNS consists of (clusterroles (create) cluster-wide): forwarding stands in for kubeadm-1.31, which adds caching to the cluster's own DNS and cannot remove any"
 	const grants = " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
-	all := func(dns ...experiment.DNS) experiment.Options {
-		return with(onCluster, func(o *experiment.Options) { o.DNS = dns })
+	all := func(dns ...plan.DNS) plan.Options {
+		return with(onCluster, func(o *plan.Options) { o.DNS = dns })
 	}
 	for name, tc := range map[string]struct {
-		options experiment.Options
+		options plan.Options
 		deny    string // comma-separated
 		refuse  func(o manifests.Object) error
-		dns     []experiment.DNS // private ones that are left
-		arms    int              // all that are left
+		dns     []plan.DNS // private ones that are left
+		arms    int        // all that are left
 		want    string
 	}{
-		"forwarding stands in": {options: all(experiment.Kubeadm131), deny: "create clusterroles", dns: []experiment.DNS{experiment.Forwarding}, arms: 1, want: stands + grants},
-		"and others go": {options: all(experiment.ClusterDNS, experiment.Kubeadm131, experiment.Kubeadm132, experiment.NodeLocal131), deny: "create clusterroles",
-			dns: []experiment.DNS{experiment.Forwarding}, arms: 2, want: stands + "; arms with kubeadm-1.32, nodelocal-1.31 are left out" + grants},
-		"the cluster's own stays": {options: all(experiment.ClusterDNS, experiment.Kubeadm132), deny: "create clusterroles,list clusterrolebindings", arms: 1,
+		"forwarding stands in": {options: all(plan.Kubeadm131), deny: "create clusterroles", dns: []plan.DNS{plan.Forwarding}, arms: 1, want: stands + grants},
+		"and others go": {options: all(plan.ClusterDNS, plan.Kubeadm131, plan.Kubeadm132, plan.NodeLocal131), deny: "create clusterroles",
+			dns: []plan.DNS{plan.Forwarding}, arms: 2, want: stands + "; arms with kubeadm-1.32, nodelocal-1.31 are left out" + grants},
+		"the cluster's own stays": {options: all(plan.ClusterDNS, plan.Kubeadm132), deny: "create clusterroles,list clusterrolebindings", arms: 1,
 			want: "this user may not create all that a private DNS consists of (clusterroles (create), clusterrolebindings (list) cluster-wide); arms with kubeadm-1.32 are left out" + grants},
-		"nobody grants what he has not": {options: all(experiment.Kubeadm131), dns: []experiment.DNS{experiment.Forwarding}, arms: 1,
+		"nobody grants what he has not": {options: all(plan.Kubeadm131), dns: []plan.DNS{plan.Forwarding}, arms: 1,
 			refuse: func(o manifests.Object) error {
 				if _, role := o.(*rbacv1.ClusterRole); role {
 					return forbidden("clusterroles", `user "u" is attempting to grant RBAC permissions not currently held`)
@@ -51,10 +51,10 @@ func TestDegradations(t *testing.T) {
 				return nil
 			},
 			want: strings.Replace(stands, "clusterroles (create) cluster-wide", "creating a clusterrole is forbidden", 1) + grants},
-		"no private DNS at all": {options: all(experiment.ClusterDNS, experiment.Kubeadm131), deny: "create deployments demo", arms: 1,
+		"no private DNS at all": {options: all(plan.ClusterDNS, plan.Kubeadm131), deny: "create deployments demo", arms: 1,
 			want: "this user may not create all that a private DNS consists of (deployments (create)); arms with kubeadm-1.31 are left out" + grants},
-		"by address": {options: with(onCluster, func(o *experiment.Options) {
-			o.Connects = []experiment.Connect{experiment.ByName, experiment.ByAddress}
+		"by address": {options: with(onCluster, func(o *plan.Options) {
+			o.Connects = []plan.Connect{plan.ByName, plan.ByAddress}
 		}), deny: "create pods/exec demo", arms: 1,
 			want: "this user lacks pods/exec (create), with which addresses are handed over without DNS: arms that connect by address are left out (manifests/rbac.yaml has it)"},
 	} {
@@ -67,7 +67,7 @@ func TestDegradations(t *testing.T) {
 			r, err := Run(t.Context(), w.s)
 			require.NoError(t, err)
 			require.True(t, r.Changed)
-			require.NoError(t, experiment.Check(r.Plan))
+			require.NoError(t, plan.Check(r.Plan))
 			require.Equal(t, tc.dns, r.Plan.PrivateDNS())
 			require.Len(t, r.Plan.Arms, tc.arms)
 			i := slices.IndexFunc(r.Conditions, func(c environment.Condition) bool { return c.State == environment.Degraded })
@@ -87,7 +87,7 @@ func TestWarnings(t *testing.T) {
 	}
 	away := apierrors.NewTimeoutError("the server was unable to return a response in the time allotted", 1)
 	for name, tc := range map[string]struct {
-		options experiment.Options
+		options plan.Options
 		change  func(t *testing.T, w *world)
 		want    []string // conditions that are not ok
 	}{
@@ -185,7 +185,7 @@ func TestWarnings(t *testing.T) {
 		"no replica of the DNS": {onCluster, func(_ *testing.T, w *world) {
 			w.s.Env.DNS.NotReady, w.s.Env.DNS.Replicas = w.s.Env.DNS.Replicas, nil
 		}, []string{"warning   dns: CoreDNS, none of 2 replicas ready: `kubectl get pods -n kube-system` says more; its Corefile, for cluster.local: addresses cached for up to 30 s, denials cached for up to 30 s"}},
-		"kube-dns, asked past its cache": {with(onCluster, func(o *experiment.Options) { o.Observers = []record.Observer{record.PeersServer} }), func(_ *testing.T, w *world) {
+		"kube-dns, asked past its cache": {with(onCluster, func(o *plan.Options) { o.Observers = []record.Observer{record.PeersServer} }), func(_ *testing.T, w *world) {
 			w.s.Env.DNS = environment.DNS{Provider: environment.KubeDNS, NodeLocal: true, ClusterIPs: []string{"10.0.0.10"}, Replicas: []string{"10.1.0.2:53"}}
 		}, []string{"unknown   dns: observer peers+server asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing"}},
 		"no version": {onCluster, func(_ *testing.T, w *world) { w.s.Env.Server.GitVersion = environment.Unknown },
@@ -251,7 +251,7 @@ func TestWhatANewNamespaceIsGiven(t *testing.T) {
 
 // TestPodsAreTriedAsTheirControllersMakeThem: policies look at labels and owners.
 func TestPodsAreTriedAsTheirControllersMakeThem(t *testing.T) {
-	w := theWorld(t, experiment.Options{})
+	w := theWorld(t, plan.Options{})
 	owners := map[string]string{}
 	w.admit = func(o manifests.Object) {
 		if pod, ok := o.(*corev1.Pod); ok {
@@ -371,15 +371,15 @@ func TestNetworkPolicies(t *testing.T) {
 			Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, ports...), to(nil, port(tcp, nil)), to(nil, port(udp, 1053))}})}
 	}
 	for name, tc := range map[string]struct {
-		options  experiment.Options
+		options  plan.Options
 		policies []runtime.Object
 		by, cut  string                   // empty: all pass
 		dns      func(d *environment.DNS) // changes the cluster's
 	}{
 		"deny all": {onCluster, []runtime.Object{denyAll}, "default-deny", connects + ", " + cluster, nil},
-		"deny all, private DNS": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Kubeadm131} }), []runtime.Object{denyAll},
+		"deny all, private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Kubeadm131} }), []runtime.Object{denyAll},
 			"default-deny", connects + ", " + cluster + ", " + private + ", " + api, nil},
-		"deny all, forwarding": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), []runtime.Object{denyAll},
+		"deny all, forwarding": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), []runtime.Object{denyAll},
 			"default-deny", connects + ", " + cluster + ", " + private + ", what a private DNS forwards (UDP 53)", nil},
 		"other pods": {onCluster, []runtime.Object{policy("theirs", networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}})}, "", "", nil},
 		"ingress from elsewhere only": {onCluster, []runtime.Object{policy("from-web", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{
@@ -395,13 +395,13 @@ func TestNetworkPolicies(t *testing.T) {
 		"addresses that may be ours": {onCluster, []runtime.Object{policy("blocks", networkingv1.NetworkPolicySpec{Ingress: []networkingv1.NetworkPolicyIngressRule{
 			from([]networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: "10.0.0.0/8"}}})}})}, "", "", nil},
 		// A policy sees what is behind a Service: 53 is not the port of a private DNS.
-		"port 53 for a private DNS": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), []runtime.Object{
+		"port 53 for a private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), []runtime.Object{
 			policy("dns", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{out},
 				Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(udp, 53)), to(nil, port(tcp, nil))}})}, "dns", private, nil},
 		// And so is 5353 that of OpenShift's DNS; a node's cache is asked on 53.
 		"port 53 on OpenShift":                {onCluster, only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353)", openshift},
 		"port 5353 on OpenShift":              {onCluster, only(port(udp, 5353)), "", "", openshift},
-		"port 5353 on OpenShift, forwarding":  {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353), what a private DNS forwards (UDP 5353)", openshift},
+		"port 5353 on OpenShift, forwarding":  {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353), what a private DNS forwards (UDP 5353)", openshift},
 		"port 5353, replicas are not ready":   {onCluster, only(port(udp, 53)), "dns", "questions to the cluster's DNS (UDP 5353)", notReady},
 		"port 53 with a cache on each node":   {onCluster, only(port(udp, 53)), "", "", nodeLocal},
 		"port 5353 with a cache on each node": {onCluster, only(port(udp, 5353)), "", "", nodeLocal},
@@ -409,7 +409,7 @@ func TestNetworkPolicies(t *testing.T) {
 		"port 53 of a DNS that is not seen":   {onCluster, only(port(udp, 53)), "", "", unseen},
 		"port 5353 of a DNS that is not seen": {onCluster, only(port(udp, 5353)), "", "", unseen},
 		"neither of a DNS that is not seen":   {onCluster, only(port(udp, 54)), "dns", "questions to the cluster's DNS (UDP 53 or 5353)", unseen},
-		"its named port": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), []runtime.Object{
+		"its named port": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), []runtime.Object{
 			policy("dns", networkingv1.NetworkPolicySpec{PolicyTypes: []networkingv1.PolicyType{out},
 				Egress: []networkingv1.NetworkPolicyEgressRule{to(nil, port(udp, "dns")), to(nil, port(tcp, nil))}})}, "", "", nil},
 	} {

@@ -10,7 +10,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -48,8 +48,8 @@ func (p *preflight) dns() error {
 		text += "; how it caches a pod finds out"
 	}
 	p.say(state, "dns", "%s", cluster.OneLine(text))
-	asked := slices.ContainsFunc(p.report.Plan.Arms, func(a experiment.Arm) bool {
-		return a.DNS == experiment.ClusterDNS && a.Observer == record.PeersServer
+	asked := slices.ContainsFunc(p.report.Plan.Arms, func(a plan.Arm) bool {
+		return a.DNS == plan.ClusterDNS && a.Observer == record.PeersServer
 	})
 	if asked && d.Provider != environment.CoreDNS {
 		p.say(environment.Untold, "dns", "observer %s asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing", record.PeersServer)

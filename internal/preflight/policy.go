@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -70,7 +70,7 @@ func (p *preflight) flows() []flow {
 	list = append(list,
 		flow{fmt.Sprintf("connects between probes (TCP %d)", manifests.ProbePort), probe, probe, corev1.ProtocolTCP, []int32{manifests.ProbePort}},
 		flow{fmt.Sprintf("questions to the cluster's DNS (UDP %s)", written), probe, nil, corev1.ProtocolUDP, ports})
-	reads := slices.ContainsFunc(p.report.Plan.PrivateDNS(), experiment.DNS.NeedsClusterRole)
+	reads := slices.ContainsFunc(p.report.Plan.PrivateDNS(), plan.DNS.NeedsClusterRole)
 	for _, s := range p.objects.pods {
 		if s.probes || kindOf(s.of) == "pod" {
 			continue

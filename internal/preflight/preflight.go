@@ -13,7 +13,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -21,7 +21,7 @@ import (
 type Subject struct {
 	Client *cluster.Client
 	Env    *environment.Environment // as Collect has read it
-	Plan   experiment.Plan
+	Plan   plan.Plan
 	// Namespace is where everything goes. Made: the run makes it.
 	Namespace string
 	Made      bool
@@ -35,20 +35,20 @@ type Subject struct {
 	// it is called once, when the rights are known to suffice. nil: none are
 	// needed, or they are in Lasting.
 	Deliver func(context.Context) ([]manifests.Object, error)
-	DNS     func(experiment.DNS) ([]manifests.Object, error)   // what a private DNS consists of
-	Trial   func(experiment.Trial) ([]manifests.Object, error) // what a trial creates
+	DNS     func(plan.DNS) ([]manifests.Object, error)   // what a private DNS consists of
+	Trial   func(plan.Trial) ([]manifests.Object, error) // what a trial creates
 }
 
 // Report is what was found.
 type Report struct {
 	Conditions []environment.Condition
-	Plan       experiment.Plan // with the arms that can be had here
-	Changed    bool            // it is not the one that was asked for
-	Role       string          // YAML: the rights without which the plan was refused
+	Plan       plan.Plan // with the arms that can be had here
+	Changed    bool      // it is not the one that was asked for
+	Role       string    // YAML: the rights without which the plan was refused
 }
 
 // Run looks at everything, the most fundamental first, up to the first refusal.
-// The error is that refusal, an experiment.InputError, or the context's.
+// The error is that refusal, an plan.InputError, or the context's.
 func Run(ctx context.Context, s Subject) (Report, error) {
 	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
 	return p.run(p.version, p.rights, p.namespace, p.privateDNS, p.byAddress, p.gather,
@@ -102,24 +102,24 @@ func (p *preflight) say(state environment.State, of, format string, a ...any) {
 func (p *preflight) refuse(of, format string, a ...any) {
 	p.say(environment.Refused, of, format, a...)
 	if p.refusal == nil {
-		p.refusal = experiment.Inputf(format, a...)
+		p.refusal = plan.Inputf(format, a...)
 	}
 }
 
 // change takes arms out of the plan, or replaces them, and says so. Where the
 // plan may not be changed, or nothing is left of it, that is a refusal: of what
 // is missing, with what is accepted instead.
-func (p *preflight) change(of, text, missing, accepted string, with func(experiment.Arm) (experiment.Arm, bool)) {
+func (p *preflight) change(of, text, missing, accepted string, with func(plan.Arm) (plan.Arm, bool)) {
 	if p.Fixed {
 		p.refuse(of, "the plan to be resumed cannot go on here: %s; accepted: the user who began it", missing)
 		return
 	}
-	plan, err := p.report.Plan.Replace(with)
+	pl, err := p.report.Plan.Replace(with)
 	if err != nil {
 		p.refuse(of, "%v: %s; accepted: %s", err, missing, accepted)
 		return
 	}
-	p.report.Plan, p.report.Changed = plan, true
+	p.report.Plan, p.report.Changed = pl, true
 	p.say(environment.Degraded, of, "%s", text)
 }
 

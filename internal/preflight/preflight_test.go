@@ -20,8 +20,8 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
-	"headless-job-dns/internal/nameserver"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/privatedns"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
@@ -43,13 +43,13 @@ type world struct {
 
 // theWorld is a cluster on which nothing stands in the way: two nodes, CoreDNS,
 // every right, a namespace "demo".
-func theWorld(t *testing.T, options experiment.Options, objs ...runtime.Object) *world {
+func theWorld(t *testing.T, options plan.Options, objs ...runtime.Object) *world {
 	t.Helper()
 	options.Run, options.Seed = "abc", 1
 	if options.Name == "" {
 		options.Name = "quick"
 	}
-	settings, blocks := experiment.Preset(options.Name)
+	settings, blocks := plan.Preset(options.Name)
 	if options.Settings.Pods > 0 {
 		settings.Pods = options.Settings.Pods
 	}
@@ -57,7 +57,7 @@ func theWorld(t *testing.T, options experiment.Options, objs ...runtime.Object) 
 	if options.Blocks == 0 {
 		options.Blocks = max(1, blocks)
 	}
-	plan, err := experiment.Build(options)
+	p, err := plan.Build(options)
 	require.NoError(t, err)
 	base := []runtime.Object{aNode("n1"), aNode("n2"), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}}
 	w := &world{kube: fake.NewClientset(append(base, objs...)...)}
@@ -91,17 +91,17 @@ func theWorld(t *testing.T, options experiment.Options, objs ...runtime.Object) 
 		}
 		return true, o, nil
 	})
-	owner := manifests.Owner{Run: plan.Run, Namespace: "demo"}
+	owner := manifests.Owner{Run: p.Run, Namespace: "demo"}
 	env := &environment.Environment{NodeCount: 2, Server: environment.Server{GitVersion: "v1.36.3"}}
 	env.DNS = environment.DNS{Provider: environment.CoreDNS, ClusterIPs: []string{"10.96.0.10"}, Replicas: []string{"10.1.0.2:53", "10.1.0.3:53"},
 		Parsed: &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}}
 	w.s = Subject{
-		Client: &cluster.Client{Kube: w.kube}, Env: env, Plan: plan, Namespace: "demo",
-		DNS: func(dns experiment.DNS) ([]manifests.Object, error) {
-			return nameserver.Objects(dns, nameserver.Params{Owner: owner})
+		Client: &cluster.Client{Kube: w.kube}, Env: env, Plan: p, Namespace: "demo",
+		DNS: func(dns plan.DNS) ([]manifests.Object, error) {
+			return privatedns.Objects(dns, privatedns.Params{Owner: owner})
 		},
-		Trial: func(tr experiment.Trial) ([]manifests.Object, error) {
-			return (&trial.Runner{Plan: plan, Namespace: "demo"}).Objects(tr)
+		Trial: func(tr plan.Trial) ([]manifests.Object, error) {
+			return (&trial.Runner{Plan: p, Namespace: "demo"}).Objects(tr)
 		},
 	}
 	return w
@@ -136,9 +136,9 @@ func lines(r Report) []string {
 	return list
 }
 
-var onCluster = experiment.Options{DNS: []experiment.DNS{experiment.ClusterDNS}, Extras: []experiment.Extra{experiment.ExtraNone}, Observers: []record.Observer{record.Solo}}
+var onCluster = plan.Options{DNS: []plan.DNS{plan.ClusterDNS}, Extras: []plan.Extra{plan.ExtraNone}, Observers: []record.Observer{record.Solo}}
 
-func with(o experiment.Options, change func(*experiment.Options)) experiment.Options {
+func with(o plan.Options, change func(*plan.Options)) plan.Options {
 	change(&o)
 	return o
 }
@@ -148,7 +148,7 @@ func forbidden(resource, why string) error {
 }
 
 func TestNothingInTheWay(t *testing.T) {
-	w := theWorld(t, experiment.Options{})
+	w := theWorld(t, plan.Options{})
 	r, err := Run(t.Context(), w.s)
 	require.NoError(t, err)
 	require.Equal(t, w.s.Plan, r.Plan)
@@ -198,7 +198,7 @@ func TestRefusals(t *testing.T) {
 	}
 	full := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("3") }
 	for name, tc := range map[string]struct {
-		options experiment.Options
+		options plan.Options
 		objs    []runtime.Object
 		change  func(t *testing.T, w *world)
 		want    string
@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 				w.deny = []string{"create jobs demo", "deletecollection jobs demo", "get pods/log demo"}
 			},
 			want: "this user lacks in namespace demo what the plan needs: jobs (create, deletecollection), pods/log (get): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n"},
-		"right to an extra pod": {options: with(onCluster, func(o *experiment.Options) { o.Extras = []experiment.Extra{experiment.ExtraMemberPod} }),
+		"right to an extra pod": {options: with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraMemberPod} }),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods demo"} },
 			want:   "this user lacks in namespace demo what the plan needs: pods (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n"},
 		"right to make a namespace": {options: onCluster,
@@ -235,13 +235,13 @@ func TestRefusals(t *testing.T) {
 				})
 			},
 			want: "namespace demo is being deleted: wait until it is gone, or name another with -n"},
-		"private dns only": {options: with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Kubeadm132} }),
+		"private dns only": {options: with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Kubeadm132} }),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create clusterroles"} },
 			want:   "plan quick: none of its arms can be had here: a private DNS takes what this user lacks (clusterroles (create) cluster-wide); accepted: --dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml"},
-		"private dns of a plan to resume": {options: experiment.Options{},
+		"private dns of a plan to resume": {options: plan.Options{},
 			change: func(_ *testing.T, w *world) { w.s.Fixed, w.deny = true, []string{"create clusterrolebindings"} },
 			want:   "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (clusterrolebindings (create) cluster-wide); accepted: the user who began it"},
-		"by address only": {options: with(onCluster, func(o *experiment.Options) { o.Connects = []experiment.Connect{experiment.ByAddress} }),
+		"by address only": {options: with(onCluster, func(o *plan.Options) { o.Connects = []plan.Connect{plan.ByAddress} }),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods/exec demo"} },
 			want:   "plan quick: none of its arms can be had here: connecting by address takes what this user lacks in namespace demo (pods/exec (create)); accepted: --connect name, or the Role of manifests/rbac.yaml"},
 		"webhook": {options: onCluster,
@@ -299,7 +299,7 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: failed quota: compute: must specify limits.cpu for: probe"; have that allowed, or name another namespace with -n`},
-		"quota of pods": {options: experiment.Options{},
+		"quota of pods": {options: plan.Options{},
 			objs: []runtime.Object{quota(amount("pods", "10"), amount("pods", "3"))},
 			want: "ResourceQuota demo/compute has 7 left for pods (3 of 10 are used), and the plan needs 9 at a time; accepted: --pods 3 or fewer, a larger quota, or another namespace with -n"},
 		"quota of cpu": {options: onCluster,
@@ -315,7 +315,7 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: "ResourceQuota demo/compute has 256Mi left for limits.memory (0 of 256Mi are used), and the plan needs 500Mi at a time; accepted: --pods 2 or fewer, a larger quota, or another namespace with -n"},
-		"quota of services": {options: experiment.Options{},
+		"quota of services": {options: plan.Options{},
 			objs: []runtime.Object{quota(amount("count/services", "2"), amount("count/services", "0"))},
 			want: "ResourceQuota demo/compute has 2 left for count/services (0 of 2 are used), and the plan needs 4 at a time; accepted: a larger quota, or another namespace with -n"},
 		"no node": {options: onCluster,
@@ -329,7 +329,7 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: "none of the cluster's 2 nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, choose another cluster with --context, or give one that adds nodes the time with --wait-for-nodes 5m"},
-		"slots": {options: experiment.Options{},
+		"slots": {options: plan.Options{},
 			change: func(t *testing.T, w *world) {
 				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
 					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
@@ -337,7 +337,7 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
-		"slots, and no right to see which are taken": {options: experiment.Options{},
+		"slots, and no right to see which are taken": {options: plan.Options{},
 			change: func(t *testing.T, w *world) {
 				w.deny = []string{"list pods"}
 				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
@@ -355,7 +355,7 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: "--pods 5: 5 pods are there at a time with what stands beside the probes, and the nodes have room for 4 of them (short of memory); accepted: --pods 4 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
-		"cpu": {options: with(onCluster, func(o *experiment.Options) { o.Settings.Pods = 300 }),
+		"cpu": {options: with(onCluster, func(o *plan.Options) { o.Settings.Pods = 300 }),
 			objs: []runtime.Object{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "busy", Namespace: "other"}, Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{
 				{Resources: corev1.ResourceRequirements{Requests: amount("cpu", "1500m")}}}}}},
 			want: "--pods 300: 300 pods are there at a time with what stands beside the probes, and the nodes have room for 160 of them (short of one resource here and another there); accepted: --pods 160 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
@@ -366,7 +366,7 @@ func TestRefusals(t *testing.T) {
 				tc.change(t, w)
 			}
 			r, err := Run(t.Context(), w.s)
-			var in *experiment.InputError
+			var in *plan.InputError
 			require.ErrorAs(t, err, &in, "%s", strings.Join(lines(r), "\n"))
 			require.Equal(t, tc.want, err.Error())
 			last := r.Conditions[len(r.Conditions)-1]

@@ -13,7 +13,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -172,9 +172,9 @@ func Lacks(ctx context.Context, c *cluster.Client, o manifests.Object) string {
 
 // kinds returns the first trial with each extra: they create the same, apart
 // from names and the probes' flags.
-func (p *preflight) kinds() []experiment.Trial {
-	seen := map[experiment.Extra]bool{}
-	var list []experiment.Trial
+func (p *preflight) kinds() []plan.Trial {
+	seen := map[plan.Extra]bool{}
+	var list []plan.Trial
 	for _, t := range p.report.Plan.Trials {
 		if !seen[t.Arm.Extra] {
 			seen[t.Arm.Extra] = true

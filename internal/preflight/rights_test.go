@@ -17,7 +17,7 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -62,13 +62,13 @@ func everything(t *testing.T) []right {
 	for _, c := range courtesies("demo", false, true) {
 		need = append(need, c.rights...)
 	}
-	w := theWorld(t, experiment.Options{Extras: experiment.Extras})
+	w := theWorld(t, plan.Options{Extras: plan.Extras})
 	for _, tr := range w.s.Plan.Trials {
 		objs, err := w.s.Trial(tr)
 		require.NoError(t, err)
 		need = append(need, on(objs)...)
 	}
-	for _, dns := range experiment.AllDNS[1:] {
+	for _, dns := range plan.AllDNS[1:] {
 		objs, err := w.s.DNS(dns)
 		require.NoError(t, err)
 		need = append(need, on(objs)...)
@@ -122,7 +122,7 @@ func TestANamespaceAdminMayGrantIt(t *testing.T) {
 // TestOnlyWhatThePlanNeedsIsAskedFor.
 func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 	for name, tc := range map[string]struct {
-		options experiment.Options
+		options plan.Options
 		made    bool
 		with    []string
 		without []string
@@ -130,12 +130,12 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 		"cluster": {onCluster, false,
 			[]string{"create jobs demo", "get pods/log demo", "deletecollection pods demo", "list resourcequotas demo"},
 			[]string{"create pods demo", "create configmaps demo", "create deployments demo", "create clusterroles", "create pods/exec demo", "create namespaces"}},
-		"extra pod": {with(onCluster, func(o *experiment.Options) { o.Extras = []experiment.Extra{experiment.ExtraPod} }), false, []string{"create pods demo"}, nil},
-		"forwarding": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.Forwarding} }), false,
+		"extra pod": {with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraPod} }), false, []string{"create pods demo"}, nil},
+		"forwarding": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), false,
 			[]string{"create configmaps demo", "create deployments demo", "list replicasets demo"}, []string{"create clusterroles", "create daemonsets demo"}},
-		"nodelocal": {with(onCluster, func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.NodeLocal131} }), false,
+		"nodelocal": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocal131} }), false,
 			[]string{"create daemonsets demo", "create clusterroles", "delete clusterrolebindings", "list clusterroles"}, nil},
-		"by address":            {with(onCluster, func(o *experiment.Options) { o.Connects = []experiment.Connect{experiment.ByAddress} }), false, []string{"create pods/exec demo"}, nil},
+		"by address":            {with(onCluster, func(o *plan.Options) { o.Connects = []plan.Connect{plan.ByAddress} }), false, []string{"create pods/exec demo"}, nil},
 		"namespace of the runs": {onCluster, true, []string{"create namespaces", "delete namespaces", "create jobs demo"}, []string{"list resourcequotas demo", "get namespaces demo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 
 // TestTheRoleThatIsMissing can be applied as it is printed.
 func TestTheRoleThatIsMissing(t *testing.T) {
-	w := theWorld(t, experiment.Options{})
+	w := theWorld(t, plan.Options{})
 	w.deny = []string{"create jobs demo", "deletecollection jobs demo", "watch jobs demo", "get pods/log demo", "watch endpointslices demo", "list endpointslices demo", "list pods demo"}
 	r, err := Run(t.Context(), w.s)
 	require.Error(t, err)

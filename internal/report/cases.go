@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -24,18 +24,18 @@ const (
 // was a delay, what was slow under it, and the same under others.
 type cases struct {
 	all  []seen
-	dns  experiment.DNS // empty: nothing was slow
-	slow []seen         // cases, with that DNS; rows a, b, ... of the table
-	good *other         // the DNS under which the same went best; nil: no other was tried
+	dns  plan.DNS // empty: nothing was slow
+	slow []seen   // cases, with that DNS; rows a, b, ... of the table
+	good *other   // the DNS under which the same went best; nil: no other was tried
 
 	rows    []regime // without their DNS, cases first
-	columns []experiment.DNS
+	columns []plan.DNS
 	hidden  int // rows that there is no room for
 }
 
 // other is what another DNS made of cases.
 type other struct {
-	dns                     experiment.DNS
+	dns                     plan.DNS
 	of                      []int // cases that it was tried on
 	trials, late, undecided int
 	most                    bound // the longest trial
@@ -62,19 +62,19 @@ func (r *Report) cases() *cases {
 // leading is the DNS that the opening is about: the cluster's own where it is
 // slow, for it is what its users have; else the one with most late trials of
 // what was reported, for one long trial decides little.
-func leading(slow []seen) experiment.DNS {
-	var dns []experiment.DNS // in the order of the longest
-	lateTrials := map[experiment.DNS]int{}
+func leading(slow []seen) plan.DNS {
+	var dns []plan.DNS // in the order of the longest
+	lateTrials := map[plan.DNS]int{}
 	for _, f := range slow {
 		dns = unique(dns, f.DNS)
 		if f.reported() {
 			lateTrials[f.DNS] += f.late
 		}
 	}
-	if slices.Contains(dns, experiment.ClusterDNS) {
-		return experiment.ClusterDNS
+	if slices.Contains(dns, plan.ClusterDNS) {
+		return plan.ClusterDNS
 	}
-	return slices.MaxFunc(dns, func(a, b experiment.DNS) int { return cmp.Compare(lateTrials[a], lateTrials[b]) })
+	return slices.MaxFunc(dns, func(a, b plan.DNS) int { return cmp.Compare(lateTrials[a], lateTrials[b]) })
 }
 
 // best is the other DNS under which the cases went best: never late before
@@ -116,15 +116,15 @@ func (c *cases) best() *other {
 
 // configurations are the DNS of trials that count, in the order in which
 // reports name them.
-func (c *cases) configurations() []experiment.DNS {
-	var out []experiment.DNS
+func (c *cases) configurations() []plan.DNS {
+	var out []plan.DNS
 	for _, f := range c.all {
 		if len(f.connected) > 0 {
 			out = unique(out, f.DNS)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b experiment.DNS) int {
-		return cmp.Compare(slices.Index(experiment.AllDNS, a), slices.Index(experiment.AllDNS, b))
+	slices.SortStableFunc(out, func(a, b plan.DNS) int {
+		return cmp.Compare(slices.Index(plan.AllDNS, a), slices.Index(plan.AllDNS, b))
 	})
 	return out
 }
@@ -172,7 +172,7 @@ func (c *cases) lay() {
 }
 
 // cell is what was seen of a row under a DNS.
-func (c *cases) cell(g regime, dns experiment.DNS) seen {
+func (c *cases) cell(g regime, dns plan.DNS) seen {
 	g.DNS = dns
 	for _, f := range c.all {
 		if f.regime == g {
@@ -215,7 +215,7 @@ func (c *cases) pooled() bool {
 }
 
 // table adds the table of cases.
-func (c *cases) table(d *document, plan experiment.Plan) {
+func (c *cases) table(d *document, p plan.Plan) {
 	head := []string{"case: names; who looks up whom"}
 	for _, dns := range c.columns {
 		head = append(head, worded(dnsHeads, dns))
@@ -223,7 +223,7 @@ func (c *cases) table(d *document, plan experiment.Plan) {
 	rows := [][]string{head}
 	defined := map[string]bool{}
 	for i, g := range c.rows {
-		row := []string{fmt.Sprintf("**%s**: %s", letters([]int{i}), rowWords(experiment.Arm(g), plan, defined))}
+		row := []string{fmt.Sprintf("**%s**: %s", letters([]int{i}), rowWords(plan.Arm(g), p, defined))}
 		for _, dns := range c.columns {
 			row = append(row, c.cell(g, dns).cell())
 		}
@@ -250,7 +250,7 @@ func (c *cases) table(d *document, plan experiment.Plan) {
 
 // rowWords say what a row is, its DNS aside. A term is defined where it is not
 // yet; a nil map defines none.
-func rowWords(a experiment.Arm, plan experiment.Plan, defined map[string]bool) string {
+func rowWords(a plan.Arm, p plan.Plan, defined map[string]bool) string {
 	define := func(term, definition string) string {
 		if defined == nil || defined[term] {
 			return term
@@ -258,13 +258,13 @@ func rowWords(a experiment.Arm, plan experiment.Plan, defined map[string]bool) s
 		defined[term] = true
 		return term + " (" + definition + ")"
 	}
-	names, asks := worded(namesWords, a.Names), asks(a.Observer, plan.Settings.Peers)
-	switch gap, noWait := plan.GapOf(a); {
-	case a.Names == experiment.Fresh:
+	names, asks := worded(namesWords, a.Names), asks(a.Observer, p.Settings.Peers)
+	switch gap, noWait := p.GapOf(a); {
+	case a.Names == plan.Fresh:
 		names = define(names, "never used before")
-	case a.Names != experiment.Reused:
+	case a.Names != plan.Reused:
 	case a.Gap != "":
-		names += further(experiment.Arm{Gap: a.Gap})
+		names += further(plan.Arm{Gap: a.Gap})
 		a.Gap = ""
 	case noWait:
 		names = define(names, "of a Job that is still being deleted")
@@ -272,13 +272,13 @@ func rowWords(a experiment.Arm, plan experiment.Plan, defined map[string]bool) s
 		names = define(names, fmt.Sprintf("of a Job whose last pod was gone %s before", short(gap)))
 	}
 	if a.Observer == record.Solo {
-		asks = define(asks, "worker: every pod but index 0"+timeoutList(plan.Settings.ConnectTimeouts))
+		asks = define(asks, "worker: every pod but index 0"+timeoutList(p.Settings.ConnectTimeouts))
 	}
 	return names + "; " + asks + further(a)
 }
 
 // timeoutList says which connect timeouts workers have.
-func timeoutList(of []experiment.Duration) string {
+func timeoutList(of []plan.Duration) string {
 	var out []string
 	for _, t := range of {
 		out = append(out, timeoutWords(time.Duration(t)))
@@ -373,7 +373,7 @@ func (c *cases) also() string {
 	return capped(mostAlso, list, func(f seen) string {
 		where := "case " + c.letter(f.regime)
 		if c.letter(f.regime) == "" {
-			where = rowWords(experiment.Arm(f.regime), experiment.Plan{Settings: experiment.Settings{Peers: f.peers()}}, nil)
+			where = rowWords(plan.Arm(f.regime), plan.Plan{Settings: plan.Settings{Peers: f.peers()}}, nil)
 		}
 		return fmt.Sprintf("%d of %s with %s (%s, %s)", f.late, some(len(f.connected), "trial"), worded(dnsHeads, f.DNS), where, upTo(f.connected))
 	})

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -26,19 +26,19 @@ import (
 // nodes with clocks of their own, and texts that want out.
 func TestMixed(t *testing.T) {
 	const trouble = "`|@octocat</details>\n# x"
-	p, err := experiment.Build(experiment.Options{Name: "default", Run: "abc123", Seed: 11, Blocks: 2, Settings: experiment.Defaults(),
-		DNS: []experiment.DNS{experiment.Kubeadm131, experiment.ClusterDNS}, Extras: []experiment.Extra{experiment.ExtraNone, experiment.ExtraPod}})
+	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 11, Blocks: 2, Settings: plan.Defaults(),
+		DNS: []plan.DNS{plan.Kubeadm131, plan.ClusterDNS}, Extras: []plan.Extra{plan.ExtraNone, plan.ExtraPod}})
 	require.NoError(t, err)
 	r := New(p, nil)
-	n := map[experiment.Arm]int{}
+	n := map[plan.Arm]int{}
 	for _, planned := range p.Trials[:len(p.Trials)-1] {
 		n[planned.Arm]++
 		var b *synth.Trial
 		switch a := planned.Arm; {
-		case a.Observer == record.PeersServer && a.DNS == experiment.Kubeadm131 && n[a] == 2:
+		case a.Observer == record.PeersServer && a.DNS == plan.Kubeadm131 && n[a] == 2:
 			b = synth.Peers(planned.ID, a.DNS, a.Extra, 3, 300*ms, 30*time.Second, true)
 			b.Pod(2).Lines, b.Pod(2).Problem = b.Pod(2).Lines[:4], "log ends before the probe was done: "+trouble
-		case a.Observer == record.PeersServer && a.DNS == experiment.Kubeadm131:
+		case a.Observer == record.PeersServer && a.DNS == plan.Kubeadm131:
 			b = synth.Peers(planned.ID, a.DNS, a.Extra, 3, 300*ms, 29800*ms, true)
 		case a.Observer == record.PeersServer:
 			b = synth.Peers(planned.ID, a.DNS, a.Extra, 3, 300*ms, 1500*ms, false)
@@ -52,7 +52,7 @@ func TestMixed(t *testing.T) {
 					}
 				}
 			}
-		case a.Names == experiment.Reused:
+		case a.Names == plan.Reused:
 			b = synth.Solo(planned.ID, a.DNS, a.Extra, synth.Worker{Stale: 1, Silence: 40 * time.Second}, synth.Worker{Timeout: time.Second, Stale: 3 + n[a], Silence: time.Second, Joined: time.Duration(4+n[a]) * 1150 * ms})
 			b.Earlier = map[string]string{"192.0.2.7": "index 3 of trial " + trouble}
 			b.Ask(2, 0, synth.Answer{Class: record.Address, Addrs: []string{"192.0.2.7"}, First: 500 * ms})
@@ -98,7 +98,7 @@ func TestHostileEnvironment(t *testing.T) {
 		Server:    environment.Server{GitVersion: trouble}, Nodes: []environment.Node{{Kernel: trouble, OS: trouble}},
 		DNS:     environment.DNS{Provider: trouble, Evidence: []string{trouble}, Images: []string{trouble}, Corefile: trouble, Parsed: &environment.Corefile{Domain: trouble}},
 		Pods:    []environment.Pod{{Kernel: trouble, Resolv: record.Resolv{Text: trouble}}},
-		Caching: map[experiment.DNS]environment.CachingFacts{experiment.DNS(trouble): {}},
+		Caching: map[plan.DNS]environment.CachingFacts{plan.DNS(trouble): {}},
 	}
 	b, err := json.Marshal(e)
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestAgain(t *testing.T) {
 // TestChecks: what components say stands beside what was measured.
 func TestChecks(t *testing.T) {
 	r := New(testPlan(t, "quick"), nil)
-	arm := experiment.Arm{DNS: experiment.Kubeadm131}
+	arm := plan.Arm{DNS: plan.Kubeadm131}
 	for i, theirs := range []float64{1, 3} {
 		r.trials = append(r.trials, trial{id: fmt.Sprintf("t%03d", i), arm: arm, status: result.Complete, v: &judge.Verdict{Checks: []judge.Check{
 			{Name: "ready", Unit: "s", Ours: judge.Range{Lo: 1, Hi: 1.5}, Theirs: judge.Range{Lo: theirs, Hi: theirs}, Note: "whole seconds"},
@@ -188,36 +188,36 @@ func TestLoad(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
-	build := func(change func(*experiment.Options)) experiment.Plan {
-		o := experiment.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults()}
+	build := func(change func(*plan.Options)) plan.Plan {
+		o := plan.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: plan.Defaults()}
 		if change != nil {
 			change(&o)
 		}
-		p, err := experiment.Build(o)
+		p, err := plan.Build(o)
 		require.NoError(t, err)
 		return p
 	}
-	named := func(name string) experiment.Plan {
-		return build(func(o *experiment.Options) {
+	named := func(name string) plan.Plan {
+		return build(func(o *plan.Options) {
 			o.Name = name
-			o.Settings, o.Blocks = experiment.Preset(name)
+			o.Settings, o.Blocks = plan.Preset(name)
 		})
 	}
 	for _, tc := range []struct {
 		want string
-		plan experiment.Plan
+		plan plan.Plan
 	}{
 		{"go run ./repro --plan default --seed 7 --blocks 1", build(nil)},
 		{"go run ./repro --plan standard --seed 7 --blocks 10", named("standard")},
 		{"go run ./repro --plan timeouts --seed 7 --blocks 10", named("timeouts")},
-		{"go run ./repro --plan default --seed 7 --blocks 1 --dns cluster --names fresh,reused --extra none,service,member-pod", build(func(o *experiment.Options) { o.DNS = []experiment.DNS{experiment.ClusterDNS} })},
-		{"go run ./repro --plan default --seed 7 --blocks 1 --dns kubeadm-1.31,kubeadm-1.32 --names fresh,reused --extra none,service,member-pod --observer peers", build(func(o *experiment.Options) { o.Observers = []record.Observer{record.Peers} })},
-		{"go run ./repro --plan default --seed 7 --blocks 3 --pods 3 --connect-timeouts none,2.5s --interval 70ms --no-wait --deadline 1m0s", build(func(o *experiment.Options) {
+		{"go run ./repro --plan default --seed 7 --blocks 1 --dns cluster --names fresh,reused --extra none,service,member-pod", build(func(o *plan.Options) { o.DNS = []plan.DNS{plan.ClusterDNS} })},
+		{"go run ./repro --plan default --seed 7 --blocks 1 --dns kubeadm-1.31,kubeadm-1.32 --names fresh,reused --extra none,service,member-pod --observer peers", build(func(o *plan.Options) { o.Observers = []record.Observer{record.Peers} })},
+		{"go run ./repro --plan default --seed 7 --blocks 3 --pods 3 --connect-timeouts none,2.5s --interval 70ms --no-wait --deadline 1m0s", build(func(o *plan.Options) {
 			o.Blocks = 3
 			s := &o.Settings
-			s.Pods, s.NoWait, s.Interval = 3, true, experiment.Duration(70*ms)
-			s.ConnectTimeouts = []experiment.Duration{0, experiment.Duration(2500 * ms)}
-			s.Deadline = experiment.Duration(time.Minute)
+			s.Pods, s.NoWait, s.Interval = 3, true, plan.Duration(70*ms)
+			s.ConnectTimeouts = []plan.Duration{0, plan.Duration(2500 * ms)}
+			s.Deadline = plan.Duration(time.Minute)
 		})},
 	} {
 		got, file := command(tc.plan)
@@ -226,32 +226,32 @@ func TestCommand(t *testing.T) {
 	}
 
 	// What flags do not say goes into a file, which makes the same plan.
-	for _, odd := range []experiment.Plan{named("standard"), build(func(o *experiment.Options) {
-		o.Orders = []experiment.Order{experiment.ServiceFirst, experiment.JobFirst}
+	for _, odd := range []plan.Plan{named("standard"), build(func(o *plan.Options) {
+		o.Orders = []plan.Order{plan.ServiceFirst, plan.JobFirst}
 	})} {
 		odd.Name, odd.Arms = "it's mine", odd.Arms[1:]
-		odd.Secondary = slices.DeleteFunc(slices.Clone(odd.Secondary), func(c experiment.Contrast) bool {
+		odd.Secondary = slices.DeleteFunc(slices.Clone(odd.Secondary), func(c plan.Contrast) bool {
 			return !slices.Contains(odd.Arms, c.Control) || !slices.Contains(odd.Arms, c.With)
 		})
 		odd.Primary = nil
 		line, file := command(odd)
 		require.Equal(t, "go run ./repro --plan plan.yaml --seed 7", line)
 		odd.Name = "mine"
-		o, err := experiment.ParseFile("plan.yaml", []byte(planFile(odd)))
+		o, err := plan.ParseFile("plan.yaml", []byte(planFile(odd)))
 		require.NoError(t, err, file)
 		o.Run, o.Seed = odd.Run, odd.Seed
-		again, err := experiment.Build(o)
+		again, err := plan.Build(o)
 		require.NoError(t, err)
 		require.Equal(t, odd.Arms, again.Arms)
 		require.Equal(t, odd.Secondary, again.Secondary)
 		require.Equal(t, odd.Settings, again.Settings)
 	}
-	line, _ := command(experiment.Plan{Name: "other"})
+	line, _ := command(plan.Plan{Name: "other"})
 	require.NotEmpty(t, line)
 }
 
 func BenchmarkReport(b *testing.B) {
-	p, err := experiment.Build(experiment.Options{Name: "default", Seed: 7, Blocks: 56, Settings: experiment.Defaults()})
+	p, err := plan.Build(plan.Options{Name: "default", Seed: 7, Blocks: 56, Settings: plan.Defaults()})
 	require.NoError(b, err)
 	for b.Loop() {
 		r := New(p, nil)
@@ -265,11 +265,11 @@ func BenchmarkReport(b *testing.B) {
 // A plan's name may look like something else to YAML or a shell, and the file
 // and the command that carry it out again still say it.
 func TestUnpleasantPlanNames(t *testing.T) {
-	p, err := experiment.Build(experiment.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults()})
+	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: plan.Defaults()})
 	require.NoError(t, err)
 	for _, name := range []string{"n", "y", "no", "yes", "on", "null", "true", "0", "007", "1e3", "0x10", "1-1-1", "2026-11-22", "12-30", "-", "--", "-x", strings.Repeat("x", 63)} {
 		p.Name = name
-		o, err := experiment.ParseFile("plan.yaml", []byte(planFile(p)))
+		o, err := plan.ParseFile("plan.yaml", []byte(planFile(p)))
 		require.NoError(t, err, name)
 		require.Equal(t, name, o.Name)
 		require.Equal(t, p.Arms, o.Arms)

@@ -5,14 +5,14 @@ import (
 	"math"
 	"strconv"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 )
 
 // beside are the checks of one name under one DNS configuration: what a
 // component said, beside what was measured.
 type beside struct {
-	dns          experiment.DNS
+	dns          plan.DNS
 	name, unit   string
 	n, agree     int
 	ours, theirs judge.Range
@@ -25,7 +25,7 @@ type beside struct {
 func (r *Report) besides() []*beside {
 	var out []*beside
 	type key struct {
-		dns        experiment.DNS
+		dns        plan.DNS
 		name, unit string
 	}
 	by := map[key]*beside{}

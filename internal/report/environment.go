@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 const (
@@ -128,7 +128,7 @@ func (r *Report) facts() []string {
 // prompt is the longest time from the creation of a container's process to its
 // first question, in the trials that count; 0: not known.
 func (r *Report) prompt() (longest time.Duration) {
-	for _, t := range r.of(func(experiment.Arm) bool { return true }) {
+	for _, t := range r.of(func(plan.Arm) bool { return true }) {
 		longest = max(longest, t.v.Prompt)
 	}
 	return longest
@@ -151,7 +151,7 @@ func (r *Report) dnsFacts() []string {
 	if c := e.DNS.Parsed; c != nil {
 		fact("Its Corefile, for %s: ttl %d s, keeps addresses %d s and denials %d s (0: not cached)", code(c.Domain), c.TTL, c.Success, c.Denial)
 	}
-	for _, dns := range append(slices.Clone(experiment.AllDNS), others(e.Caching)...) {
+	for _, dns := range append(slices.Clone(plan.AllDNS), others(e.Caching)...) {
 		if f, ok := e.Caching[dns]; ok {
 			fact("Caching as a pod saw it, dns %s: %s", code(string(dns)), code(f.String()))
 		}
@@ -229,10 +229,10 @@ func resolvConfs(pods []environment.Pod) []string {
 }
 
 // others returns configurations that this version does not know, sorted.
-func others[T any](of map[experiment.DNS]T) []experiment.DNS {
-	var out []experiment.DNS
+func others[T any](of map[plan.DNS]T) []plan.DNS {
+	var out []plan.DNS
 	for dns := range of {
-		if !slices.Contains(experiment.AllDNS, dns) {
+		if !slices.Contains(plan.AllDNS, dns) {
 			out = append(out, dns)
 		}
 	}
@@ -241,4 +241,4 @@ func others[T any](of map[experiment.DNS]T) []experiment.DNS {
 }
 
 // heading names a configuration in a fold's summary, which is HTML.
-func heading(dns experiment.DNS) string { return prose(cut(string(dns), longestName)) }
+func heading(dns plan.DNS) string { return prose(cut(string(dns), longestName)) }

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -84,13 +84,13 @@ func (r *Report) reading() []string {
 
 // sampled tells whether pods asked for some of their peers only.
 func (r *Report) sampled() bool {
-	return slices.ContainsFunc(r.plan.Trials, func(t experiment.Trial) bool { return !t.Sample.All() })
+	return slices.ContainsFunc(r.plan.Trials, func(t plan.Trial) bool { return !t.Sample.All() })
 }
 
 // intervals are how exactly each trial's client's view is known.
 func (r *Report) intervals() series {
 	var s series
-	for _, t := range r.of(func(a experiment.Arm) bool { return a.Observer != record.Solo }) {
+	for _, t := range r.of(func(a plan.Arm) bool { return a.Observer != record.Solo }) {
 		if o := t.v.Resolved.Lag; o.Known() && !o.Censored {
 			s = append(s, judge.Outcome{Value: o.Value - o.Lo})
 		}

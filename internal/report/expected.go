@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -53,10 +53,10 @@ func (r *Report) reproduce(d *document) {
 		panic(err)
 	}
 	c := r.cases()
-	dns, reused := experiment.ClusterDNS, false
+	dns, reused := plan.ClusterDNS, false
 	for _, f := range c.slow {
 		dns = f.DNS
-		reused = reused || f.Names == experiment.Reused
+		reused = reused || f.Names == plan.Reused
 	}
 	d.text("With kubectl alone, on public images, in any namespace: four pods ask for each other's names from their first moment on and dial what they are answered, in a shell loop. " +
 		"A line of their logs says what has changed, in seconds since that pod's start: `NXDOMAIN` and, up to 30 s later, `connected` is a kept denial; an address, `timed out` and, later, another address are a kept one.\n\n")
@@ -81,10 +81,10 @@ func (r *Report) reproduce(d *document) {
 }
 
 // getDNS says how a cluster comes by a DNS.
-func (r *Report) getDNS(dns experiment.DNS) string {
+func (r *Report) getDNS(dns plan.DNS) string {
 	shown := r.env != nil && r.env.Corefiles[dns] != ""
 	switch {
-	case dns == experiment.Kubeadm131:
+	case dns == plan.Kubeadm131:
 		return "On a throw-away cluster of kubeadm or kind: `kubectl -n kube-system edit configmap coredns`, take the block after `cache 30` away, wait a minute for the reload."
 	case shown:
 		return "Its Corefile is below."
@@ -151,7 +151,7 @@ func (r *Report) corefiles(d *document) {
 	if r.env == nil {
 		return
 	}
-	for _, dns := range append(slices.Clone(experiment.AllDNS), others(r.env.Corefiles)...) {
+	for _, dns := range append(slices.Clone(plan.AllDNS), others(r.env.Corefiles)...) {
 		if text, ok := r.env.Corefiles[dns]; ok {
 			d.fold("Corefile of a private DNS: "+heading(dns), blockPart(rankEnvironment, "", text))
 		}

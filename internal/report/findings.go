@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
@@ -37,31 +37,31 @@ func signed(s float64) string {
 }
 
 // measured is an outcome's name in tables: which moment, and whose.
-func measured(o experiment.Outcome) string {
-	if o.Of != experiment.Joined {
+func measured(o plan.Outcome) string {
+	if o.Of != plan.Joined {
 		return prose(string(o.Of))
 	}
-	text := "joined, " + experiment.TimeoutName(o.Timeout)
+	text := "joined, " + plan.TimeoutName(o.Timeout)
 	if o.ControlTimeout != nil {
-		text += " against " + experiment.TimeoutName(*o.ControlTimeout)
+		text += " against " + plan.TimeoutName(*o.ControlTimeout)
 	}
 	return text
 }
 
 // outcomeWords says in a sentence what a contrast looked at.
-func outcomeWords(o experiment.Outcome) string {
+func outcomeWords(o plan.Outcome) string {
 	switch o.Of {
-	case experiment.Joined:
-		text := "readiness lag until the worker with connect timeout " + experiment.TimeoutName(o.Timeout) + " had joined"
+	case plan.Joined:
+		text := "readiness lag until the worker with connect timeout " + plan.TimeoutName(o.Timeout) + " had joined"
 		if o.ControlTimeout != nil {
-			text += ", in the control the one with " + experiment.TimeoutName(*o.ControlTimeout)
+			text += ", in the control the one with " + plan.TimeoutName(*o.ControlTimeout)
 		}
 		return text
-	case experiment.Resolved:
+	case plan.Resolved:
 		return "readiness lag until the last name resolved"
-	case experiment.OnServer:
+	case plan.OnServer:
 		return "readiness lag until the last name was on the last DNS server"
-	case experiment.Connected:
+	case plan.Connected:
 		return "readiness lag until the last pair was connected"
 	}
 	return code(string(o.Of))
@@ -168,7 +168,7 @@ func (r *Report) called(m analysis.Remedy) string {
 	if c := m.Finding.Contrast; c.Control.Names != c.With.Names {
 		return text
 	}
-	kinds := map[experiment.Names]bool{}
+	kinds := map[plan.Names]bool{}
 	for _, a := range r.plan.Arms {
 		kinds[a.Names] = true
 	}

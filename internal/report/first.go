@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -24,9 +24,9 @@ func toSlice(v *judge.Verdict) judge.Outcome {
 }
 
 // firstAsked is a combination's line about the first question.
-func firstAsked(a experiment.Arm, trials []trial) string {
+func firstAsked(a plan.Arm, trials []trial) string {
 	start, slice := collect(trials, toStart), collect(trials, toSlice)
-	if a.Observer != record.Solo || a.Names != experiment.Fresh || len(start)+len(slice) == 0 {
+	if a.Observer != record.Solo || a.Names != plan.Fresh || len(start)+len(slice) == 0 {
 		return ""
 	}
 	text := fmt.Sprintf("First question (of any worker), relative to index 0's start: %s (%s)", start.medianText(), start.rangeText())
@@ -40,7 +40,7 @@ func firstAsked(a experiment.Arm, trials []trial) string {
 // to be late and in late ones: nothing where the regime is not one of solo
 // workers and fresh names.
 func (f seen) firsts() (start, slice [2]series) {
-	if f.Observer != record.Solo || f.Names != experiment.Fresh {
+	if f.Observer != record.Solo || f.Names != plan.Fresh {
 		return start, slice
 	}
 	for _, t := range f.trials {

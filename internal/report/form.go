@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/hypothesis"
+	"headless-job-dns/internal/plan"
 )
 
 // mostOpen is how many lines a table may have that is not folded.
@@ -44,7 +44,7 @@ func (r *Report) Comment() []byte {
 	d.text("A measurement of this with nothing but an Indexed Job and a headless Service, no operator.\n\n")
 	r.opening(&d, false)
 	slow := slowest(r.seen())
-	isSlow := func(a experiment.Arm) bool { return slices.ContainsFunc(slow, func(f seen) bool { return f.holds(a) }) }
+	isSlow := func(a plan.Arm) bool { return slices.ContainsFunc(slow, func(f seen) bool { return f.holds(a) }) }
 	if rows := r.joinsByArm(isSlow); rows != nil {
 		d.table(rankTables, "combinations", joinsWords+" Combinations that were ever later than 1 s:", rows)
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
@@ -90,39 +90,39 @@ func (r *Report) grouped(c *cases, all []analysis.Remedy, note func(analysis.Rem
 func (r *Report) remedyWords(m analysis.Remedy) string {
 	control, with := m.Finding.Contrast.Control, m.Finding.Contrast.With
 	switch m.What {
-	case experiment.RemedyNoDenials:
+	case plan.RemedyNoDenials:
 		return "`disable denial` in the cache"
-	case experiment.RemedyNoSuccess:
+	case plan.RemedyNoSuccess:
 		return "`disable success` in the cache"
-	case experiment.RemedyPublish:
+	case plan.RemedyPublish:
 		return "`publishNotReadyAddresses: true`"
-	case experiment.RemedyLater:
+	case plan.RemedyLater:
 		return fmt.Sprintf("the first question %[1]s after the process' start, the %[1]s included", short(r.plan.FirstQuery(with)))
-	case experiment.RemedyPause:
+	case plan.RemedyPause:
 		before, _ := r.plan.GapOf(control)
 		after, _ := r.plan.GapOf(with)
 		return fmt.Sprintf("a pause of %s in place of %s before names are used again", short(after), short(before))
-	case experiment.RemedyTimeout1s, experiment.RemedyTimeout5s:
+	case plan.RemedyTimeout1s, plan.RemedyTimeout5s:
 		return fmt.Sprintf("a connect timeout of %s", timeoutWords(time.Duration(m.Finding.Outcome.Timeout)))
-	case experiment.RemedyKubeadm132:
-		return dnsHeads[experiment.Kubeadm132]
+	case plan.RemedyKubeadm132:
+		return dnsHeads[plan.Kubeadm132]
 	}
 	return prose(cut(m.What, longestName))
 }
 
 // whose says of which case, and of whom in its trials, a comparison's times
 // are. Nobody named: the trial's time.
-func (c *cases) whose(r *Report, x experiment.Contrast) string {
+func (c *cases) whose(r *Report, x plan.Contrast) string {
 	g := regimeOf(x.Control)
 	text := "case " + c.letter(g)
 	if c.letter(g) == "" {
-		text = rowWords(experiment.Arm(g), r.plan, nil)
+		text = rowWords(plan.Arm(g), r.plan, nil)
 	}
 	if x.Control.DNS != c.dns {
 		text += " under " + worded(dnsHeads, x.Control.DNS)
 	}
 	switch o := x.Outcome; o.Of {
-	case experiment.Joined:
+	case plan.Joined:
 		t := o.Timeout
 		if o.ControlTimeout != nil {
 			t = *o.ControlTimeout
@@ -131,9 +131,9 @@ func (c *cases) whose(r *Report, x experiment.Contrast) string {
 			return text + ", worker without a connect timeout"
 		}
 		return text + ", worker with a connect timeout of " + timeoutWords(time.Duration(t))
-	case experiment.Resolved:
+	case plan.Resolved:
 		return text + ", until all names resolved"
-	case experiment.OnServer:
+	case plan.OnServer:
 		return text + ", until all names were on all DNS servers"
 	}
 	return text
@@ -168,7 +168,7 @@ func became(f analysis.Finding) string {
 // left says what holds late trials up with a remedy, where that is not what did
 // without it.
 func (c *cases) left(m analysis.Remedy) string {
-	of := func(a experiment.Arm) judge.Part {
+	of := func(a plan.Arm) judge.Part {
 		for _, f := range c.all {
 			if f.holds(a) {
 				return f.holder()

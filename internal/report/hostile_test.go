@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -52,8 +52,8 @@ func changed(t *testing.T, trial *result.Trial, f func(path, s string) string) (
 // there, the report keeps its structure, and nothing steers a terminal. One
 // field at a time: two lies might hide each other.
 func TestNoRecordBreaksOut(t *testing.T) {
-	p, err := experiment.Build(experiment.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults(),
-		DNS: []experiment.DNS{experiment.Kubeadm131}, Extras: []experiment.Extra{experiment.ExtraNone}})
+	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: plan.Defaults(),
+		DNS: []plan.DNS{plan.Kubeadm131}, Extras: []plan.Extra{plan.ExtraNone}})
 	require.NoError(t, err)
 	var trials []*result.Trial
 	paths := map[string]bool{}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -86,7 +86,7 @@ func TestDecider(t *testing.T) {
 		{"none delayed", []of{{0.2, 0.1, 0}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f := seen{regime: regime{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Observer: record.Solo}}
+			f := seen{regime: regime{DNS: plan.Kubeadm131, Names: plan.Fresh, Observer: record.Solo}}
 			at := func(s float64) judge.Outcome {
 				d := time.Duration(s * float64(time.Second))
 				return judge.Outcome{Value: d, Lo: d}
@@ -99,7 +99,7 @@ func TestDecider(t *testing.T) {
 				early, of := f.early()
 				require.Equal(t, [2][2]int{{0, 1}, {1, 3}}, [2][2]int{early, of})
 			}
-			f.Names = experiment.Reused
+			f.Names = plan.Reused
 			require.Empty(t, f.decider())
 		})
 	}

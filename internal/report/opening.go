@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 const (
@@ -62,7 +62,7 @@ func (r *Report) lead(c *cases) string {
 	}
 	with := worded(dnsWords, c.dns)
 	if f := c.slow[0]; !f.reported() {
-		with += further(experiment.Arm(f.regime))
+		with += further(plan.Arm(f.regime))
 	}
 	text := fmt.Sprintf("**With %s, pods of an Indexed Job took %s to reach each other by name behind a headless Service: later than 1 s in %d of %s%s.",
 		with, upTo(all), lateTrials, some(len(all), "trial"), undecided(doubt))
@@ -134,7 +134,7 @@ func (r *Report) where(c *cases) string {
 		text = fmt.Sprintf("The pods asked the DNS of %s%s.", cluster, r.keeps())
 	default:
 		asked := "was not asked"
-		if slices.Contains(c.configurations(), experiment.Forwarding) {
+		if slices.Contains(c.configurations(), plan.Forwarding) {
 			asked = "was asked by the forwarder only"
 		}
 		which := "Each DNS configuration"
@@ -143,7 +143,7 @@ func (r *Report) where(c *cases) string {
 		}
 		text = fmt.Sprintf("%s was run privately, for these pods only, on %s; that cluster's own DNS%s %s.", which, cluster, r.keeps(), asked)
 	}
-	if c.dns == experiment.Kubeadm131 || c.dns == experiment.NodeLocal131 {
+	if c.dns == plan.Kubeadm131 || c.dns == plan.NodeLocal131 {
 		// kubernetes/kubernetes v1.36.3, cmd/kubeadm/app/phases/addons/dns/dns.go
 		// and cluster/addons/dns/coredns/coredns.yaml.base.
 		text += " The old Corefile is that of clusters made by kubeadm up to 1.31 (an upgrade keeps it if it was edited) and of kube-up's addon as of v1.36.3."
@@ -206,7 +206,7 @@ func neighbours(all, cases []seen, is func(seen) bool) []neighbour {
 	var out []neighbour
 	for i, f := range cases {
 		for _, g := range all {
-			c, one := change(experiment.Arm(f.regime), experiment.Arm(g.regime), g.peers())
+			c, one := change(plan.Arm(f.regime), plan.Arm(g.regime), g.peers())
 			if !one || !is(g) {
 				continue
 			}

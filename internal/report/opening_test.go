@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -66,36 +66,36 @@ func openingOf(t *testing.T, r *Report) string {
 
 // TestOpenings: the opening says what the records of any plan say.
 func TestOpenings(t *testing.T) {
-	build := func(o experiment.Options) experiment.Plan {
-		settings, blocks := experiment.Preset(o.Name)
+	build := func(o plan.Options) plan.Plan {
+		settings, blocks := plan.Preset(o.Name)
 		if o.Blocks == 0 {
 			o.Blocks = blocks
 		}
 		o.Run, o.Seed, o.Settings = "abc123", 7, settings
-		p, err := experiment.Build(o)
+		p, err := plan.Build(o)
 		require.NoError(t, err)
 		return p
 	}
-	quick := func(dns ...experiment.DNS) experiment.Plan { return build(experiment.Options{Name: "quick", DNS: dns}) }
+	quick := func(dns ...plan.DNS) plan.Plan { return build(plan.Options{Name: "quick", DNS: dns}) }
 	whole := func(*result.Trial) {}
 	for name, tc := range map[string]struct {
-		plan  experiment.Plan
+		plan  plan.Plan
 		spoil func(*result.Trial)
 	}{
-		"one block":           {build(experiment.Options{Name: "default"}), whole},
-		"one DNS":             {quick(experiment.Kubeadm131), whole},
-		"the cluster's":       {quick(experiment.ClusterDNS), whole},
-		"cluster's and other": {quick(experiment.ClusterDNS, experiment.Kubeadm131), whole},
-		"nothing slow":        {quick(experiment.Kubeadm132, experiment.KubeDNS), whole},
+		"one block":           {build(plan.Options{Name: "default"}), whole},
+		"one DNS":             {quick(plan.Kubeadm131), whole},
+		"the cluster's":       {quick(plan.ClusterDNS), whole},
+		"cluster's and other": {quick(plan.ClusterDNS, plan.Kubeadm131), whole},
+		"nothing slow":        {quick(plan.Kubeadm132, plan.KubeDNS), whole},
 		"all invalid":         {quick(), func(t *result.Trial) { t.Status, t.Reason = result.Invalid, "a node went away" }},
-		"extras":              {build(experiment.Options{Name: "extras", Blocks: 6}), whole},
-		"timeouts":            {build(experiment.Options{Name: "timeouts"}), whole},
-		"only further": {build(experiment.Options{Name: "mine", Blocks: 1, Arms: []experiment.Arm{
-			{DNS: experiment.Kubeadm132, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Peers, Publish: true},
-			{DNS: experiment.Kubeadm132, Names: experiment.Reused, Extra: experiment.ExtraNone, Observer: record.Solo, Gap: "10s"},
+		"extras":              {build(plan.Options{Name: "extras", Blocks: 6}), whole},
+		"timeouts":            {build(plan.Options{Name: "timeouts"}), whole},
+		"only further": {build(plan.Options{Name: "mine", Blocks: 1, Arms: []plan.Arm{
+			{DNS: plan.Kubeadm132, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers, Publish: true},
+			{DNS: plan.Kubeadm132, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo, Gap: "10s"},
 		}}), whole},
-		"every factor": {build(experiment.Options{Name: "quick", DNS: experiment.AllDNS[1:], Names: experiment.AllNames, Extras: []experiment.Extra{experiment.ExtraNone},
-			Orders: []experiment.Order{experiment.ServiceFirst, experiment.JobFirst}, Gaps: []experiment.Gap{"2s", experiment.NoWait}}), whole},
+		"every factor": {build(plan.Options{Name: "quick", DNS: plan.AllDNS[1:], Names: plan.AllNames, Extras: []plan.Extra{plan.ExtraNone},
+			Orders: []plan.Order{plan.ServiceFirst, plan.JobFirst}, Gaps: []plan.Gap{"2s", plan.NoWait}}), whole},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := New(tc.plan, testEnvironment(t))
@@ -193,12 +193,12 @@ func TestUpTo(t *testing.T) {
 // TestLeading: one long trial does not choose the DNS that the opening is
 // about, and the cluster's own comes first.
 func TestLeading(t *testing.T) {
-	case_ := func(dns experiment.DNS, late int) seen {
-		return seen{regime: regime{DNS: dns, Names: experiment.Fresh, Observer: record.Solo}, late: late}
+	case_ := func(dns plan.DNS, late int) seen {
+		return seen{regime: regime{DNS: dns, Names: plan.Fresh, Observer: record.Solo}, late: late}
 	}
-	require.Equal(t, experiment.Kubeadm131, leading([]seen{case_(experiment.NodeLocal132, 1), case_(experiment.Kubeadm131, 9)}))
-	require.Equal(t, experiment.NodeLocal132, leading([]seen{case_(experiment.NodeLocal132, 9), case_(experiment.Kubeadm131, 9)}))
-	require.Equal(t, experiment.ClusterDNS, leading([]seen{case_(experiment.Kubeadm131, 9), case_(experiment.ClusterDNS, 1)}))
+	require.Equal(t, plan.Kubeadm131, leading([]seen{case_(plan.NodeLocal132, 1), case_(plan.Kubeadm131, 9)}))
+	require.Equal(t, plan.NodeLocal132, leading([]seen{case_(plan.NodeLocal132, 9), case_(plan.Kubeadm131, 9)}))
+	require.Equal(t, plan.ClusterDNS, leading([]seen{case_(plan.Kubeadm131, 9), case_(plan.ClusterDNS, 1)}))
 }
 
 // TestOpeningIsBounded: the table of cases has at most so many rows and columns,

@@ -7,16 +7,16 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/hypothesis"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 )
 
 // Lags are readiness lags of valid trials, one of each.
 type Lags struct{ series series }
 
 // Lags returns an outcome of the valid trials of all combinations whose name
-// (experiment.Arm.String) matches a path.Match pattern, as
+// (plan.Arm.String) matches a path.Match pattern, as
 // "kubeadm-1.31/reused/*/solo". Outcomes are resolved, on-server, connected and
 // joined:TIMEOUT, as joined:5s or joined:none. It is an error if no trial has
 // the outcome.
@@ -28,15 +28,15 @@ func (r *Report) Lags(pattern, outcome string) (Lags, error) {
 		}
 	}
 	name, timeout, _ := strings.Cut(outcome, ":")
-	switch experiment.Moment(name) {
-	case experiment.Resolved:
+	switch plan.Moment(name) {
+	case plan.Resolved:
 		of = moment(func(v *judge.Verdict) judge.Timing { return v.Resolved })
-	case experiment.OnServer:
+	case plan.OnServer:
 		of = moment(func(v *judge.Verdict) judge.Timing { return v.OnServer })
-	case experiment.Connected:
+	case plan.Connected:
 		of = moment(func(v *judge.Verdict) judge.Timing { return v.Connected })
-	case experiment.Joined:
-		t, err := experiment.ParseTimeouts(timeout)
+	case plan.Joined:
+		t, err := plan.ParseTimeouts(timeout)
 		if err != nil || len(t) != 1 {
 			return Lags{}, fmt.Errorf("outcome %q: %q is no connect timeout", outcome, timeout)
 		}
@@ -56,11 +56,11 @@ func (r *Report) Lags(pattern, outcome string) (Lags, error) {
 }
 
 // matching tells which arms a pattern is of.
-func (r *Report) matching(pattern string) (func(experiment.Arm) bool, error) {
+func (r *Report) matching(pattern string) (func(plan.Arm) bool, error) {
 	if _, err := path.Match(pattern, ""); err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, err)
 	}
-	return func(a experiment.Arm) bool {
+	return func(a plan.Arm) bool {
 		ok, _ := path.Match(pattern, a.String())
 		return ok
 	}, nil
@@ -141,4 +141,4 @@ func (r *Report) Findings() []analysis.Finding { return r.results().findings }
 func (r *Report) Decisions() []hypothesis.Decision { return r.results().decisions }
 
 // Plan is what was run.
-func (r *Report) Plan() experiment.Plan { return r.plan }
+func (r *Report) Plan() plan.Plan { return r.plan }

@@ -6,25 +6,25 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
 // regime is a combination whatever its extra object, and however often it
 // stands in a block: what decides most. Sentences pool the extras over it.
-type regime experiment.Arm
+type regime plan.Arm
 
-func regimeOf(a experiment.Arm) regime {
+func regimeOf(a plan.Arm) regime {
 	a.Extra, a.Copy = "", 0
 	return regime(a)
 }
 
-func (g regime) holds(a experiment.Arm) bool { return regimeOf(a) == g }
+func (g regime) holds(a plan.Arm) bool { return regimeOf(a) == g }
 
 // String is the arm's without the extra: dns/names/observer.
 func (g regime) String() string {
-	a := experiment.Arm(g)
+	a := plan.Arm(g)
 	head := string(a.DNS) + "/" + string(a.Names) + "/"
 	return head + strings.TrimPrefix(a.String(), head+"/")
 }

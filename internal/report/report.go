@@ -15,10 +15,10 @@ import (
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/hypothesis"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/picture"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 )
 
@@ -28,7 +28,7 @@ const late = time.Second
 
 // Report is a report in the making.
 type Report struct {
-	plan     experiment.Plan
+	plan     plan.Plan
 	env      *environment.Environment // nil: none was written
 	warnings []string                 // about the records
 	trials   []trial
@@ -59,7 +59,7 @@ func (r *Report) results() *results {
 // trial is what is kept of one trial.
 type trial struct {
 	id      string
-	arm     experiment.Arm
+	arm     plan.Arm
 	status  result.Status
 	reasons []string
 	notes   []string
@@ -72,8 +72,8 @@ func (t trial) counts() bool { return t.status != result.Invalid }
 
 // New begins a report on a plan. The environment is environment.json as it is
 // on disk, or nil.
-func New(plan experiment.Plan, env json.RawMessage) *Report {
-	r := &Report{plan: plan, analysis: analysis.New(plan)}
+func New(p plan.Plan, env json.RawMessage) *Report {
+	r := &Report{plan: p, analysis: analysis.New(p)}
 	if len(env) > 0 {
 		r.env = &environment.Environment{}
 		// A newer or damaged file still tells what it can.
@@ -81,7 +81,7 @@ func New(plan experiment.Plan, env json.RawMessage) *Report {
 			r.Warn("environment.json was read in part: " + err.Error())
 		}
 	}
-	r.hypotheses = hypothesis.New(plan, r.env)
+	r.hypotheses = hypothesis.New(p, r.env)
 	return r
 }
 
@@ -135,7 +135,7 @@ func (r *Report) Warnings() []string { return r.warnings }
 func (r *Report) Invalid() int { return r.tally(everything).invalid }
 
 // of returns the trials for which is holds and that enter the numbers.
-func (r *Report) of(is func(experiment.Arm) bool) []trial {
+func (r *Report) of(is func(plan.Arm) bool) []trial {
 	var out []trial
 	for _, t := range r.trials {
 		if t.counts() && is(t.arm) {
@@ -147,7 +147,7 @@ func (r *Report) of(is func(experiment.Arm) bool) []trial {
 
 // arms returns the combinations in the plan's order. Records of a plan that
 // was edited by hand may hold others; they come last.
-func (r *Report) arms() []experiment.Arm {
+func (r *Report) arms() []plan.Arm {
 	arms := slices.Clone(r.plan.Arms)
 	for _, t := range r.trials {
 		if !slices.Contains(arms, t.arm) {
@@ -160,7 +160,7 @@ func (r *Report) arms() []experiment.Arm {
 // tally counts the trials of one combination.
 type tally struct{ planned, complete, censored, invalid int }
 
-func (r *Report) tally(is func(experiment.Arm) bool) tally {
+func (r *Report) tally(is func(plan.Arm) bool) tally {
 	var n tally
 	for _, t := range r.plan.Trials {
 		if is(t.Arm) {
@@ -188,8 +188,8 @@ func (n tally) String() string { return fmt.Sprintf("%d/%d/%d", n.complete, n.ce
 
 func (n tally) done() int { return n.complete + n.censored + n.invalid }
 
-func everything(experiment.Arm) bool { return true }
+func everything(plan.Arm) bool { return true }
 
-func only(a experiment.Arm) func(experiment.Arm) bool {
-	return func(b experiment.Arm) bool { return a == b }
+func only(a plan.Arm) func(plan.Arm) bool {
+	return func(b plan.Arm) bool { return a == b }
 }

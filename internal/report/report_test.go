@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -66,7 +66,7 @@ func testEnvironment(t *testing.T) json.RawMessage {
 			Replicas: []string{"10.244.0.2:53", "10.244.1.2:53"}, Images: []string{"registry.k8s.io/coredns/coredns:v1.13.1"},
 			Corefile: ".:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        ttl 30\n    }\n    cache 30\n}\n",
 			Parsed:   &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}},
-		Corefiles: map[experiment.DNS]string{experiment.Kubeadm131: ".:1053 {\n    cache 30\n}\n"},
+		Corefiles: map[plan.DNS]string{plan.Kubeadm131: ".:1053 {\n    cache 30\n}\n"},
 		Notes:     []string{"dns nodelocal-1.31 is left out: no rights for a ClusterRole"},
 		Preflight: []environment.Condition{
 			{Of: "version", State: environment.Met, Text: "Kubernetes v1.36.3"},
@@ -75,9 +75,9 @@ func testEnvironment(t *testing.T) json.RawMessage {
 			{Of: "network policies", State: environment.Warning, Text: "default-deny of namespace demo cut off: connects between probes (TCP 8050); add a policy that allows them for pods with the label app.kubernetes.io/managed-by=headless-job-dns, or name another namespace with -n"},
 		},
 		Pods: []environment.Pod{{Node: "node-a", Kernel: "6.18.0", SynRetries: &retries, SynLinearRetries: &linear, Resolv: record.Resolv{Text: "search ns.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"}}},
-		Caching: map[experiment.DNS]environment.CachingFacts{
-			experiment.Kubeadm132: {PositiveTTL: 30, NegativeTTL: 30, Uncached: true},
-			experiment.Kubeadm131: {Positive: true, PositiveTTL: 30, Negative: true, NegativeTTL: 30, Uncached: true},
+		Caching: map[plan.DNS]environment.CachingFacts{
+			plan.Kubeadm132: {PositiveTTL: 30, NegativeTTL: 30, Uncached: true},
+			plan.Kubeadm131: {Positive: true, PositiveTTL: 30, Negative: true, NegativeTTL: 30, Uncached: true},
 		},
 	}
 	b, err := json.Marshal(e)
@@ -85,24 +85,24 @@ func testEnvironment(t *testing.T) json.RawMessage {
 	return b
 }
 
-func testPlan(t *testing.T, name string) experiment.Plan {
-	p, err := experiment.Build(experiment.Options{Name: name, Run: "abc123", Seed: 7, Blocks: 1, Settings: experiment.Defaults()})
+func testPlan(t *testing.T, name string) plan.Plan {
+	p, err := plan.Build(plan.Options{Name: name, Run: "abc123", Seed: 7, Blocks: 1, Settings: plan.Defaults()})
 	require.NoError(t, err)
 	return p
 }
 
 // play makes a trial of the plan as its arm leads one to expect.
-func play(p experiment.Trial) *result.Trial {
+func play(p plan.Trial) *result.Trial {
 	var b *synth.Trial
 	jitter := time.Duration(p.Seq) * 7 * ms
-	slow := p.Arm.DNS == experiment.Kubeadm131
+	slow := p.Arm.DNS == plan.Kubeadm131
 	workers := []synth.Worker{{Joined: 210*ms + jitter}, {Timeout: 30 * time.Second, Joined: 220*ms + jitter}, {Timeout: 5 * time.Second, Joined: 205*ms + jitter}, {Timeout: time.Second, Joined: 230*ms + jitter}}
 	switch {
 	case p.Arm.Observer == record.PeersServer && slow:
 		b = synth.Peers(p.ID, p.Arm.DNS, p.Arm.Extra, 5, 300*ms, 29900*ms+jitter, true)
 	case p.Arm.Observer == record.PeersServer:
 		b = synth.Peers(p.ID, p.Arm.DNS, p.Arm.Extra, 5, 300*ms, 350*ms+jitter, false)
-	case p.Arm.Names == experiment.Reused && slow:
+	case p.Arm.Names == plan.Reused && slow:
 		silence := 133400 * ms
 		if time.Duration(p.Deadline) < silence {
 			silence = time.Duration(p.Deadline)
@@ -115,11 +115,11 @@ func play(p experiment.Trial) *result.Trial {
 		b = synth.Solo(p.ID, p.Arm.DNS, p.Arm.Extra, workers...)
 	default:
 		b = synth.Solo(p.ID, p.Arm.DNS, p.Arm.Extra, workers...)
-		if p.Arm.Names == experiment.Fresh {
+		if p.Arm.Names == plan.Fresh {
 			b.Primer = nil
 		}
 	}
-	if slow && p.Arm.Observer == record.Solo && p.Arm.Names == experiment.Fresh && p.Arm.Extra == experiment.ExtraService {
+	if slow && p.Arm.Observer == record.Solo && p.Arm.Names == plan.Fresh && p.Arm.Extra == plan.ExtraService {
 		// The leader starts last, and the question before is a cached denial.
 		b.Starts(0, 800*ms, synth.Boot, 0)
 		for i := range b.Run.Pods[1:] {
@@ -154,8 +154,8 @@ func TestDefaultPlan(t *testing.T) {
 // TestStandardPlan: what a plan that declares contrasts prints, of a world where
 // each configuration keeps what it says.
 func TestStandardPlan(t *testing.T) {
-	settings, blocks := experiment.Preset("standard")
-	p, err := experiment.Build(experiment.Options{Name: "standard", Run: "abc123", Seed: 7, Blocks: blocks, Settings: settings})
+	settings, blocks := plan.Preset("standard")
+	p, err := plan.Build(plan.Options{Name: "standard", Run: "abc123", Seed: 7, Blocks: blocks, Settings: settings})
 	require.NoError(t, err)
 	r := New(p, testEnvironment(t))
 	for _, planned := range p.Trials {
@@ -165,16 +165,16 @@ func TestStandardPlan(t *testing.T) {
 }
 
 // simulated makes a trial of the plan in the world that follows from its arm.
-func simulated(p experiment.Plan, planned experiment.Trial) *result.Trial {
+func simulated(p plan.Plan, planned plan.Trial) *result.Trial {
 	w := synth.Of(planned.ID, planned.Arm, p.Settings.Pods)
 	w.Seed, w.Deadline, w.Timeouts = uint64(planned.Seq), time.Duration(planned.Deadline), nil
 	for _, timeout := range p.Settings.ConnectTimeouts {
 		w.Timeouts = append(w.Timeouts, time.Duration(timeout))
 	}
-	if planned.Arm.Names == experiment.Reused {
+	if planned.Arm.Names == plan.Reused {
 		w.Left += time.Duration(planned.Block) * 100 * ms
 	}
-	if planned.Arm.Names == experiment.Fresh && planned.Block%2 == 0 {
+	if planned.Arm.Names == plan.Fresh && planned.Block%2 == 0 {
 		// The leader is the first to start: nobody asks too early.
 		for i := range w.Pods[1:] {
 			l := &w.Pods[i+1]
@@ -187,7 +187,7 @@ func simulated(p experiment.Plan, planned experiment.Trial) *result.Trial {
 }
 
 // relabel makes a synthetic trial the plan's.
-func relabel(b *synth.Trial, planned experiment.Trial) *result.Trial {
+func relabel(b *synth.Trial, planned plan.Trial) *result.Trial {
 	for i := range b.Run.Events {
 		for k := range b.Run.Events[i].Endpoints {
 			e := &b.Run.Events[i].Endpoints[k]

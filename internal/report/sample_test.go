@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -20,11 +20,11 @@ import (
 // report in memory that pays for 8,000 pairs, not for 250,000; and the report
 // says what it is of.
 func TestReportOfALargeSample(t *testing.T) {
-	settings := experiment.Defaults()
+	settings := plan.Defaults()
 	settings.Pods, settings.Peers, settings.QPS = 500, 16, 20_000
 	settings.Deadline = settings.Enough(settings.Pods)
-	p, err := experiment.Build(experiment.Options{Name: "default", Run: "abc123", Seed: 117819, Blocks: 1, Settings: settings, Extras: []experiment.Extra{experiment.ExtraNone},
-		DNS: []experiment.DNS{experiment.Kubeadm131}, Names: []experiment.Names{experiment.Fresh}, Observers: []record.Observer{record.PeersServer}})
+	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 117819, Blocks: 1, Settings: settings, Extras: []plan.Extra{plan.ExtraNone},
+		DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Fresh}, Observers: []record.Observer{record.PeersServer}})
 	require.NoError(t, err)
 	require.Len(t, p.Trials, 1)
 	w := synth.Of(p.Trials[0].ID, p.Trials[0].Arm, settings.Pods)

@@ -9,9 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -21,12 +21,12 @@ import (
 // to grow with the number of ordered pairs and not faster.
 func BenchmarkPairs(b *testing.B) {
 	for _, pods := range []int{50, 100, 300} {
-		settings := experiment.Defaults()
+		settings := plan.Defaults()
 		settings.Pods, settings.QPS = pods, 100_000
-		p, err := experiment.Build(experiment.Options{Name: "default", Seed: 7, Blocks: 1, Settings: settings, Extras: []experiment.Extra{experiment.ExtraNone},
-			DNS: []experiment.DNS{experiment.Kubeadm131}, Names: []experiment.Names{experiment.Fresh}, Observers: []record.Observer{record.PeersServer}})
+		p, err := plan.Build(plan.Options{Name: "default", Seed: 7, Blocks: 1, Settings: settings, Extras: []plan.Extra{plan.ExtraNone},
+			DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Fresh}, Observers: []record.Observer{record.PeersServer}})
 		require.NoError(b, err)
-		t := synth.Peers(p.Trials[0].ID, experiment.Kubeadm131, experiment.ExtraNone, pods, 300*ms, 30*time.Second, true)
+		t := synth.Peers(p.Trials[0].ID, plan.Kubeadm131, plan.ExtraNone, pods, 300*ms, 30*time.Second, true)
 		t.Plan = p.Trials[0]
 		f, err := result.Create(b.TempDir(), time.Now())
 		require.NoError(b, err)

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -52,7 +52,7 @@ func (r *Report) sentences(q quoter) []string {
 		out = append(out, "No trial can be used: nothing can be said.")
 	}
 	out = append(out, contrasts(all, q)...)
-	if s := r.extras(func(a experiment.Arm) string { return q(a.String()) }); s != "" {
+	if s := r.extras(func(a plan.Arm) string { return q(a.String()) }); s != "" {
 		out = append(out, s)
 	}
 	out = append(out, r.caveats()...)
@@ -93,7 +93,7 @@ func (r *Report) slow(f seen, q quoter) string {
 		var by []string
 		for _, t := range r.timeouts(f.trials) {
 			s := joined(f.trials, t, func(t judge.Timing) judge.Outcome { return t.Lag })
-			text := fmt.Sprintf("%s %s", experiment.TimeoutName(experiment.Duration(t)), s.medianText())
+			text := fmt.Sprintf("%s %s", plan.TimeoutName(plan.Duration(t)), s.medianText())
 			if m, _ := s.median(); m.atLeast {
 				// The plan follows some trials longer than others.
 				if seen := s.seen(); len(seen) > 0 {
@@ -193,12 +193,12 @@ func contrasts(all []seen, q quoter) []string {
 
 // extras compares each extra with none, all else equal, where there are enough
 // trials of both. Arms are named as name has it.
-func (r *Report) extras(name func(experiment.Arm) string) string {
+func (r *Report) extras(name func(plan.Arm) string) string {
 	compared, unknown := 0, 0
 	var differ []string
 	for _, a := range r.arms() {
 		control := a
-		control.Extra = experiment.ExtraNone
+		control.Extra = plan.ExtraNone
 		if a == control {
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -99,25 +99,25 @@ func requireForms(t *testing.T, r *Report) {
 // spoiled makes a report on records that hold a text wherever a text can be:
 // a plan, an environment and trials from anywhere.
 func spoiled(t testing.TB, text string, arms, trials, nodes int) *Report {
-	arm := func(i int) experiment.Arm {
+	arm := func(i int) plan.Arm {
 		n := fmt.Sprint(i)
-		return experiment.Arm{DNS: experiment.DNS(text + n), Names: experiment.Names(text), Extra: experiment.Extra(text), Observer: record.Solo,
-			Order: experiment.Order(text), Gap: experiment.Gap(text), Connect: experiment.Connect(text)}
+		return plan.Arm{DNS: plan.DNS(text + n), Names: plan.Names(text), Extra: plan.Extra(text), Observer: record.Solo,
+			Order: plan.Order(text), Gap: plan.Gap(text), Connect: plan.Connect(text)}
 	}
-	p := experiment.Plan{V: experiment.PlanVersion, Name: text, Run: text, Blocks: 6, Seed: 1, Margin: experiment.Duration(250 * ms), Settings: experiment.Defaults()}
+	p := plan.Plan{V: plan.PlanVersion, Name: text, Run: text, Blocks: 6, Seed: 1, Margin: plan.Duration(250 * ms), Settings: plan.Defaults()}
 	for i := range arms {
 		p.Arms = append(p.Arms, arm(i))
 	}
-	contrast := experiment.Contrast{Name: text, Control: arm(0), With: arm(1), Outcome: experiment.Outcome{Of: experiment.Moment(text)}, Remedy: text}
+	contrast := plan.Contrast{Name: text, Control: arm(0), With: arm(1), Outcome: plan.Outcome{Of: plan.Moment(text)}, Remedy: text}
 	p.Primary = &contrast
-	p.Secondary = []experiment.Contrast{contrast, {Name: text, Control: arm(0), With: arm(1), Outcome: experiment.Outcome{Of: experiment.Connected}, Remedy: text}}
+	p.Secondary = []plan.Contrast{contrast, {Name: text, Control: arm(0), With: arm(1), Outcome: plan.Outcome{Of: plan.Connected}, Remedy: text}}
 	for i := range trials {
-		p.Trials = append(p.Trials, experiment.Trial{ID: fmt.Sprint(text, i), Seq: i + 1, Block: 1 + i/max(arms, 1), Arm: arm(i % max(arms, 1)), Deadline: experiment.Duration(40 * second)})
+		p.Trials = append(p.Trials, plan.Trial{ID: fmt.Sprint(text, i), Seq: i + 1, Block: 1 + i/max(arms, 1), Arm: arm(i % max(arms, 1)), Deadline: plan.Duration(40 * second)})
 	}
 	e := environment.Environment{
 		KubectlVersion: text, Cloud: text, Distribution: text, KubeProxy: text, Server: environment.Server{GitVersion: text},
 		DNS:     environment.DNS{Provider: text, Corefile: strings.Repeat(text+"\n", 40), Parsed: &environment.Corefile{Domain: text}},
-		Caching: map[experiment.DNS]environment.CachingFacts{experiment.DNS(text): {}},
+		Caching: map[plan.DNS]environment.CachingFacts{plan.DNS(text): {}},
 	}
 	for i := range nodes {
 		n := text + fmt.Sprint(i)

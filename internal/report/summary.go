@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -83,13 +83,13 @@ func (r *Report) joinsByRegime() [][]string {
 	for _, f := range solos {
 		head = append(head, plain(string(f.DNS)+"/"+string(f.Names)))
 	}
-	all := r.of(func(a experiment.Arm) bool { return a.Observer == record.Solo })
+	all := r.of(func(a plan.Arm) bool { return a.Observer == record.Solo })
 	if len(all) == 0 {
 		return nil
 	}
 	rows := [][]string{head}
 	for _, t := range r.timeouts(all) {
-		row := []string{experiment.TimeoutName(experiment.Duration(t))}
+		row := []string{plan.TimeoutName(plan.Duration(t))}
 		for _, f := range solos {
 			row = append(row, joined(f.trials, t, lagOf).medianText())
 		}

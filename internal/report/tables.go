@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -38,15 +38,15 @@ const overviewWords = "Medians of readiness lags: time from the moment when aske
 	"trials: complete/censored/invalid. >1 s: trials whose last pair was connected later than 1 s; undecided: 1 s lies within what is known of it. denials, stale answers and connects that timed out: sums over the trials."
 
 // joinsByArm is one line a solo combination, a column a connect timeout.
-func (r *Report) joinsByArm(is func(experiment.Arm) bool) [][]string {
-	solo := func(a experiment.Arm) bool { return a.Observer == record.Solo && is(a) }
+func (r *Report) joinsByArm(is func(plan.Arm) bool) [][]string {
+	solo := func(a plan.Arm) bool { return a.Observer == record.Solo && is(a) }
 	timeouts := r.timeouts(r.of(solo))
 	if len(timeouts) == 0 {
 		return nil
 	}
 	head := []string{"dns/names/extra/observer"}
 	for _, t := range timeouts {
-		head = append(head, experiment.TimeoutName(experiment.Duration(t)))
+		head = append(head, plan.TimeoutName(plan.Duration(t)))
 	}
 	rows := [][]string{head}
 	for _, a := range r.arms() {
@@ -125,7 +125,7 @@ func (r *Report) remarks() []string {
 	return out
 }
 
-func details(a experiment.Arm, trials []trial) string {
+func details(a plan.Arm, trials []trial) string {
 	c := total(trials)
 	answers := []string{some(c.Questions, "answer")}
 	if n := c.Denials(); n > 0 {
@@ -163,7 +163,7 @@ func details(a experiment.Arm, trials []trial) string {
 	if s := firstAsked(a, trials); s != "" {
 		text += " " + s
 	}
-	if a.Names == experiment.Reused {
+	if a.Names == plan.Reused {
 		text += fmt.Sprintf(" Gap from the primer's last pod gone to the first question: %s. %s", gaps(trials), left(trials))
 	}
 	return text

@@ -5,9 +5,9 @@ import (
 	"strings"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/hypothesis"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
 
@@ -135,8 +135,8 @@ func (r *Report) extraObject() string {
 	text := "the original report (kubernetes/kubernetes#117819) saw faster starts with an unrelated \"service\"."
 	var tried, member bool
 	for _, a := range r.plan.Arms {
-		tried = tried || a.Extra != experiment.ExtraNone
-		member = member || a.Extra == experiment.ExtraMemberPod
+		tried = tried || a.Extra != plan.ExtraNone
+		member = member || a.Extra == plan.ExtraMemberPod
 	}
 	if !tried {
 		return text + " This plan has no extra object."
@@ -169,8 +169,8 @@ func (r *Report) extraObject() string {
 }
 
 // inCase names an arm without its path.
-func inCase(r *Report) func(experiment.Arm) string {
-	return func(a experiment.Arm) string {
+func inCase(r *Report) func(plan.Arm) string {
+	return func(a plan.Arm) string {
 		return fmt.Sprintf("%s (%s; %s)", worded(extraWords, a.Extra), worded(dnsHeads, a.DNS), rowWords(a, r.plan, nil))
 	}
 }
@@ -179,7 +179,7 @@ func inCase(r *Report) func(experiment.Arm) string {
 func (r *Report) compared(f analysis.Finding) string {
 	c := r.cases()
 	with := worded(extraWords, f.Contrast.With.Extra)
-	if f.Contrast.With.Extra == experiment.ExtraMemberPod {
+	if f.Contrast.With.Extra == plan.ExtraMemberPod {
 		with = "such a pod"
 	}
 	text := fmt.Sprintf("With %s against %s, %s: %s", with, worded(extraWords, f.Contrast.Control.Extra), c.whose(r, f.Contrast), became(f))

@@ -5,50 +5,50 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
 // The opening is read by people who never saw the program: levels of factors
 // are put in words there. Tables use their names.
 
-var dnsWords = map[experiment.DNS]string{
-	experiment.ClusterDNS:     "the cluster's own DNS",
-	experiment.Kubeadm131:     "kubeadm's Corefile up to 1.31 (`cache 30`)",
-	experiment.Kubeadm132:     "kubeadm's Corefile since 1.32 (cluster domain not cached)",
-	experiment.NoDenialCache:  "kubeadm's Corefile up to 1.31 and `disable denial` for the cluster domain",
-	experiment.NoSuccessCache: "kubeadm's Corefile up to 1.31 and `disable success` for the cluster domain",
-	experiment.NodeLocal131:   "NodeLocal DNSCache before kubeadm's Corefile up to 1.31",
-	experiment.NodeLocal132:   "NodeLocal DNSCache before kubeadm's Corefile since 1.32",
-	experiment.KubeDNS:        "kube-dns' dnsmasq (addresses cached, denials not)",
-	experiment.Forwarding:     "a forwarder with `cache 30` before the cluster's DNS",
+var dnsWords = map[plan.DNS]string{
+	plan.ClusterDNS:     "the cluster's own DNS",
+	plan.Kubeadm131:     "kubeadm's Corefile up to 1.31 (`cache 30`)",
+	plan.Kubeadm132:     "kubeadm's Corefile since 1.32 (cluster domain not cached)",
+	plan.NoDenialCache:  "kubeadm's Corefile up to 1.31 and `disable denial` for the cluster domain",
+	plan.NoSuccessCache: "kubeadm's Corefile up to 1.31 and `disable success` for the cluster domain",
+	plan.NodeLocal131:   "NodeLocal DNSCache before kubeadm's Corefile up to 1.31",
+	plan.NodeLocal132:   "NodeLocal DNSCache before kubeadm's Corefile since 1.32",
+	plan.KubeDNS:        "kube-dns' dnsmasq (addresses cached, denials not)",
+	plan.Forwarding:     "a forwarder with `cache 30` before the cluster's DNS",
 }
 
 // dnsHeads are the same for columns, and after they were introduced.
-var dnsHeads = map[experiment.DNS]string{
-	experiment.ClusterDNS:     "cluster's own DNS",
-	experiment.Kubeadm131:     "kubeadm ≤ 1.31",
-	experiment.Kubeadm132:     "kubeadm ≥ 1.32",
-	experiment.NoDenialCache:  "≤ 1.31 and `disable denial`",
-	experiment.NoSuccessCache: "≤ 1.31 and `disable success`",
-	experiment.NodeLocal131:   "NodeLocal before ≤ 1.31",
-	experiment.NodeLocal132:   "NodeLocal before ≥ 1.32",
-	experiment.KubeDNS:        "kube-dns' dnsmasq",
-	experiment.Forwarding:     "forwarder, `cache 30`",
+var dnsHeads = map[plan.DNS]string{
+	plan.ClusterDNS:     "cluster's own DNS",
+	plan.Kubeadm131:     "kubeadm ≤ 1.31",
+	plan.Kubeadm132:     "kubeadm ≥ 1.32",
+	plan.NoDenialCache:  "≤ 1.31 and `disable denial`",
+	plan.NoSuccessCache: "≤ 1.31 and `disable success`",
+	plan.NodeLocal131:   "NodeLocal before ≤ 1.31",
+	plan.NodeLocal132:   "NodeLocal before ≥ 1.32",
+	plan.KubeDNS:        "kube-dns' dnsmasq",
+	plan.Forwarding:     "forwarder, `cache 30`",
 }
 
-var namesWords = map[experiment.Names]string{
-	experiment.Fresh:  "fresh names",
-	experiment.Reused: "reused names",
+var namesWords = map[plan.Names]string{
+	plan.Fresh:  "fresh names",
+	plan.Reused: "reused names",
 }
 
-var extraWords = map[experiment.Extra]string{
-	experiment.ExtraNone:       "no extra object",
-	experiment.ExtraService:    "an unrelated Service",
-	experiment.ExtraServicePod: "an unrelated Service with a pod",
-	experiment.ExtraPod:        "an unrelated pod",
-	experiment.ExtraMemberPod:  "a pod that the headless Service selects",
-	experiment.ExtraOneshotPod: "a pod that completes within 3 s",
+var extraWords = map[plan.Extra]string{
+	plan.ExtraNone:       "no extra object",
+	plan.ExtraService:    "an unrelated Service",
+	plan.ExtraServicePod: "an unrelated Service with a pod",
+	plan.ExtraPod:        "an unrelated pod",
+	plan.ExtraMemberPod:  "a pod that the headless Service selects",
+	plan.ExtraOneshotPod: "a pod that completes within 3 s",
 }
 
 var observerWords = map[record.Observer]string{
@@ -79,7 +79,7 @@ func worded[L ~string](words map[L]string, l L) string {
 }
 
 // further puts what is not the default into words, each with a comma before.
-func further(a experiment.Arm) string {
+func further(a plan.Arm) string {
 	var b strings.Builder
 	for _, f := range furtherFactors {
 		if w := f(a); w != "" {
@@ -91,33 +91,33 @@ func further(a experiment.Arm) string {
 
 // furtherFactors put each factor beyond the first four into words, "" where it
 // is at its default.
-var furtherFactors = []func(experiment.Arm) string{
-	func(a experiment.Arm) string {
+var furtherFactors = []func(plan.Arm) string{
+	func(a plan.Arm) string {
 		if a.Publish {
 			return "publishNotReadyAddresses set"
 		}
 		return ""
 	},
-	func(a experiment.Arm) string {
+	func(a plan.Arm) string {
 		switch a.Order {
-		case experiment.ServiceFirst:
+		case plan.ServiceFirst:
 			return ""
-		case experiment.JobFirst:
+		case plan.JobFirst:
 			return "the Job created before its Service"
 		}
 		return "order " + brief(string(a.Order))
 	},
-	func(a experiment.Arm) string {
+	func(a plan.Arm) string {
 		if a.First != 0 {
 			return fmt.Sprintf("first question %s after the process' start", short(time.Duration(a.First)))
 		}
 		return ""
 	},
-	func(a experiment.Arm) string {
+	func(a plan.Arm) string {
 		switch a.Gap {
 		case "":
 			return ""
-		case experiment.NoWait:
+		case plan.NoWait:
 			return "created anew without waiting for the deletion"
 		}
 		gap := brief(string(a.Gap))
@@ -126,11 +126,11 @@ var furtherFactors = []func(experiment.Arm) string{
 		}
 		return gap + " after the last pod was gone"
 	},
-	func(a experiment.Arm) string {
+	func(a plan.Arm) string {
 		switch a.Connect {
-		case experiment.ByName:
+		case plan.ByName:
 			return ""
-		case experiment.ByAddress:
+		case plan.ByAddress:
 			return "index 0's IP handed over without DNS"
 		}
 		return "connect by " + brief(string(a.Connect))
@@ -144,7 +144,7 @@ func short(d time.Duration) string {
 
 // change says in words what is different in b, where exactly one factor is, in
 // a plan with so many peers a pod.
-func change(a, b experiment.Arm, peers int) (text string, one bool) {
+func change(a, b plan.Arm, peers int) (text string, one bool) {
 	var out []string
 	if a.DNS != b.DNS {
 		out = append(out, worded(dnsHeads, b.DNS))

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // The names of the files in a results folder.
@@ -157,7 +157,7 @@ func (f *Folder) Close() error {
 }
 
 // WritePlan writes plan.json.
-func (f *Folder) WritePlan(p experiment.Plan) error { return f.writeJSON(PlanFile, p) }
+func (f *Folder) WritePlan(p plan.Plan) error { return f.writeJSON(PlanFile, p) }
 
 // WriteEnvironment writes environment.json.
 func (f *Folder) WriteEnvironment(v any) error { return f.writeJSON(EnvironmentFile, v) }

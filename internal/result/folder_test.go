@@ -11,25 +11,25 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
 var now = time.Date(2026, 11, 22, 16, 4, 5, 0, time.FixedZone("", 3600))
 
-func testPlan(ids ...string) experiment.Plan {
-	p := experiment.Plan{V: experiment.PlanVersion, Run: "r1", Name: "quick", Seed: 7, Blocks: 1}
+func testPlan(ids ...string) plan.Plan {
+	p := plan.Plan{V: plan.PlanVersion, Run: "r1", Name: "quick", Seed: 7, Blocks: 1}
 	for i, id := range ids {
-		p.Trials = append(p.Trials, experiment.Trial{ID: id, Seq: i + 1, Arm: testArm})
+		p.Trials = append(p.Trials, plan.Trial{ID: id, Seq: i + 1, Arm: testArm})
 	}
 	return p
 }
 
-var testArm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Peers}
+var testArm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
 
 func testTrial(id string) Trial {
 	return Trial{
-		Plan: experiment.Trial{ID: id, Seq: 1, Arm: testArm}, Status: Complete,
+		Plan: plan.Trial{ID: id, Seq: 1, Arm: testArm}, Status: Complete,
 		Run: Run{Pods: []Pod{{Name: "p-0", Lines: []record.Line{{V: record.Version, Start: &record.Start{Pod: "p-0"}}}}}},
 	}
 }
@@ -92,8 +92,8 @@ func TestCreateRefused(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	f, err := Create(t.TempDir(), now)
 	require.NoError(t, err)
-	plan := testPlan("t001", "t002")
-	require.NoError(t, f.WritePlan(plan))
+	p := testPlan("t001", "t002")
+	require.NoError(t, f.WritePlan(p))
 	require.NoError(t, f.WriteEnvironment(map[string]string{"kernel": "6.18"}))
 	require.NoError(t, f.WriteReport([]byte("old")))
 	require.NoError(t, f.WriteReport([]byte("report")))
@@ -103,7 +103,7 @@ func TestRoundTrip(t *testing.T) {
 
 	r, err := Load(f.Dir())
 	require.NoError(t, err)
-	require.Equal(t, plan, r.Plan)
+	require.Equal(t, p, r.Plan)
 	require.JSONEq(t, `{"kernel":"6.18"}`, string(r.Environment))
 	trials, warnings, err := collect(t, f.Dir())
 	require.NoError(t, err)

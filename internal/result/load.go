@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -24,7 +24,7 @@ const maxLine = 512 << 20
 // Records are the records of a results folder. Reading never changes them.
 type Records struct {
 	Dir         string
-	Plan        experiment.Plan
+	Plan        plan.Plan
 	Environment json.RawMessage // nil: it was never written
 
 	// Warnings tells what the last walk over Trials left out and why.
@@ -39,7 +39,7 @@ func Load(dir string) (*Records, error) {
 	}
 	r := &Records{Dir: dir}
 	path := filepath.Join(dir, PlanFile)
-	accepted := fmt.Sprintf("the plan of an experiment, version %d", experiment.PlanVersion)
+	accepted := fmt.Sprintf("the plan of an experiment, version %d", plan.PlanVersion)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: accepted, Err: err}
@@ -47,7 +47,7 @@ func Load(dir string) (*Records, error) {
 	if err := json.Unmarshal(b, &r.Plan); err != nil {
 		return nil, &InputError{Path: path, Problem: "is not a plan: " + err.Error(), Accepted: accepted, Err: err}
 	}
-	if r.Plan.V != experiment.PlanVersion {
+	if r.Plan.V != plan.PlanVersion {
 		return nil, &InputError{Path: path, Problem: fmt.Sprintf("has version %d", r.Plan.V), Accepted: accepted}
 	}
 	path = filepath.Join(dir, EnvironmentFile)

@@ -10,17 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // FuzzLoad: a plan.json comes from whoever hands over a results folder.
 // Whatever it holds, Load and the walk over the trials end with a result or
 // with one line that names the file; what was read is what is written again.
 func FuzzLoad(f *testing.F) {
-	built, err := experiment.Build(experiment.Options{Name: "extras", Run: "r1", Seed: 7, Blocks: 1, Settings: experiment.Defaults(),
-		Extras: []experiment.Extra{experiment.ExtraMemberPod}})
+	built, err := plan.Build(plan.Options{Name: "extras", Run: "r1", Seed: 7, Blocks: 1, Settings: plan.Defaults(),
+		Extras: []plan.Extra{plan.ExtraMemberPod}})
 	require.NoError(f, err)
-	for _, p := range []experiment.Plan{built, testPlan("t001", "t002"), {V: experiment.PlanVersion}} {
+	for _, p := range []plan.Plan{built, testPlan("t001", "t002"), {V: plan.PlanVersion}} {
 		b, err := json.Marshal(p)
 		require.NoError(f, err)
 		f.Add(b)
@@ -37,8 +37,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	dir := f.TempDir() // each worker is a process and has its own
 	require.NoError(f, os.WriteFile(filepath.Join(dir, TrialsFile), []byte(line(f, "t001")), 0o600))
-	f.Fuzz(func(t *testing.T, plan []byte) {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), plan, 0o600))
+	f.Fuzz(func(t *testing.T, pl []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), pl, 0o600))
 		refused := func(err error, file string) {
 			var in *InputError
 			if !errors.As(err, &in) || strings.ContainsAny(err.Error(), "\n\r\x1b") || !strings.Contains(err.Error(), file) {
@@ -60,7 +60,7 @@ func FuzzLoad(f *testing.F) {
 		r.Plan.Expected()
 		r.Plan.PrivateDNS()
 		// What is to be carried on is checked first, and can be used then.
-		if err := experiment.Check(r.Plan); err != nil {
+		if err := plan.Check(r.Plan); err != nil {
 			if strings.ContainsAny(err.Error(), "\n\r\x1b") {
 				t.Fatalf("not one line: %q", err)
 			}

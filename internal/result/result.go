@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -28,15 +28,15 @@ type Trial struct {
 	V int `json:"v"`
 	// Plan is the trial as it was carried out. An attempt after the first has
 	// names of its own, for those of the one before were asked for.
-	Plan experiment.Trial `json:"plan"`
+	Plan plan.Trial `json:"plan"`
 	// Attempt is 2 for a trial that is run once more because it was invalid; 0
 	// and 1 are the first. The last one counts.
 	Attempt int `json:"attempt,omitempty"`
 
-	Status Status              `json:"status"`
-	Reason string              `json:"reason,omitempty"` // of censored and invalid
-	Began  time.Time           `json:"began"`            // runner's wall clock
-	Took   experiment.Duration `json:"took"`             // until everything was deleted again
+	Status Status        `json:"status"`
+	Reason string        `json:"reason,omitempty"` // of censored and invalid
+	Began  time.Time     `json:"began"`            // runner's wall clock
+	Took   plan.Duration `json:"took"`             // until everything was deleted again
 
 	Primer *Run `json:"primer,omitempty"` // reused names only
 	Run    Run  `json:"run"`              // what is judged

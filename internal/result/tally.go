@@ -3,7 +3,7 @@ package result
 import (
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // Tally is how far a plan has come. The zero value is before the first trial.
@@ -28,7 +28,7 @@ func (t *Tally) Add(tr Trial) {
 func (t *Tally) Trials() int { return len(t.attempts) }
 
 // Left estimates how long the trials take of which there is no attempt yet.
-func (t *Tally) Left(p experiment.Plan) time.Duration {
+func (t *Tally) Left(p plan.Plan) time.Duration {
 	var d time.Duration
 	for _, tr := range p.Trials {
 		if t.attempts[tr.ID] == 0 {
@@ -41,7 +41,7 @@ func (t *Tally) Left(p experiment.Plan) time.Duration {
 // Next returns the trial of a plan that is to be run next and which attempt it
 // is: the block's trials in their order, then, at the end of the block, those
 // of them that were invalid. It returns false once the plan is finished.
-func (t *Tally) Next(p experiment.Plan) (next experiment.Trial, attempt int, ok bool) {
+func (t *Tally) Next(p plan.Plan) (next plan.Trial, attempt int, ok bool) {
 	for begin := 0; begin < len(p.Trials); {
 		end := begin
 		for end < len(p.Trials) && p.Trials[end].Block == p.Trials[begin].Block {
@@ -58,10 +58,10 @@ func (t *Tally) Next(p experiment.Plan) (next experiment.Trial, attempt int, ok 
 			continue
 		}
 		for _, tr := range block {
-			if n := t.attempts[tr.ID]; !t.valid[tr.ID] && n < experiment.MostAttempts {
+			if n := t.attempts[tr.ID]; !t.valid[tr.ID] && n < plan.MostAttempts {
 				return tr, n + 1, true
 			}
 		}
 	}
-	return experiment.Trial{}, 0, false
+	return plan.Trial{}, 0, false
 }

@@ -9,16 +9,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 )
 
 // blocksOf makes a plan of so many blocks of so many trials each.
-func blocksOf(blocks, trials int) experiment.Plan {
-	p := experiment.Plan{V: experiment.PlanVersion}
+func blocksOf(blocks, trials int) plan.Plan {
+	p := plan.Plan{V: plan.PlanVersion}
 	for b := 1; b <= blocks; b++ {
 		for range trials {
 			n := len(p.Trials) + 1
-			p.Trials = append(p.Trials, experiment.Trial{ID: fmt.Sprintf("t%03d", n), Seq: n, Block: b, Expected: experiment.Duration(time.Second)})
+			p.Trials = append(p.Trials, plan.Trial{ID: fmt.Sprintf("t%03d", n), Seq: n, Block: b, Expected: plan.Duration(time.Second)})
 		}
 	}
 	return p
@@ -26,7 +26,7 @@ func blocksOf(blocks, trials int) experiment.Plan {
 
 // carriedOut runs a plan whose trials come to an end as end says, from where
 // tally stands, and returns the attempts in order. stop ends it after so many.
-func carriedOut(t *testing.T, p experiment.Plan, tally *Tally, stop int, end func(id string, attempt int) Status) (order []string) {
+func carriedOut(t *testing.T, p plan.Plan, tally *Tally, stop int, end func(id string, attempt int) Status) (order []string) {
 	t.Helper()
 	for len(order) < stop {
 		next, attempt, ok := tally.Next(p)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/manifests"
 )
@@ -18,7 +18,7 @@ const cachingDeadline = 35 * time.Second
 // Caching runs one pod that uses a DNS configuration through the resolver and
 // finds out how it caches, asking only for names that no trial uses. It returns
 // what the pod wrote and leaves nothing behind.
-func (r *Runner) Caching(ctx context.Context, dns experiment.DNS, resolver Resolver) ([]record.Line, error) {
+func (r *Runner) Caching(ctx context.Context, dns plan.DNS, resolver Resolver) ([]record.Line, error) {
 	id := "check-" + strings.ReplaceAll(string(dns), ".", "-")
 	owner := manifests.Owner{Run: r.Plan.Run, Trial: id, Namespace: r.Namespace}
 	args := map[string]string{

@@ -12,7 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
 )
@@ -29,11 +29,11 @@ const (
 
 // startWithin and goneWithin are the allowances of so many pods: their ends lie
 // as far apart as their starts at most.
-func startWithin(pods int) time.Duration { return startAllowance + experiment.StartsApart(pods) }
+func startWithin(pods int) time.Duration { return startAllowance + plan.StartsApart(pods) }
 
 func (l life) startWithin() time.Duration { return l.nodes + startWithin(l.pods) }
 
-func goneWithin(pods int) time.Duration { return goneAllowance + experiment.StartsApart(pods) }
+func goneWithin(pods int) time.Duration { return goneAllowance + plan.StartsApart(pods) }
 
 // life is one life of a Job and its Service: a primer or a measured run.
 type life struct {

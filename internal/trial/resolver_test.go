@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -24,7 +24,7 @@ func TestCachesInFront(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, pt := runner(record.PeersServer)
-			r.Resolvers[experiment.Kubeadm131] = tc.resolver
+			r.Resolvers[plan.Kubeadm131] = tc.resolver
 			require.Equal(t, tc.primer, r.args(pt, true)["dns-replicas"])
 			require.Equal(t, tc.uncached, r.args(pt, false)["dns-replicas"])
 			require.Equal(t, tc.examined, strings.Join(tc.resolver.reached(), ","))
@@ -38,7 +38,7 @@ func TestCachesInFront(t *testing.T) {
 // own name only.
 func TestProbesAreToldTheSample(t *testing.T) {
 	r := &Runner{}
-	pt := experiment.Trial{Arm: experiment.Arm{Observer: record.Peers}, Sample: record.Sample{Peers: 8, Seed: 1<<64 - 1}}
+	pt := plan.Trial{Arm: plan.Arm{Observer: record.Peers}, Sample: record.Sample{Peers: 8, Seed: 1<<64 - 1}}
 	args := r.args(pt, false)
 	require.Equal(t, "8", args["peers"])
 	require.Equal(t, "18446744073709551615", args["seed"])

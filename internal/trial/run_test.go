@@ -24,7 +24,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
@@ -159,13 +159,13 @@ func on(t *testing.T, r *Runner, f *fakeCluster) {
 }
 
 // carryOut runs one trial of the arm on a fake cluster.
-func carryOut(t *testing.T, arm experiment.Arm) (result.Trial, *fakeCluster) {
+func carryOut(t *testing.T, arm plan.Arm) (result.Trial, *fakeCluster) {
 	t.Helper()
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
 	on(t, r, f)
 	r.Components = f
-	arm.DNS, arm.Observer = experiment.Kubeadm131, record.Solo
+	arm.DNS, arm.Observer = plan.Kubeadm131, record.Solo
 	pt.Arm, pt.Extra = arm, "extra"
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
@@ -178,7 +178,7 @@ func carryOut(t *testing.T, arm experiment.Arm) (result.Trial, *fakeCluster) {
 // after its probes are done.
 func TestFreshTrial(t *testing.T) {
 	t.Parallel()
-	got, f := carryOut(t, experiment.Arm{Names: experiment.Fresh, Extra: experiment.ExtraMemberPod})
+	got, f := carryOut(t, plan.Arm{Names: plan.Fresh, Extra: plan.ExtraMemberPod})
 	require.Equal(t, []string{"read", "create pods", "create services", "create job", "read", "delete jobs", "delete pods"}, f.happened())
 	require.True(t, got.Run.Zero.After(f.at["create services"]))
 	require.True(t, got.Run.Zero.Before(f.at["create job"]))
@@ -188,7 +188,7 @@ func TestFreshTrial(t *testing.T) {
 // Wherever the Job stands in the order, its creation is the zero.
 func TestJobFirst(t *testing.T) {
 	t.Parallel()
-	got, f := carryOut(t, experiment.Arm{Names: experiment.Fresh, Extra: experiment.ExtraNone, Order: experiment.JobFirst})
+	got, f := carryOut(t, plan.Arm{Names: plan.Fresh, Extra: plan.ExtraNone, Order: plan.JobFirst})
 	require.Equal(t, []string{"read", "create job", "create services", "read", "delete jobs", "delete pods"}, f.happened())
 	require.True(t, got.Run.Zero.Before(f.at["create job"]))
 }
@@ -197,13 +197,13 @@ func TestJobFirst(t *testing.T) {
 // longer by it. Time is the bubble's: a machine that halts changes no gap.
 func TestGaps(t *testing.T) {
 	const long = 1200 * time.Millisecond
-	for gap, want := range map[experiment.Gap][]string{
-		"1.2s":            {"delete jobs", "delete pods", "read", "create services", "create job"},
-		"0s":              {"read", "delete jobs", "delete pods", "create services", "create job"},
-		experiment.NoWait: {"read", "delete jobs", "delete pods", "create services", "create job"},
+	for gap, want := range map[plan.Gap][]string{
+		"1.2s":      {"delete jobs", "delete pods", "read", "create services", "create job"},
+		"0s":        {"read", "delete jobs", "delete pods", "create services", "create job"},
+		plan.NoWait: {"read", "delete jobs", "delete pods", "create services", "create job"},
 	} {
 		t.Run(string(gap), func(t *testing.T) {
-			if gap == experiment.NoWait {
+			if gap == plan.NoWait {
 				got := gapOf(t, gap, want)
 				require.Positive(t, got.Primer.Gone, "also where nobody waited for it")
 				return
@@ -225,9 +225,9 @@ func TestGaps(t *testing.T) {
 
 // gapOf carries out a trial with the gap, in which what is wanted happens
 // between primer and measured run.
-func gapOf(t *testing.T, gap experiment.Gap, want []string) result.Trial {
+func gapOf(t *testing.T, gap plan.Gap, want []string) result.Trial {
 	t.Helper()
-	got, f := carryOut(t, experiment.Arm{Names: experiment.Reused, Extra: experiment.ExtraNone, Gap: gap})
+	got, f := carryOut(t, plan.Arm{Names: plan.Reused, Extra: plan.ExtraNone, Gap: gap})
 	require.Equal(t, slices.Concat([]string{"create services", "create job"}, want, []string{"read", "delete jobs", "delete pods"}), f.happened())
 	require.Len(t, got.Components, 1)
 	return got
@@ -243,7 +243,7 @@ func TestByAddressWithoutExec(t *testing.T) {
 		return a.GetSubresource() == "log", &runtime.Unknown{}, nil // probes that wait
 	})
 	on(t, r, f)
-	pt.Arm = experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo, Connect: experiment.ByAddress}
+	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
 	require.Equal(t, result.Invalid, got.Status)

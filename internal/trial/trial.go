@@ -12,7 +12,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/component"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
@@ -53,10 +53,10 @@ func (r Resolver) filled() []string { return slices.Concat(r.Caches, r.Replicas)
 type Runner struct {
 	Client    *cluster.Client
 	Watcher   *cluster.Watcher
-	Plan      experiment.Plan
+	Plan      plan.Plan
 	Namespace string
 	Probe     manifests.Probe
-	Resolvers map[experiment.DNS]Resolver
+	Resolvers map[plan.DNS]Resolver
 	// Components reads what the components' own metrics say; nil: nothing is
 	// read. *component.Reader does.
 	Components interface {
@@ -88,12 +88,12 @@ var ErrLeft = errors.New("objects of the trial are left")
 // something could not be deleted (ErrLeft, where that may pass); or, if it is
 // the context's, the trial was cut short and says nothing. A trial whose probes
 // were done when the context ended is as good as any.
-func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, error) {
+func (r *Runner) Run(ctx context.Context, pt plan.Trial) (result.Trial, error) {
 	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
 	var err, cleanup error
 	var primed *cluster.Observation
 	var before component.Snapshot
-	if pt.Arm.Names == experiment.Reused {
+	if pt.Arm.Names == plan.Reused {
 		primed, before, err = r.prime(ctx, &t)
 	} else {
 		before = r.components(ctx, pt)
@@ -115,7 +115,7 @@ func (r *Runner) Run(ctx context.Context, pt experiment.Trial) (result.Trial, er
 			err = changed
 		}
 	}
-	t.Took = experiment.Duration(time.Since(t.Began))
+	t.Took = plan.Duration(time.Since(t.Began))
 	switch {
 	case err != nil:
 		t.Status, t.Reason = result.Invalid, err.Error()
@@ -159,7 +159,7 @@ func outlasting(ctx context.Context, by time.Duration) (context.Context, context
 // unchanged returns an error when a server of the configuration is no longer
 // the one that it was. That spoils this trial; the next ones go on with those
 // that are there.
-func (r *Runner) unchanged(ctx context.Context, dns experiment.DNS) error {
+func (r *Runner) unchanged(ctx context.Context, dns plan.DNS) error {
 	resolver := r.Resolvers[dns]
 	if resolver.Unchanged == nil {
 		return nil
@@ -228,7 +228,7 @@ func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observati
 }
 
 // components reads the metrics of what serves the trial's arm.
-func (r *Runner) components(ctx context.Context, pt experiment.Trial) component.Snapshot {
+func (r *Runner) components(ctx context.Context, pt plan.Trial) component.Snapshot {
 	if r.Components == nil {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (r *Runner) components(ctx context.Context, pt experiment.Trial) component.
 
 // primerID labels a trial's primer, so that the watch tells it from the
 // measured run.
-func primerID(pt experiment.Trial) string { return pt.ID + "-primer" }
+func primerID(pt plan.Trial) string { return pt.ID + "-primer" }
 
 // firstStart estimates how long the first pod took from the Job's creation to
 // its first instruction, from the runner's side alone: the receipt of the first
@@ -295,18 +295,18 @@ func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, how 
 }
 
 // Objects returns what a trial creates, in that order.
-func (r *Runner) Objects(pt experiment.Trial) ([]manifests.Object, error) {
+func (r *Runner) Objects(pt plan.Trial) ([]manifests.Object, error) {
 	l, err := r.life(pt, false)
 	return l.objects, err
 }
 
 // life fills in the manifests for one life of the trial.
-func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
+func (r *Runner) life(pt plan.Trial, primer bool) (life, error) {
 	s, arm := r.Plan.Settings, pt.Arm
 	_, noWait := r.Plan.GapOf(arm)
 	l := life{c: r.Client, w: r.Watcher, job: pt.Job, pods: s.Pods, wait: time.Duration(pt.Deadline),
 		owner: manifests.Owner{Run: r.Plan.Run, Trial: pt.ID, Namespace: r.Namespace},
-		anew:  noWait && arm.Names == experiment.Reused && !primer}
+		anew:  noWait && arm.Names == plan.Reused && !primer}
 	extra := pt.Extra
 	if l.anew {
 		// A pod's name is held until it is gone. Waiting for that would delay
@@ -315,7 +315,7 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 	}
 	if primer {
 		l.owner.Trial = primerID(pt)
-	} else if arm.Connect == experiment.ByAddress {
+	} else if arm.Connect == plan.ByAddress {
 		l.tell = byExec(r.Client, r.Namespace)
 	}
 	// A forgotten Job ends itself soon after the runner would have given up.
@@ -333,7 +333,7 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 		return life{}, err
 	}
 	l.objects = append(objs, svc, job)
-	if arm.Order == experiment.JobFirst {
+	if arm.Order == plan.JobFirst {
 		slices.Reverse(l.objects[len(objs):])
 	}
 	if r.Alter != nil {
@@ -343,13 +343,13 @@ func (r *Runner) life(pt experiment.Trial, primer bool) (life, error) {
 }
 
 // args are the flags of a life's probes.
-func (r *Runner) args(pt experiment.Trial, primer bool) map[string]string {
+func (r *Runner) args(pt plan.Trial, primer bool) map[string]string {
 	s, arm := r.Plan.Settings, pt.Arm
 	args := map[string]string{
 		"observer":         string(arm.Observer),
 		"interval":         time.Duration(s.Interval).String(),
 		"deadline":         time.Duration(pt.Deadline).String(),
-		"connect-timeouts": experiment.FormatTimeouts(s.ConnectTimeouts),
+		"connect-timeouts": plan.FormatTimeouts(s.ConnectTimeouts),
 	}
 	if first := r.Plan.FirstQuery(arm); first > 0 {
 		args["first-query-after"] = first.String()
@@ -360,12 +360,12 @@ func (r *Runner) args(pt experiment.Trial, primer bool) map[string]string {
 	switch {
 	case primer:
 		args["observer"] = string(record.Prime)
-		args["first-query-after"] = experiment.PrimeAt.String()
+		args["first-query-after"] = plan.PrimeAt.String()
 		args["prime"] = "all"
 		if arm.Observer == record.Solo {
 			args["prime"] = "leader"
 		}
-	case arm.Connect == experiment.ByAddress:
+	case arm.Connect == plan.ByAddress:
 		args["connect"] = "address"
 	}
 	// Where the replicas are not known the probe does without them: it primes

@@ -9,7 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/manifests"
@@ -44,7 +44,7 @@ func TestStatus(t *testing.T) {
 
 func TestOwnersOfEarlierTrialsAreRemembered(t *testing.T) {
 	r := &Runner{}
-	r.remember(result.Trial{Plan: experiment.Trial{ID: "t001"}, Primer: &result.Run{Pods: []result.Pod{pod(0, "10.0.0.9")}}, Run: result.Run{Pods: []result.Pod{pod(0, "10.0.0.1"), pod(1, "10.0.0.2")}}})
+	r.remember(result.Trial{Plan: plan.Trial{ID: "t001"}, Primer: &result.Run{Pods: []result.Pod{pod(0, "10.0.0.9")}}, Run: result.Run{Pods: []result.Pod{pod(0, "10.0.0.1"), pod(1, "10.0.0.2")}}})
 	now := result.Trial{Run: result.Run{Pods: []result.Pod{
 		pod(0, "10.0.0.2", answered("10.0.0.1", "10.0.0.2"), answered("10.0.0.9"), answered("10.0.0.7")),
 	}}}
@@ -80,15 +80,15 @@ func TestFirstStart(t *testing.T) {
 	require.Zero(t, firstStart(result.Run{}))
 }
 
-func runner(observer record.Observer) (*Runner, experiment.Trial) {
-	o := experiment.Options{Name: "default", Run: "r", Seed: 1, Blocks: 1, Settings: experiment.Defaults(), Observers: []record.Observer{observer},
-		DNS: []experiment.DNS{experiment.Kubeadm131}, Names: []experiment.Names{experiment.Reused}, Extras: []experiment.Extra{experiment.ExtraMemberPod}}
-	p, err := experiment.Build(o)
+func runner(observer record.Observer) (*Runner, plan.Trial) {
+	o := plan.Options{Name: "default", Run: "r", Seed: 1, Blocks: 1, Settings: plan.Defaults(), Observers: []record.Observer{observer},
+		DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Reused}, Extras: []plan.Extra{plan.ExtraMemberPod}}
+	p, err := plan.Build(o)
 	if err != nil {
 		panic(err)
 	}
-	return &Runner{Plan: p, Namespace: "ns", Resolvers: map[experiment.DNS]Resolver{
-		experiment.Kubeadm131: {PodDNS: manifests.ClusterFirst("10.96.0.53", "ns", "cluster.local"), Replicas: []string{"10.0.0.1:1053", "10.0.0.2:1053"}},
+	return &Runner{Plan: p, Namespace: "ns", Resolvers: map[plan.DNS]Resolver{
+		plan.Kubeadm131: {PodDNS: manifests.ClusterFirst("10.96.0.53", "ns", "cluster.local"), Replicas: []string{"10.0.0.1:1053", "10.0.0.2:1053"}},
 	}}, p.Trials[0]
 }
 
@@ -133,9 +133,9 @@ func TestOnlyTheUncachedViewKnowsTheReplicas(t *testing.T) {
 // fills both; the uncached view asks the latter only.
 func TestCachesAreFilledAndPassedBy(t *testing.T) {
 	r, pt := runner(record.PeersServer)
-	resolver := r.Resolvers[experiment.Kubeadm131]
+	resolver := r.Resolvers[plan.Kubeadm131]
 	resolver.Caches = []string{"10.0.0.7:1053"}
-	r.Resolvers[experiment.Kubeadm131] = resolver
+	r.Resolvers[plan.Kubeadm131] = resolver
 	primer, err := r.life(pt, true)
 	require.NoError(t, err)
 	require.Contains(t, args(t, primer), "--dns-replicas=10.0.0.7:1053,10.0.0.1:1053,10.0.0.2:1053")
@@ -146,7 +146,7 @@ func TestCachesAreFilledAndPassedBy(t *testing.T) {
 
 func TestFactorsReachTheObjects(t *testing.T) {
 	r, pt := runner(record.Solo)
-	pt.Arm.Publish, pt.Arm.First, pt.Arm.Connect, pt.Arm.Gap = true, experiment.Duration(5*time.Second), experiment.ByAddress, experiment.NoWait
+	pt.Arm.Publish, pt.Arm.First, pt.Arm.Connect, pt.Arm.Gap = true, plan.Duration(5*time.Second), plan.ByAddress, plan.NoWait
 	primer, err := r.life(pt, true)
 	require.NoError(t, err)
 	measured, err := r.life(pt, false)
@@ -164,7 +164,7 @@ func TestFactorsReachTheObjects(t *testing.T) {
 	require.NotEqual(t, primer.objects[0].GetName(), measured.objects[0].GetName(), "the extra's name may still be held")
 	require.Equal(t, primer.job, measured.job)
 
-	pt.Arm.Names = experiment.Fresh
+	pt.Arm.Names = plan.Fresh
 	fresh, err := r.life(pt, false)
 	require.NoError(t, err)
 	require.False(t, fresh.anew, "nobody held these names")

@@ -3,7 +3,7 @@ package synth
 import (
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -72,7 +72,7 @@ func (p *probe) begin() {
 		}
 	case p.index == 0:
 		p.finish(p.life().Started+ms, "complete")
-	case p.Arm.Connect == experiment.ByAddress:
+	case p.Arm.Connect == plan.ByAddress:
 		given := max(p.life().Started, p.Pods[0].Addressed) + p.GivenAfter
 		p.then(given, func(at time.Duration) {
 			p.answer(at, record.Answer{View: record.Given, Server: record.HandOver, Class: record.Address, Addrs: []string{Addr(0)},

@@ -3,7 +3,7 @@ package synth
 import (
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -14,42 +14,42 @@ import (
 //	w.Seed = 7
 //	trial := w.Trial().End()
 
-func fresh(id string, dns experiment.DNS, ob record.Observer, pods int) World {
-	return Of(id, experiment.Arm{DNS: dns, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: ob}, pods)
+func fresh(id string, dns plan.DNS, ob record.Observer, pods int) World {
+	return Of(id, plan.Arm{DNS: dns, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: ob}, pods)
 }
 
 // Denied is H4 with kubeadm's old Corefile: the first question comes before the
 // record, and the replica keeps its denial for 30 s. There is one: with two,
 // as Of has them, a solo worker may be lucky and ask the other one next.
 func Denied(id string, ob record.Observer, pods int) World {
-	w := fresh(id, experiment.Kubeadm131, ob, pods)
+	w := fresh(id, plan.Kubeadm131, ob, pods)
 	w.Replicas = w.Replicas[:1]
 	return w
 }
 
 // Prompt is the same without a cache: connected within 0.3 s.
 func Prompt(id string, ob record.Observer, pods int) World {
-	return fresh(id, experiment.Kubeadm132, ob, pods)
+	return fresh(id, plan.Kubeadm132, ob, pods)
 }
 
 // NodeLocal has a cache on each node that keeps a denial for 5 s, in front of
 // replicas that do not cache.
 func NodeLocal(id string, ob record.Observer, pods int) World {
-	return fresh(id, experiment.NodeLocal132, ob, pods)
+	return fresh(id, plan.NodeLocal132, ob, pods)
 }
 
 // Stale is H1: solo workers, one for each connect timeout, with reused names.
 // The primer's address has 20 s to live in every cache of the configuration.
-func Stale(id string, dns experiment.DNS, timeouts ...time.Duration) World {
-	w := Of(id, experiment.Arm{DNS: dns, Names: experiment.Reused, Extra: experiment.ExtraNone, Observer: record.Solo}, len(timeouts)+1)
+func Stale(id string, dns plan.DNS, timeouts ...time.Duration) World {
+	w := Of(id, plan.Arm{DNS: dns, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo}, len(timeouts)+1)
 	w.Timeouts = timeouts
 	return w
 }
 
 // Published is publishNotReadyAddresses: the name is there before the process
 // runs.
-func Published(id string, dns experiment.DNS, ob record.Observer, pods int) World {
-	return Of(id, experiment.Arm{DNS: dns, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: ob, Publish: true}, pods)
+func Published(id string, dns plan.DNS, ob record.Observer, pods int) World {
+	return Of(id, plan.Arm{DNS: dns, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: ob, Publish: true}, pods)
 }
 
 // Failing is a DNS whose replicas answer SERVFAIL until a time.
@@ -80,7 +80,7 @@ func Apart(id string, ob record.Observer, pods int, by time.Duration) World {
 // Divided is H5 as caches make it: with reused names the first replica keeps
 // the primer's address and the second keeps none.
 func Divided(id string, timeouts ...time.Duration) World {
-	w := Stale(id, experiment.Kubeadm131, timeouts...)
+	w := Stale(id, plan.Kubeadm131, timeouts...)
 	w.Replicas[1].Keeps = Keeps{Denials: 30}
 	return w
 }
@@ -106,8 +106,8 @@ func ReadyLate(id string, ob record.Observer, pods int, late time.Duration) Worl
 }
 
 // ServiceLate is H10: the Job is created first, the Service at a time.
-func ServiceLate(id string, dns experiment.DNS, ob record.Observer, pods int, at time.Duration) World {
-	w := Of(id, experiment.Arm{DNS: dns, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: ob, Order: experiment.JobFirst}, pods)
+func ServiceLate(id string, dns plan.DNS, ob record.Observer, pods int, at time.Duration) World {
+	w := Of(id, plan.Arm{DNS: dns, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: ob, Order: plan.JobFirst}, pods)
 	for i := range w.Pods {
 		w.Pods[i].InSlice = w.Pods[i].entry(false)
 	}
@@ -117,5 +117,5 @@ func ServiceLate(id string, dns experiment.DNS, ob record.Observer, pods int, at
 
 // ByAddress connects without DNS.
 func ByAddress(id string, pods int) World {
-	return Of(id, experiment.Arm{DNS: experiment.Kubeadm131, Names: experiment.Fresh, Extra: experiment.ExtraNone, Observer: record.Solo, Connect: experiment.ByAddress}, pods)
+	return Of(id, plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}, pods)
 }

@@ -3,7 +3,7 @@ package synth
 import (
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -17,8 +17,8 @@ var replicas = []string{"10.244.0.20:53", "10.244.0.21:53"}
 // every name serverAt after the asker's start, the client's view is right at
 // clientAt and was denied before, all but the first of the denials from a
 // cache when cached is set. Each name has two lookers.
-func Peers(id string, dns experiment.DNS, extra experiment.Extra, pods int, serverAt, clientAt time.Duration, cached bool) *Trial {
-	t := New(id, experiment.Arm{DNS: dns, Names: experiment.Fresh, Extra: extra, Observer: record.PeersServer}, pods)
+func Peers(id string, dns plan.DNS, extra plan.Extra, pods int, serverAt, clientAt time.Duration, cached bool) *Trial {
+	t := New(id, plan.Arm{DNS: dns, Names: plan.Fresh, Extra: extra, Observer: record.PeersServer}, pods)
 	const every = 50 * ms
 	for a := range pods {
 		for b := range pods {
@@ -55,8 +55,8 @@ type Worker struct {
 }
 
 // Solo makes a solo trial with reused names.
-func Solo(id string, dns experiment.DNS, extra experiment.Extra, workers ...Worker) *Trial {
-	t := New(id, experiment.Arm{DNS: dns, Names: experiment.Reused, Extra: extra, Observer: record.Solo}, len(workers)+1)
+func Solo(id string, dns plan.DNS, extra plan.Extra, workers ...Worker) *Trial {
+	t := New(id, plan.Arm{DNS: dns, Names: plan.Reused, Extra: extra, Observer: record.Solo}, len(workers)+1)
 	t.Prime(2*time.Second, 22.4)
 	t.Done(0, ms, "complete")
 	for k, w := range workers {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -31,10 +31,10 @@ type Trial struct {
 
 // New makes a trial whose pods are created, scheduled, addressed, started and
 // Ready within half a second, on the runner's kernel, and say nothing yet.
-func New(id string, arm experiment.Arm, pods int) *Trial {
+func New(id string, arm plan.Arm, pods int) *Trial {
 	t := &Trial{Trial: result.Trial{
-		V: result.Version, Status: result.Complete, Began: Zero, Took: experiment.Duration(35 * time.Second),
-		Plan: experiment.Trial{ID: id, Seq: 1, Block: 1, Arm: arm, Job: "lag-" + id, Service: "svc-" + id, Deadline: experiment.Duration(40 * time.Second)},
+		V: result.Version, Status: result.Complete, Began: Zero, Took: plan.Duration(35 * time.Second),
+		Plan: plan.Trial{ID: id, Seq: 1, Block: 1, Arm: arm, Job: "lag-" + id, Service: "svc-" + id, Deadline: plan.Duration(40 * time.Second)},
 	}, id: map[int]int{}}
 	t.Run = result.Run{Namespace: "ns", Zero: Zero, Boot: Boot}
 	for i := range pods {

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/experiment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -31,19 +31,19 @@ func TestRegimes(t *testing.T) {
 			func(c judge.Counts) bool { return c.ProvenCached == 0 && c.Undecided > 0 }},
 		{"nodelocal", synth.NodeLocal("t001", record.Solo, 5), 4900 * time.Millisecond, 5300 * time.Millisecond,
 			func(c judge.Counts) bool { return c.ProvenCached > 10 }},
-		{"stale", synth.Stale("t001", experiment.Kubeadm131, flux...), 40 * s, 40 * s,
+		{"stale", synth.Stale("t001", plan.Kubeadm131, flux...), 40 * s, 40 * s,
 			func(c judge.Counts) bool { return c.StaleAnswers() > 20 && c.DialCut == 10 && c.Denials() == 0 }},
-		{"stale, limited", synth.Stale("t001", experiment.Kubeadm131, 5*s, s), 19 * s, 26 * s,
+		{"stale, limited", synth.Stale("t001", plan.Kubeadm131, 5*s, s), 19 * s, 26 * s,
 			func(c judge.Counts) bool { return c.DialTimeouts > 20 && c.SilentRight == 0 }},
 		{"divided", synth.Divided("t001", s, s), s, 40 * s,
 			func(c judge.Counts) bool { return c.StaleAnswers() > 0 && c.Denials() > 0 }},
-		{"stale, no success caching", synth.Stale("t001", experiment.NoSuccessCache, s), 0, 31 * s,
+		{"stale, no success caching", synth.Stale("t001", plan.NoSuccessCache, s), 0, 31 * s,
 			func(c judge.Counts) bool { return c.StaleAnswers() == 0 }},
-		{"published", synth.Published("t001", experiment.Kubeadm131, record.Solo, 5), 0, 100 * time.Millisecond,
+		{"published", synth.Published("t001", plan.Kubeadm131, record.Solo, 5), 0, 100 * time.Millisecond,
 			func(c judge.Counts) bool { return c.Denials() == 0 }},
-		{"published, peers", synth.Published("t001", experiment.Kubeadm132, record.PeersServer, 5), 0, 300 * time.Millisecond,
+		{"published, peers", synth.Published("t001", plan.Kubeadm132, record.PeersServer, 5), 0, 300 * time.Millisecond,
 			func(c judge.Counts) bool { return c.DialRefused > 0 }},
-		{"divided, peers", synth.Of("t001", experiment.Arm{DNS: experiment.NoSuccessCache, Names: experiment.Reused, Observer: record.Peers}, 4), 0, 31 * s,
+		{"divided, peers", synth.Of("t001", plan.Arm{DNS: plan.NoSuccessCache, Names: plan.Reused, Observer: record.Peers}, 4), 0, 31 * s,
 			func(c judge.Counts) bool { return c.StaleAnswers() == 0 }},
 		{"failing", synth.Failing("t001", record.PeersServer, 3, 4*s), 3500 * time.Millisecond, 3700 * time.Millisecond,
 			func(c judge.Counts) bool { return c.Failed > 100 }},
@@ -53,7 +53,7 @@ func TestRegimes(t *testing.T) {
 			func(c judge.Counts) bool { return c.ProvenCached == 0 }},
 		{"ready late", synth.ReadyLate("t001", record.PeersServer, 3, 4*s), 4 * s, 4300 * time.Millisecond,
 			func(c judge.Counts) bool { return c.ProvenCached == 0 }},
-		{"service late", synth.ServiceLate("t001", experiment.Kubeadm132, record.Peers, 3, 4*s), 3500 * time.Millisecond, 3700 * time.Millisecond,
+		{"service late", synth.ServiceLate("t001", plan.Kubeadm132, record.Peers, 3, 4*s), 3500 * time.Millisecond, 3700 * time.Millisecond,
 			func(c judge.Counts) bool { return c.ProvenCached == 0 }},
 		{"by address", synth.ByAddress("t001", 3), 0, 300 * time.Millisecond,
 			func(c judge.Counts) bool { return c.Denials() == 0 }},

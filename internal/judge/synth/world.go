@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 )
@@ -19,7 +19,7 @@ import (
 // another zero count from just before the request that created the Job.
 type World struct {
 	ID       string
-	Arm      experiment.Arm
+	Arm      plan.Arm
 	Seed     uint64        // of the clients' pauses and of which replica is asked
 	Pods     []Life        // by index
 	Sample   record.Sample // for whom the pods ask, where they ask for peers
@@ -73,9 +73,9 @@ const (
 )
 
 // caching is what each configuration keeps at its replicas.
-var caching = map[experiment.DNS]Keeps{
-	experiment.Kubeadm131: {30, 30}, experiment.NodeLocal131: {30, 30}, experiment.Forwarding: {30, 30},
-	experiment.NoDenialCache: {Addresses: 30}, experiment.NoSuccessCache: {Denials: 30}, experiment.KubeDNS: {Addresses: 30},
+var caching = map[plan.DNS]Keeps{
+	plan.Kubeadm131: {30, 30}, plan.NodeLocal131: {30, 30}, plan.Forwarding: {30, 30},
+	plan.NoDenialCache: {Addresses: 30}, plan.NoSuccessCache: {Denials: 30}, plan.KubeDNS: {Addresses: 30},
 }
 
 // Of is the world that follows from an arm: pods that start within 100 ms and
@@ -83,7 +83,7 @@ var caching = map[experiment.DNS]Keeps{
 // at once and keep what the configuration says, addresses of the primer with
 // 20 s to live where names are reused, the Service 2 s late where the Job is
 // created first. A worker's first question comes before the records.
-func Of(id string, arm experiment.Arm, pods int) World {
+func Of(id string, arm plan.Arm, pods int) World {
 	w := World{
 		ID: id, Arm: arm, Replicas: make([]Replica, len(replicas)), Service: -ms,
 		FirstQuery: time.Duration(arm.First), Interval: 50 * ms, Deadline: 40 * time.Second,
@@ -92,10 +92,10 @@ func Of(id string, arm experiment.Arm, pods int) World {
 	for i := range w.Replicas {
 		w.Replicas[i] = Replica{Behind: way, Keeps: caching[arm.DNS]}
 	}
-	if arm.DNS == experiment.NodeLocal131 || arm.DNS == experiment.NodeLocal132 {
+	if arm.DNS == plan.NodeLocal131 || arm.DNS == plan.NodeLocal132 {
 		w.Node = &Keeps{30, 5}
 	}
-	if arm.Names == experiment.Reused {
+	if arm.Names == plan.Reused {
 		w.Left = 20 * time.Second
 	}
 	for i := range pods {
@@ -109,7 +109,7 @@ func Of(id string, arm experiment.Arm, pods int) World {
 		l.InSlice = l.entry(arm.Publish)
 		w.Pods = append(w.Pods, l)
 	}
-	if arm.Order == experiment.JobFirst {
+	if arm.Order == plan.JobFirst {
 		w.ServiceAt(2 * time.Second)
 	}
 	return w
@@ -153,7 +153,7 @@ func (w *World) ServiceAt(at time.Duration) {
 // Trial plays the world.
 func (w World) Trial() *Trial {
 	t := New(w.ID, w.Arm, len(w.Pods))
-	t.Plan.Deadline, t.Plan.Sample = experiment.Duration(w.Deadline), w.Sample
+	t.Plan.Deadline, t.Plan.Sample = plan.Duration(w.Deadline), w.Sample
 	s := &sim{World: &w, t: t, ring: w.Sample.Ring(len(w.Pods)), rng: rand.New(rand.NewPCG(w.Seed, 117819)), caches: map[cacheKey]cached{}}
 	if w.Left > 0 {
 		t.Prime(2*time.Second, w.Left.Seconds())
@@ -171,7 +171,7 @@ func (w World) Trial() *Trial {
 		if w.Arm.Observer == record.Solo && i > 0 && len(w.Timeouts) > 0 {
 			start.ConnectTimeout = int64(w.Timeouts[(i-1)%len(w.Timeouts)])
 		}
-		start.ByAddress = w.Arm.Connect == experiment.ByAddress && i > 0
+		start.ByAddress = w.Arm.Connect == plan.ByAddress && i > 0
 		s.probes = append(s.probes, &probe{sim: s, index: i, log: newJournal(t, i, w.EachAnswer)})
 	}
 	for _, p := range s.probes {

@@ -1,7 +1,7 @@
-// Package experiment plans: which factors are varied, which combinations
+// Package plan plans: which factors are varied, which combinations
 // (arms) a block holds, in which order trials run, and what that will cost.
 // It is pure; the same inputs and seed give the same plan.
-package experiment
+package plan
 
 import (
 	"slices"

@@ -1,4 +1,4 @@
-package nameserver
+package privatedns
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/manifests"
 )
 
@@ -69,13 +69,13 @@ func corefileOf(t *testing.T, c *cluster.Client, name string) string {
 
 func TestStart(t *testing.T) {
 	c := serving("10.0.0.2", "10.0.0.1", "fd00::1")
-	r, err := Start(t.Context(), c, experiment.Kubeadm131, params, free)
+	r, err := Start(t.Context(), c, plan.Kubeadm131, params, free)
 	require.NoError(t, err)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053", "[fd00::1]:1053"}, r.Replicas)
 	require.Empty(t, r.Caches)
 	require.Equal(t, "10.96.0.50", r.PodDNS.Nameserver)
 	require.Equal(t, []string{"ns.svc.example.org", "svc.example.org", "example.org"}, r.PodDNS.Searches)
-	d, err := c.Kube.AppsV1().Deployments("ns").Get(t.Context(), name(experiment.Kubeadm131), metav1.GetOptions{})
+	d, err := c.Kube.AppsV1().Deployments("ns").Get(t.Context(), name(plan.Kubeadm131), metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "img", d.Spec.Template.Spec.Containers[0].Image)
 }
@@ -84,7 +84,7 @@ func TestStart(t *testing.T) {
 // Service.
 func TestStartNodeLocal(t *testing.T) {
 	c := serving("10.0.0.1", "10.0.0.2")
-	r, err := Start(t.Context(), c, experiment.NodeLocal131, params, free)
+	r, err := Start(t.Context(), c, plan.NodeLocal131, params, free)
 	require.NoError(t, err)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053"}, r.Replicas)
 	require.Equal(t, []string{"10.1.0.1:1053", "10.1.0.2:1053"}, r.Caches)
@@ -101,7 +101,7 @@ func TestStartNodeLocal(t *testing.T) {
 
 func TestStartForwarding(t *testing.T) {
 	c := serving("10.0.0.1", "10.0.0.2")
-	r, err := Start(t.Context(), c, experiment.Forwarding, params, free)
+	r, err := Start(t.Context(), c, plan.Forwarding, params, free)
 	require.NoError(t, err)
 	require.Equal(t, params.ClusterReplicas, r.Replicas)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053"}, r.Caches)
@@ -112,13 +112,13 @@ func TestStartForwarding(t *testing.T) {
 
 	p := params
 	p.ClusterDNS = ""
-	_, err = Start(t.Context(), serving("10.0.0.1"), experiment.Forwarding, p, free)
+	_, err = Start(t.Context(), serving("10.0.0.1"), plan.Forwarding, p, free)
 	require.ErrorContains(t, err, "private dns forwarding: configmap ns/dns-forwarding: the address of the DNS Service")
 }
 
 func TestAReplacedReplicaIsNoticed(t *testing.T) {
 	c := serving("10.0.0.1", "10.0.0.2")
-	r, err := Start(t.Context(), c, experiment.Kubeadm131, params, free)
+	r, err := Start(t.Context(), c, plan.Kubeadm131, params, free)
 	require.NoError(t, err)
 	require.NoError(t, r.Unchanged(t.Context()))
 	pods := c.Kube.CoreV1().Pods("ns")
@@ -150,13 +150,13 @@ func TestAReplacedReplicaIsNoticed(t *testing.T) {
 }
 
 func TestStartWithoutReplicas(t *testing.T) {
-	_, err := Start(t.Context(), serving(), experiment.Kubeadm132, params, free)
+	_, err := Start(t.Context(), serving(), plan.Kubeadm132, params, free)
 	require.ErrorContains(t, err, "private dns kubeadm-1.32: no pod behind service ns/dns-kubeadm-1-32 runs")
 }
 
 func TestTheConfigurationsDoNotMeet(t *testing.T) {
 	seen := map[string]bool{}
-	for _, dns := range experiment.AllDNS[1:] {
+	for _, dns := range plan.AllDNS[1:] {
 		objs, err := Objects(dns, params)
 		require.NoError(t, err)
 		for _, o := range objs {
@@ -175,7 +175,7 @@ func TestTheConfigurationsDoNotMeet(t *testing.T) {
 
 // TestNeedsClusterRole keeps what the plan says of each configuration true.
 func TestNeedsClusterRole(t *testing.T) {
-	for _, dns := range experiment.AllDNS[1:] {
+	for _, dns := range plan.AllDNS[1:] {
 		objs, err := Objects(dns, params)
 		require.NoError(t, err)
 		roles := 0
@@ -189,20 +189,20 @@ func TestNeedsClusterRole(t *testing.T) {
 }
 
 func TestCorefile(t *testing.T) {
-	text := func(dns experiment.DNS) string {
+	text := func(dns plan.DNS) string {
 		s, err := Corefile(dns, params)
 		require.NoError(t, err)
 		require.NotContains(t, s, "cluster.local")
 		return s
 	}
-	require.True(t, strings.HasPrefix(text(experiment.NoDenialCache), "# CoreDNS dns-no-denial-cache\n.:1053 {\n"))
-	require.Contains(t, text(experiment.Forwarding), "forward . 10.96.0.10 {")
-	require.True(t, strings.HasPrefix(text(experiment.KubeDNS), "# /usr/sbin/dnsmasq -k --cache-size=1000 --no-negcache "))
-	require.Contains(t, text(experiment.KubeDNS), "\n# CoreDNS dns-kube-dns\n.:10053 {\n    bind 127.0.0.1\n")
-	front, behind, found := strings.Cut(text(experiment.NodeLocal132), "# CoreDNS dns-nodelocal-1-32-upstream\n")
+	require.True(t, strings.HasPrefix(text(plan.NoDenialCache), "# CoreDNS dns-no-denial-cache\n.:1053 {\n"))
+	require.Contains(t, text(plan.Forwarding), "forward . 10.96.0.10 {")
+	require.True(t, strings.HasPrefix(text(plan.KubeDNS), "# /usr/sbin/dnsmasq -k --cache-size=1000 --no-negcache "))
+	require.Contains(t, text(plan.KubeDNS), "\n# CoreDNS dns-kube-dns\n.:10053 {\n    bind 127.0.0.1\n")
+	front, behind, found := strings.Cut(text(plan.NodeLocal132), "# CoreDNS dns-nodelocal-1-32-upstream\n")
 	require.True(t, found)
 	require.Contains(t, front, "denial 9984 5")
 	require.Contains(t, behind, "disable denial example.org")
-	_, err := Corefile(experiment.ClusterDNS, params)
+	_, err := Corefile(plan.ClusterDNS, params)
 	require.ErrorContains(t, err, "private dns cluster")
 }

@@ -1,4 +1,4 @@
-package experiment
+package plan
 
 import (
 	"flag"
@@ -33,7 +33,7 @@ func TestPrintedPlans(t *testing.T) {
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, string(want), p.Describe(), "%s; `go test ./internal/experiment -update` writes it anew", path)
+		require.Equal(t, string(want), p.Describe(), "%s; `go test ./internal/plan -update` writes it anew", path)
 	}
 }
 

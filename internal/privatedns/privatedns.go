@@ -1,7 +1,7 @@
-// Package nameserver puts a private DNS into the run's namespace, in a
+// Package privatedns puts a private DNS into the run's namespace, in a
 // configuration that many clusters have, so that configurations can be compared
 // on one cluster without touching the cluster's own DNS.
-package nameserver
+package privatedns
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/experiment"
+	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
@@ -36,7 +36,7 @@ type Params struct {
 
 	Nodes time.Duration // for nodes to be added, beside what its pods may take to start
 
-	// What experiment.Forwarding forwards to: the address of the cluster's DNS
+	// What plan.Forwarding forwards to: the address of the cluster's DNS
 	// Service, and, where they are known, the replicas behind it (host:port).
 	ClusterDNS      string
 	ClusterReplicas []string
@@ -44,16 +44,16 @@ type Params struct {
 
 // Objects returns what Start creates, in that order. What is known only then,
 // the address of a Service, is not in them.
-func Objects(dns experiment.DNS, p Params) ([]manifests.Object, error) {
+func Objects(dns plan.DNS, p Params) ([]manifests.Object, error) {
 	return manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: p.Owner, Name: name(dns), CoreDNS: p.Image, Dnsmasq: p.Dnsmasq, Domain: p.Domain})
 }
 
 // name is a legal object name for the configuration.
-func name(dns experiment.DNS) string { return "dns-" + strings.ReplaceAll(string(dns), ".", "-") }
+func name(dns plan.DNS) string { return "dns-" + strings.ReplaceAll(string(dns), ".", "-") }
 
 // Corefile returns how the servers of a private DNS are configured, as text for
 // a report: what clients reach first, then what is behind it.
-func Corefile(dns experiment.DNS, p Params) (string, error) {
+func Corefile(dns plan.DNS, p Params) (string, error) {
 	objs, err := Objects(dns, p)
 	if err != nil {
 		return "", fmt.Errorf("private dns %s: %w", dns, err)
@@ -62,7 +62,7 @@ func Corefile(dns experiment.DNS, p Params) (string, error) {
 	for _, o := range slices.Backward(objs) {
 		switch o := o.(type) {
 		case *corev1.ConfigMap:
-			if p.ClusterDNS != "" && dns == experiment.Forwarding {
+			if p.ClusterDNS != "" && dns == plan.Forwarding {
 				if err := manifests.SetUpstream(o, p.ClusterDNS); err != nil {
 					return "", err
 				}
@@ -82,7 +82,7 @@ func Corefile(dns experiment.DNS, p Params) (string, error) {
 // Start creates a private DNS, waits until every pod of it serves, and returns
 // how pods use it. It gives up early when stuck says that a pod cannot start.
 // What it created stays, also after an error.
-func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, stuck func() string) (trial.Resolver, error) {
+func Start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck func() string) (trial.Resolver, error) {
 	r, err := start(ctx, c, dns, p, stuck)
 	if err != nil {
 		return r, fmt.Errorf("private dns %s: %w", dns, err)
@@ -90,7 +90,7 @@ func Start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params,
 	return r, nil
 }
 
-func start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, stuck func() string) (trial.Resolver, error) {
+func start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck func() string) (trial.Resolver, error) {
 	var r trial.Resolver
 	objs, err := Objects(dns, p)
 	if err != nil {
@@ -120,7 +120,7 @@ func start(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params,
 
 // resolve waits until every pod behind the Services serves and returns how pods
 // use them.
-func resolve(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Params, objs []manifests.Object, services []*corev1.Service, stuck func() string) (r trial.Resolver, err error) {
+func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, objs []manifests.Object, services []*corev1.Service, stuck func() string) (r trial.Resolver, err error) {
 	for _, o := range objs {
 		switch o.(type) {
 		case *appsv1.Deployment:
@@ -156,7 +156,7 @@ func resolve(ctx context.Context, c *cluster.Client, dns experiment.DNS, p Param
 	switch {
 	case len(services) > 1:
 		r.Replicas, r.Caches = own(0), own(1)
-	case dns == experiment.Forwarding:
+	case dns == plan.Forwarding:
 		r.Replicas, r.Caches = p.ClusterReplicas, own(0)
 	default:
 		r.Replicas = own(0)

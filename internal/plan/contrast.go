@@ -1,4 +1,4 @@
-package experiment
+package plan
 
 // Contrast is a comparison of two arms, block by block: With minus Control.
 type Contrast struct {
