@@ -85,7 +85,7 @@ func (a *Analysis) bench(b *bytes.Buffer, name string, arm plan.Arm, of plan.Mom
 		b.WriteByte('\n')
 	}
 	for _, l := range left {
-		if l.Why != judge.NotAsked && a.spoiled(l.Trial) == "" {
+		if l.Why != judge.NotObserved && a.spoiled(l.Trial) == "" {
 			fmt.Fprintf(b, "# left out: %s of %s, %s\n", benchLine(l.Trial), name, benchLine(l.Why))
 		}
 	}

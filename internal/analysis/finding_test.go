@@ -275,7 +275,7 @@ func TestMargin(t *testing.T) {
 			if p.Arm == member {
 				d += 100*ms + ms*time.Duration(p.Block)
 			}
-			return joins(p, judge.Outcome{Value: d, Lo: d - width})
+			return joins(p, judge.Measurement{Value: d, Lo: d - width})
 		}
 	}
 	p := planOf(8, none, member)
@@ -330,12 +330,12 @@ func TestPure(t *testing.T) {
 func TestNothingDiffers(t *testing.T) {
 	const plans = 1000
 	const most = plans / 20
-	kinds := map[string]func(*rand.Rand) judge.Outcome{
-		"spread over seconds": func(r *rand.Rand) judge.Outcome { return at(seconds(20 + r.NormFloat64())) },
-		"at once or 30 s later": func(r *rand.Rand) judge.Outcome {
+	kinds := map[string]func(*rand.Rand) judge.Measurement{
+		"spread over seconds": func(r *rand.Rand) judge.Measurement { return at(seconds(20 + r.NormFloat64())) },
+		"at once or 30 s later": func(r *rand.Rand) judge.Measurement {
 			return at(seconds(0.1+0.02*r.ExpFloat64()) + 30*sec*time.Duration(r.IntN(2)))
 		},
-		"half never": func(r *rand.Rand) judge.Outcome {
+		"half never": func(r *rand.Rand) judge.Measurement {
 			if r.IntN(2) == 0 {
 				return beyond(40 * sec)
 			}

@@ -13,7 +13,7 @@ import (
 
 // lag is one readiness lag of a trial and until when it was watched.
 type lag struct {
-	judge.Outcome
+	judge.Measurement
 	watched time.Duration
 }
 
@@ -51,9 +51,9 @@ func newTrial(v *judge.Verdict) trial {
 		if len(p.Servers) > 0 {
 			looked = min(looked, until)
 		}
-		of[p.Asker] = until
+		of[p.Client] = until
 	}
-	watch := func(o judge.Outcome, until time.Duration) lag {
+	watch := func(o judge.Measurement, until time.Duration) lag {
 		switch {
 		case !o.Known():
 		case o.Censored: // by then the last question was over
@@ -139,7 +139,7 @@ func (t *trial) last(timeout plan.Duration) lag {
 		out.watched = min(out.watched, w.lag.watched)
 	}
 	if none {
-		return lag{Outcome: judge.Outcome{Lost: "no worker had the connect timeout " + plan.TimeoutName(timeout)}}
+		return lag{Measurement: judge.Measurement{Lost: "no worker had the connect timeout " + plan.TimeoutName(timeout)}}
 	}
 	return out
 }

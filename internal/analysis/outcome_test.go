@@ -58,10 +58,10 @@ func TestNumber(t *testing.T) {
 		},
 		"not asked": {
 			v: joins(p, at(sec)), of: plan.OnServer,
-			why: judge.NotAsked,
+			why: judge.NotObserved,
 		},
 		"below zero within the clock's uncertainty": {
-			v:  joins(p, judge.Outcome{Value: -3 * ms, Lo: -5 * ms, Clock: 10 * ms}),
+			v:  joins(p, judge.Measurement{Value: -3 * ms, Lo: -5 * ms, Clock: 10 * ms}),
 			of: plan.Joined, timeout: five,
 			want: value{watched: 40, width: 0.022},
 		},
@@ -76,7 +76,7 @@ func TestNumber(t *testing.T) {
 			want: value{Time: stats.Time{At: 40.02}, watched: 40.02, width: 0.01},
 		},
 		"seen at once in a trial without a deadline": {
-			v:    joins(plan.Trial{ID: "t001"}, judge.Outcome{}),
+			v:    joins(plan.Trial{ID: "t001"}, judge.Measurement{}),
 			of:   plan.Connected,
 			want: value{},
 		},
@@ -111,9 +111,9 @@ func TestWatchedIsTheShortest(t *testing.T) {
 	lag := judge.Timing{Lag: at(sec)}
 	v.Resolved, v.OnServer, v.Connected = lag, lag, lag
 	v.Pairs = []judge.Pair{
-		{Asker: 0, Asked: 0, Self: true, Zero: 20 * sec},
-		{Asker: 0, Asked: 1, Zero: 5 * sec},
-		{Asker: 1, Asked: 0, Zero: 2 * sec, Servers: []judge.Replica{{}}},
+		{Client: 0, Peer: 0, Self: true, Zero: 20 * sec},
+		{Client: 0, Peer: 1, Zero: 5 * sec},
+		{Client: 1, Peer: 0, Zero: 2 * sec, Servers: []judge.Replica{{}}},
 	}
 	trial := newTrial(v)
 	for of, want := range map[plan.Moment]float64{plan.Resolved: 35, plan.Connected: 35, plan.OnServer: 38} {

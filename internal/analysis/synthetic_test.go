@@ -48,17 +48,19 @@ func planOf(blocks int, arms ...plan.Arm) plan.Plan {
 }
 
 // at is an outcome known to 10 ms.
-func at(d time.Duration) judge.Outcome { return judge.Outcome{Value: d, Lo: max(0, d-10*ms)} }
+func at(d time.Duration) judge.Measurement { return judge.Measurement{Value: d, Lo: max(0, d-10*ms)} }
 
 // beyond is a censored outcome.
-func beyond(d time.Duration) judge.Outcome { return judge.Outcome{Value: d, Lo: d, Censored: true} }
+func beyond(d time.Duration) judge.Measurement {
+	return judge.Measurement{Value: d, Lo: d, Censored: true}
+}
 
-func lost(why string) judge.Outcome { return judge.Outcome{Lost: why} }
+func lost(why string) judge.Measurement { return judge.Measurement{Lost: why} }
 
 // worker is one worker of a synthetic trial.
 type worker struct {
 	timeout plan.Duration
-	joined  judge.Outcome
+	joined  judge.Measurement
 	zero    time.Duration // from its start to when both existed
 }
 
@@ -66,11 +68,11 @@ type worker struct {
 // worker had joined, as far as anybody looks here.
 func solo(t plan.Trial, workers ...worker) *judge.Verdict {
 	v := &judge.Verdict{Trial: t, Status: result.Complete, Pods: len(workers) + 1}
-	v.OnServer.Lag = lost(judge.NotAsked)
+	v.OnServer.Lag = lost(judge.NotObserved)
 	for i, w := range workers {
 		joined := judge.Timing{Lag: w.joined, Since: w.joined}
 		v.Workers = append(v.Workers, judge.Worker{Index: i + 1, Timeout: time.Duration(w.timeout), Joined: joined})
-		v.Pairs = append(v.Pairs, judge.Pair{Asker: i + 1, Asked: 0, Zero: w.zero, Resolved: joined, Reached: joined, Timeout: time.Duration(w.timeout)})
+		v.Pairs = append(v.Pairs, judge.Pair{Client: i + 1, Peer: 0, Zero: w.zero, Resolved: joined, Connected: joined, Timeout: time.Duration(w.timeout)})
 		if w.joined.Censored {
 			v.Status = result.Censored
 		}
@@ -82,7 +84,7 @@ func solo(t plan.Trial, workers ...worker) *judge.Verdict {
 }
 
 // joins is a solo trial with one worker, of 5 s.
-func joins(t plan.Trial, o judge.Outcome) *judge.Verdict { return solo(t, worker{five, o, 0}) }
+func joins(t plan.Trial, o judge.Measurement) *judge.Verdict { return solo(t, worker{five, o, 0}) }
 
 // filled is the analysis of a plan in which every trial's 5 s worker joined as
 // the function says; nil leaves a trial out.

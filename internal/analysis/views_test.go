@@ -86,7 +86,7 @@ func TestViews(t *testing.T) {
 
 func TestDrift(t *testing.T) {
 	p := planOf(11, none, member)
-	of := func(f func(block int) judge.Outcome) *Drift {
+	of := func(f func(block int) judge.Measurement) *Drift {
 		return filled(p, func(p plan.Trial) *judge.Verdict {
 			if p.Arm == member {
 				return joins(p, at(5*sec)) // not looked at
@@ -94,7 +94,7 @@ func TestDrift(t *testing.T) {
 			return joins(p, f(p.Block))
 		}).Drift()
 	}
-	d := of(func(block int) judge.Outcome { return at(20*sec + sec*time.Duration(block)) })
+	d := of(func(block int) judge.Measurement { return at(20*sec + sec*time.Duration(block)) })
 	require.Equal(t, none, d.Arm)
 	require.Equal(t, []int{1, 2, 3, 4, 5, 6}, d.First.Blocks)
 	require.Equal(t, []int{7, 8, 9, 10, 11}, d.Second.Blocks)
@@ -102,13 +102,13 @@ func TestDrift(t *testing.T) {
 	require.Equal(t, stats.Differs, d.Verdict)
 	require.Empty(t, d.Why)
 
-	d = of(func(block int) judge.Outcome { return at(20*sec + ms*time.Duration(block*7%11)) })
+	d = of(func(block int) judge.Measurement { return at(20*sec + ms*time.Duration(block*7%11)) })
 	require.Equal(t, stats.Equivalent, d.Verdict)
 
-	d = of(func(block int) judge.Outcome { return at(100*ms + 30*sec*time.Duration(block%2)) })
+	d = of(func(block int) judge.Measurement { return at(100*ms + 30*sec*time.Duration(block%2)) })
 	require.Equal(t, stats.Inconclusive, d.Verdict, "prompt and late outcomes are never equivalent")
 
-	d = of(func(block int) judge.Outcome {
+	d = of(func(block int) judge.Measurement {
 		if block == 9 {
 			return beyond(40 * sec)
 		}
@@ -129,12 +129,12 @@ func TestDrift(t *testing.T) {
 	require.Len(t, d.First.Times, 3, "invalid trials are in neither half")
 
 	p.Margin = 0
-	d = of(func(block int) judge.Outcome { return at(20 * sec) })
+	d = of(func(block int) judge.Measurement { return at(20 * sec) })
 	require.Equal(t, stats.Inconclusive, d.Verdict, "no margin was stated")
 	require.Equal(t, "fewer than 2 trials of the control arm have the outcome", New(p).Drift().Why)
 
 	// Within trials the control is the worker with the other timeout.
 	p.Primary = &plan.Contrast{Control: none, With: none, Outcome: plan.Outcome{Of: plan.Joined, Timeout: thirty, ControlTimeout: &five}}
-	d = of(func(block int) judge.Outcome { return at(sec) })
+	d = of(func(block int) judge.Measurement { return at(sec) })
 	require.Len(t, d.First.Times, 6)
 }

@@ -28,7 +28,7 @@ import (
 // checked is one part of one pair: by the witnesses and by the judge.
 type checked struct {
 	injection string
-	part      judge.Part
+	part      judge.Stage
 	injected  bool // the part that the injection is about
 	truth     bounds
 	attribute time.Duration
@@ -77,15 +77,15 @@ func inject(t *testing.T, in injection) ([]checked, error) {
 		if p.Self {
 			continue
 		}
-		want := truth.bounds(p.Asker, p.Asked)
+		want := truth.bounds(p.Client, p.Peer)
 		if want == nil {
-			return nil, fmt.Errorf("index %d and %d: the witnesses do not say how they came to be connected", p.Asker, p.Asked)
+			return nil, fmt.Errorf("index %d and %d: the witnesses do not say how they came to be connected", p.Client, p.Peer)
 		}
-		have := map[judge.Part]time.Duration{}
-		for _, sh := range p.Shares {
-			have[sh.Part] += sh.Took
+		have := map[judge.Stage]time.Duration{}
+		for _, sh := range p.StageTimes {
+			have[sh.Stage] += sh.Took
 		}
-		for _, part := range judge.Parts {
+		for _, part := range judge.Stages {
 			if part == in.part || want[part].most > 0 || have[part] > 0 {
 				out = append(out, checked{in.name, part, part == in.part, want[part], have[part]})
 			}
@@ -184,12 +184,12 @@ func demand(in injection, all []checked, elsewhere time.Duration) (broken []erro
 }
 
 func TestTruthThatIsNotCertain(t *testing.T) {
-	in := injection{part: judge.PartStale}
+	in := injection{part: judge.StageStale}
 	stale := func(least, most, attribute time.Duration) checked {
-		return checked{part: judge.PartStale, injected: true, truth: bounds{least, most}, attribute: attribute}
+		return checked{part: judge.StageStale, injected: true, truth: bounds{least, most}, attribute: attribute}
 	}
 	other := func(attribute time.Duration) checked {
-		return checked{part: judge.PartConnect, truth: bounds{0, time.Second}, attribute: attribute}
+		return checked{part: judge.StageConnect, truth: bounds{0, time.Second}, attribute: attribute}
 	}
 	require.Empty(t, demand(in, []checked{stale(0, 0, 0), stale(4*time.Second, 5*time.Second, 5*time.Second+tolerance()), other(time.Second + busy)}, busy))
 	require.Len(t, demand(in, []checked{stale(0, 5*time.Second, 0)}, busy), 1, "which holds whatever is attributed")

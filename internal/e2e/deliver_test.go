@@ -83,9 +83,9 @@ func TestDeliver(t *testing.T) {
 				spread, last := created(t, trials[i].Run)
 				ms := time.Millisecond
 				t.Logf("DELIVERY %s %s: connected %s; container created to first question at most %s; containers created within %s, the last %s after the Job",
-					tc.way, v.Trial.Arm, v.Connected.Lag.Value.Round(ms), v.Prompt.Round(ms), spread.Round(ms), last.Round(ms))
-				require.Positive(t, v.Prompt)
-				prompt = min(prompt, v.Prompt)
+					tc.way, v.Trial.Arm, v.Connected.Lag.Value.Round(ms), v.FirstQueryDelay.Round(ms), spread.Round(ms), last.Round(ms))
+				require.Positive(t, v.FirstQueryDelay)
+				prompt = min(prompt, v.FirstQueryDelay)
 				switch {
 				case v.Trial.Arm.DNS == plan.Kubeadm132:
 					require.Less(t, v.Resolved.Lag.Value, isLate)

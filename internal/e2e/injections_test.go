@@ -25,8 +25,8 @@ import (
 // told to the injector: what is expected comes from the witnesses.
 type injection struct {
 	name            string
-	part            judge.Part // where the time has to be found; empty: nowhere
-	short           bool       // also in the end to end test's short form
+	part            judge.Stage // where the time has to be found; empty: nowhere
+	short           bool        // also in the end to end test's short form
 	arm             plan.Arm
 	corefile        func(string) string
 	success, denial time.Duration    // for how long that keeps them
@@ -77,14 +77,14 @@ const proxyAddr, apiAddr = "198.18.96.1:7443", "198.18.96.1:6443"
 var injections = []injection{
 	{name: "nothing", short: true, arm: freshArm, corefile: prompt},
 	{
-		name: "scheduling gate", part: judge.PartSchedule, short: true, arm: freshArm, corefile: prompt,
+		name: "scheduling gate", part: judge.StageSchedule, short: true, arm: freshArm, corefile: prompt,
 		job: func(j *batchv1.Job) {
 			j.Spec.Template.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "injected.test/gate"}}
 		},
 		during: afterwards(func(p corev1.Pod) bool { return true }, `{"spec":{"schedulingGates":null}}`),
 	},
 	{
-		name: "init container", part: judge.PartStart, arm: freshArm, corefile: prompt,
+		name: "init container", part: judge.StageStart, arm: freshArm, corefile: prompt,
 		job: func(j *batchv1.Job) {
 			spec := &j.Spec.Template.Spec
 			first := *spec.Containers[0].DeepCopy()
@@ -93,14 +93,14 @@ var injections = []injection{
 		},
 	},
 	{
-		name: "readiness gate", part: judge.PartReady, short: true, arm: freshArm, corefile: prompt,
+		name: "readiness gate", part: judge.StageReady, short: true, arm: freshArm, corefile: prompt,
 		job: func(j *batchv1.Job) {
 			j.Spec.Template.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "injected.test/gate"}}
 		},
 		during: afterwards(func(p corev1.Pod) bool { return p.Status.PodIP != "" }, `{"status":{"conditions":[{"type":"injected.test/gate","status":"True"}]}}`, "status"),
 	},
 	{
-		name: "endpointslice batch period", part: judge.PartSlice, arm: freshArm, corefile: prompt,
+		name: "endpointslice batch period", part: judge.StageSlice, arm: freshArm, corefile: prompt,
 		prepare: func(t *testing.T, s *stand) {
 			lab(t, "restart", "kube-controller-manager", "--leader-elect=false", "--endpointslice-updates-batch-period=4s")
 			t.Cleanup(func() { lab(t, "restart", "kube-controller-manager", "--leader-elect=false") })
@@ -108,7 +108,7 @@ var injections = []injection{
 		},
 	},
 	{
-		name: "apiserver held back from CoreDNS", part: judge.PartServer, arm: freshArm, corefile: prompt,
+		name: "apiserver held back from CoreDNS", part: judge.StageServer, arm: freshArm, corefile: prompt,
 		before: func(t *testing.T) {
 			background(t, "listening", "exec", "control", "--", build(t, "./testdata/holdback"), proxyAddr, apiAddr, "2500ms")
 		},
@@ -118,10 +118,10 @@ var injections = []injection{
 			c.Env = append(c.Env, corev1.EnvVar{Name: "KUBERNETES_SERVICE_HOST", Value: host}, corev1.EnvVar{Name: "KUBERNETES_SERVICE_PORT", Value: port})
 		},
 	},
-	{name: "denial TTL 7 s", part: judge.PartDenial, short: true, arm: freshArm, corefile: caching(0, 7), denial: 7 * time.Second},
-	{name: "address TTL 12 s", part: judge.PartStale, arm: reusedArm, corefile: caching(12, 0), success: 12 * time.Second},
+	{name: "denial TTL 7 s", part: judge.StageDenial, short: true, arm: freshArm, corefile: caching(0, 7), denial: 7 * time.Second},
+	{name: "address TTL 12 s", part: judge.StageStale, arm: reusedArm, corefile: caching(12, 0), success: 12 * time.Second},
 	{
-		name: "packets dropped", part: judge.PartConnect, arm: freshArm, corefile: prompt,
+		name: "packets dropped", part: judge.StageConnect, arm: freshArm, corefile: prompt,
 		prepare: func(t *testing.T, s *stand) {
 			lab(t, "exec", "node2", "--", "nft", "add table inet injected; add chain inet injected f { type filter hook forward priority 0; }; add rule inet injected f tcp dport 8050 drop")
 			t.Cleanup(func() { lab(t, "exec", "node2", "--", "nft", "delete table inet injected") })
@@ -135,7 +135,7 @@ var injections = []injection{
 		},
 	},
 	{
-		name: "one DNS replica stopped", part: judge.PartNoAnswer, arm: freshArm, corefile: prompt,
+		name: "one DNS replica stopped", part: judge.StageNoAnswer, arm: freshArm, corefile: prompt,
 		prepare: func(t *testing.T, s *stand) {
 			pids := processes(t, s.servers()[0])
 			require.NotEmpty(t, pids)
@@ -150,7 +150,7 @@ var injections = []injection{
 		},
 	},
 	{
-		name: "stale record in one replica", part: judge.PartStale, arm: reusedArm, corefile: caching(20, 0), success: 20 * time.Second,
+		name: "stale record in one replica", part: judge.StageStale, arm: reusedArm, corefile: caching(20, 0), success: 20 * time.Second,
 		// Every pod asks the replica on its own node, or the next question would
 		// go to the other one and end the matter.
 		service: func(s *corev1.Service) { s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicyLocal) },

@@ -68,8 +68,8 @@ func TestLargeJob(t *testing.T) {
 	t.Logf("SCALE resolved %+v on servers %+v connected %+v notes %v", v.Resolved, v.OnServer, v.Connected, v.Notes)
 	require.Len(t, v.Pairs, largePods*largePeers)
 	for _, p := range v.Pairs {
-		require.True(t, p.Resolved.Lag.Known() && !p.Resolved.Lag.Censored, "%d asks for %d: %+v", p.Asker, p.Asked, p.Resolved.Lag)
-		require.True(t, p.Reached.Lag.Known() && !p.Reached.Lag.Censored, "%d asks for %d: %+v", p.Asker, p.Asked, p.Reached.Lag)
+		require.True(t, p.Resolved.Lag.Known() && !p.Resolved.Lag.Censored, "%d asks for %d: %+v", p.Client, p.Peer, p.Resolved.Lag)
+		require.True(t, p.Connected.Lag.Known() && !p.Connected.Lag.Censored, "%d asks for %d: %+v", p.Client, p.Peer, p.Connected.Lag)
 	}
 	startsApart(t, tr)
 	withinBudget(t, r.Plan, tr)

@@ -22,7 +22,7 @@ type truth struct {
 // lookup is one question as a server answered it, and what with.
 type lookup struct {
 	witness.Question
-	wrong judge.Part    // what it cost; empty: the answer was right
+	wrong judge.Stage   // what it cost; empty: the answer was right
 	left  time.Duration // until what was kept expired
 }
 
@@ -107,11 +107,11 @@ func (w truth) lookups(asker, asked int) []lookup {
 			l := lookup{Question: q, left: until.Sub(q.At)}
 			switch {
 			case q.Rcode == "NXDOMAIN":
-				l.wrong = judge.PartDenial
+				l.wrong = judge.StageDenial
 			case q.Rcode != "NOERROR":
-				l.wrong = judge.PartNoAnswer
+				l.wrong = judge.StageNoAnswer
 			case kept.Before(w.zero):
-				l.wrong = judge.PartStale
+				l.wrong = judge.StageStale
 			}
 			out = append(out, l)
 		}
@@ -120,7 +120,7 @@ func (w truth) lookups(asker, asked int) []lookup {
 	if right := slices.IndexFunc(out, func(l lookup) bool { return l.wrong == "" }); right >= 0 {
 		return out[:right+1]
 	}
-	if n := len(out); n > 0 && out[n-1].wrong == judge.PartStale && out[n-1].left < lateStamp {
+	if n := len(out); n > 0 && out[n-1].wrong == judge.StageStale && out[n-1].left < lateStamp {
 		out[n-1].wrong = "" // it asked no more, so this was the new answer
 		return out
 	}
@@ -164,7 +164,7 @@ func (b bounds) off(d time.Duration) time.Duration { return (d - b.nearest(d)).A
 // two looks when a server had a name, and two packets when an asker read an
 // answer or learnt that it was connected; on a busy machine each is a while. A
 // part is the least and the most over all ends of these.
-func (w truth) bounds(asker, asked int) map[judge.Part]bounds {
+func (w truth) bounds(asker, asked int) map[judge.Stage]bounds {
 	a, b := w.Pods[asker], w.Pods[asked]
 	there, lookups, d := w.onServers(asked), w.lookups(asker, asked), w.dial(a, b)
 	for _, s := range []witness.Span{a.Created, a.Scheduled, a.Started, b.Created, b.Scheduled, b.Started, b.Ready, b.InSlice, there} {
@@ -183,7 +183,7 @@ func (w truth) bounds(asker, asked int) map[judge.Part]bounds {
 	told := &lookups[len(lookups)-1]
 	told.At = earlier(told.At, d.begun)
 	told.Asked = earlier(told.Asked, told.At)
-	var all []map[judge.Part]time.Duration
+	var all []map[judge.Stage]time.Duration
 	there.From, there.To = earlier(there.From, told.Asked), earlier(there.To, told.Asked) // a server that came later did not matter
 	// Which answers were wrong changes with each question between the ends.
 	thereAt := []time.Time{there.From, there.To}
@@ -208,8 +208,8 @@ func (w truth) bounds(asker, asked int) map[judge.Part]bounds {
 			}
 		}
 	}
-	out := map[judge.Part]bounds{}
-	for _, part := range judge.Parts {
+	out := map[judge.Stage]bounds{}
+	for _, part := range judge.Stages {
 		var took []time.Duration
 		for _, c := range all {
 			took = append(took, c[part])
@@ -223,7 +223,7 @@ func (w truth) bounds(asker, asked int) map[judge.Part]bounds {
 
 // step is the end of one part.
 type step struct {
-	part judge.Part
+	part judge.Stage
 	at   witness.Span
 }
 
@@ -231,10 +231,10 @@ type step struct {
 // on the servers.
 func way(asker, asked witness.Pod, began, there time.Time) []step {
 	if began.After(there) {
-		return []step{{judge.PartCreate, asker.Created}, {judge.PartSchedule, asker.Scheduled}, {judge.PartStart, witness.Span{From: began, To: began}}}
+		return []step{{judge.StageCreate, asker.Created}, {judge.StageSchedule, asker.Scheduled}, {judge.StageStart, witness.Span{From: began, To: began}}}
 	}
-	return []step{{judge.PartCreate, asked.Created}, {judge.PartSchedule, asked.Scheduled}, {judge.PartStart, asked.Started},
-		{judge.PartReady, asked.Ready}, {judge.PartSlice, asked.InSlice}, {judge.PartServer, witness.Span{From: there, To: there}}}
+	return []step{{judge.StageCreate, asked.Created}, {judge.StageSchedule, asked.Scheduled}, {judge.StageStart, asked.Started},
+		{judge.StageReady, asked.Ready}, {judge.StageSlice, asked.InSlice}, {judge.StageServer, witness.Span{From: there, To: there}}}
 }
 
 // moments puts each step at the later end of what is known of it where its bit
@@ -259,10 +259,10 @@ func moments(way []step, late int) []step {
 // judge.Part states: the steps up to the first of its lookups that counts, and
 // these, the last of which was read at a moment. Each answer was held from when
 // it was asked for until the asker asked again.
-func (w truth) parts(way []step, lookups []lookup, there, read, connected time.Time) map[judge.Part]time.Duration {
-	out := map[judge.Part]time.Duration{}
+func (w truth) parts(way []step, lookups []lookup, there, read, connected time.Time) map[judge.Stage]time.Duration {
+	out := map[judge.Stage]time.Duration{}
 	pos := w.zero
-	to := func(p judge.Part, at time.Time) {
+	to := func(p judge.Stage, at time.Time) {
 		if at.After(pos) {
 			out[p] += at.Sub(pos)
 			pos = at
@@ -271,23 +271,23 @@ func (w truth) parts(way []step, lookups []lookup, there, read, connected time.T
 	for _, s := range way {
 		to(s.part, s.at.To)
 	}
-	held := judge.PartUnasked
+	held := judge.StageUnasked
 	last := len(lookups) - 1
 	for _, l := range lookups[:last] {
 		to(held, l.Asked)
 		held = l.wrong
-		if held == judge.PartDenial && !l.Asked.After(there) {
-			held = judge.PartPolling // it was right
+		if held == judge.StageDenial && !l.Asked.After(there) {
+			held = judge.StagePolling // it was right
 		}
 	}
 	asked := lookups[last].Asked
 	// A question that no server logged was lost on the way to one that does
 	// not answer; a client that asks every few ten milliseconds was waiting.
-	if (held == judge.PartPolling || held == judge.PartUnasked) && asked.Sub(pos) > time.Second {
-		held = judge.PartNoAnswer
+	if (held == judge.StagePolling || held == judge.StageUnasked) && asked.Sub(pos) > time.Second {
+		held = judge.StageNoAnswer
 	}
 	to(held, asked)
-	to(judge.PartNoAnswer, read)
-	to(judge.PartConnect, connected)
+	to(judge.StageNoAnswer, read)
+	to(judge.StageConnect, connected)
 	return out
 }

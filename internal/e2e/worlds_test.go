@@ -71,34 +71,34 @@ func TestTruthWithLateStamps(t *testing.T) {
 	w.asks("server", "A", "NOERROR", 7590, 7600)
 	w.dials(7650, 7651, 7700)
 	have := w.bounds(0, 1)
-	require.Equal(t, ms(6690, 6690), have[judge.PartDenial], "told from the cache from its question at 900 until it asked at 7590")
-	require.Equal(t, ms(10, 60), have[judge.PartNoAnswer], "until the answer passed at 7600, or it dialled at 7650")
-	require.Equal(t, ms(1, 100), have[judge.PartConnect], "from then until the other consented at 7651, or it was done at 7700")
-	require.Equal(t, ms(90, 250), have[judge.PartSlice], "from Ready, at 600 to 610, until 700 to the server's 840 to 850")
-	require.Equal(t, ms(0, 150), have[judge.PartServer])
+	require.Equal(t, ms(6690, 6690), have[judge.StageDenial], "told from the cache from its question at 900 until it asked at 7590")
+	require.Equal(t, ms(10, 60), have[judge.StageNoAnswer], "until the answer passed at 7600, or it dialled at 7650")
+	require.Equal(t, ms(1, 100), have[judge.StageConnect], "from then until the other consented at 7651, or it was done at 7700")
+	require.Equal(t, ms(90, 250), have[judge.StageSlice], "from Ready, at 600 to 610, until 700 to the server's 840 to 850")
+	require.Equal(t, ms(0, 150), have[judge.StageServer])
 }
 
 func TestTruth(t *testing.T) {
 	for name, c := range map[string]struct {
 		world func(*world)
-		want  map[judge.Part]bounds
+		want  map[judge.Stage]bounds
 	}{
 		"the last look that missed was before the pod was scheduled": {func(w *world) {
 			w.asks("server", "TYPE65280", "NXDOMAIN", 15, 15)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
 			w.connects("server", 730, 731)
-		}, map[judge.Part]bounds{judge.PartCreate: ms(0, 10), judge.PartSchedule: ms(10, 30), judge.PartStart: ms(470, 490), judge.PartReady: ms(90, 110),
-			judge.PartSlice: ms(90, 110), judge.PartServer: ms(0, 20), judge.PartUnasked: ms(10, 30), judge.PartNoAnswer: ms(1, 1), judge.PartConnect: ms(1, 1)}},
+		}, map[judge.Stage]bounds{judge.StageCreate: ms(0, 10), judge.StageSchedule: ms(10, 30), judge.StageStart: ms(470, 490), judge.StageReady: ms(90, 110),
+			judge.StageSlice: ms(90, 110), judge.StageServer: ms(0, 20), judge.StageUnasked: ms(10, 30), judge.StageNoAnswer: ms(1, 1), judge.StageConnect: ms(1, 1)}},
 		"nobody looked before the name was there, which was before the slice is stamped": {func(w *world) {
 			w.asks("server", "TYPE65280", "NOERROR", 704, 705)
 			w.connects("server", 730, 731)
-		}, map[judge.Part]bounds{judge.PartSlice: ms(90, 105), judge.PartServer: ms(0, 5), judge.PartUnasked: ms(25, 30)}},
+		}, map[judge.Stage]bounds{judge.StageSlice: ms(90, 105), judge.StageServer: ms(0, 5), judge.StageUnasked: ms(25, 30)}},
 		"another server was looked at later than the right answer came": {func(w *world) {
 			w.asks("one", "TYPE65280", "NOERROR", 711, 711)
 			w.asks("two", "TYPE65280", "NXDOMAIN", 850, 850)
 			w.asks("two", "TYPE65280", "NOERROR", 900, 900)
 			w.connects("one", 730, 731)
-		}, map[judge.Part]bounds{judge.PartServer: ms(20, 30), judge.PartUnasked: {}, judge.PartNoAnswer: ms(1, 1), judge.PartConnect: ms(1, 1)}},
+		}, map[judge.Stage]bounds{judge.StageServer: ms(20, 30), judge.StageUnasked: {}, judge.StageNoAnswer: ms(1, 1), judge.StageConnect: ms(1, 1)}},
 		"an earlier Job's pods had these addresses and its names were there": {func(w *world) {
 			w.packets = []witness.Packet{
 				{At: at(-20), From: "10.0.0.1", To: "10.0.0.2"}, {At: at(-19), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, {At: at(-18), From: "10.0.0.1", To: "10.0.0.2", Close: true}}
@@ -106,23 +106,23 @@ func TestTruth(t *testing.T) {
 			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
 			w.connects("server", 730, 731)
-		}, map[judge.Part]bounds{judge.PartServer: ms(9, 20), judge.PartUnasked: ms(10, 11), judge.PartConnect: ms(1, 1)}},
+		}, map[judge.Stage]bounds{judge.StageServer: ms(9, 20), judge.StageUnasked: ms(10, 11), judge.StageConnect: ms(1, 1)}},
 		"no packet of the answer was seen, and its line stamped when they were connected": {func(w *world) {
 			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
 			w.asks("server", "A", "NOERROR", 900, 900)
 			w.dials(731, 732, 733)
-		}, map[judge.Part]bounds{judge.PartUnasked: ms(21, 31), judge.PartNoAnswer: {}, judge.PartConnect: ms(1, 2)}},
+		}, map[judge.Stage]bounds{judge.StageUnasked: ms(21, 31), judge.StageNoAnswer: {}, judge.StageConnect: ms(1, 2)}},
 		"a server failed": {func(w *world) {
 			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
 			w.asks("server", "A", "SERVFAIL", 720, 721)
 			w.connects("server", 920, 921)
-		}, map[judge.Part]bounds{judge.PartUnasked: ms(10, 20), judge.PartNoAnswer: ms(201, 201)}},
+		}, map[judge.Stage]bounds{judge.StageUnasked: ms(10, 20), judge.StageNoAnswer: ms(201, 201)}},
 		"the server had a question for long": {func(w *world) { // which it denied, rightly when it was asked
 			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
 			w.asks("server", "A", "NXDOMAIN", 718, 820)
 			w.connects("server", 840, 841)
-		}, map[judge.Part]bounds{judge.PartServer: ms(9, 20), judge.PartPolling: ms(120, 121), judge.PartDenial: {}}},
+		}, map[judge.Stage]bounds{judge.StageServer: ms(9, 20), judge.StagePolling: ms(120, 121), judge.StageDenial: {}}},
 		"the asker was the later one by little, or by much, or not": {func(w *world) {
 			w.asks("server", "TYPE65280", "NXDOMAIN", 720, 720)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
@@ -130,7 +130,7 @@ func TestTruth(t *testing.T) {
 			p := w.Pods[0]
 			p.Scheduled, p.Started = within(650, 660), within(690, 900)
 			w.Pods[0] = p
-		}, map[judge.Part]bounds{judge.PartStart: {60*time.Millisecond + 1, 490 * time.Millisecond}, judge.PartUnasked: ms(1, 181)}},
+		}, map[judge.Stage]bounds{judge.StageStart: {60*time.Millisecond + 1, 490 * time.Millisecond}, judge.StageUnasked: ms(1, 181)}},
 		"a part of it is not known": {func(w *world) {
 			w.connects("server", 730, 731)
 			p := w.Pods[1]
@@ -201,7 +201,7 @@ func TestTruthHoldsWhatHappened(t *testing.T) {
 		}
 		happened, have := w.bounds(0, 1), k.bounds(0, 1)
 		require.NotNil(t, happened)
-		for _, part := range judge.Parts {
+		for _, part := range judge.Stages {
 			require.Zero(t, happened[part].width(), part)
 			require.Zero(t, have[part].off(happened[part].most), "seed %d, %s: %v, known as %v", seed, part, happened[part], have[part])
 		}

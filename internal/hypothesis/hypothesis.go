@@ -191,7 +191,7 @@ func all(conditions ...func(plan.Arm) bool) func(plan.Arm) bool {
 
 // later tells whether an outcome is known to be later than limit, and whether
 // that is known at all: what is asked for at intervals is known to an interval.
-func later(o judge.Outcome, limit time.Duration) (yes, known bool) {
+func later(o judge.Measurement, limit time.Duration) (yes, known bool) {
 	switch {
 	case !o.Known():
 		return false, false

@@ -119,7 +119,7 @@ var scenarios = []scenario{
 		remaining(w.add(1, reused131, p), 20)
 	}},
 	{"H1", "answered, and held less than half of the wait", Refuted, func(w *world) {
-		p := pair{wait: 20 * s, primer: 2, parts: map[judge.Part]time.Duration{judge.PartStale: 9900 * ms, judge.PartSlice: 10 * s}}
+		p := pair{wait: 20 * s, primer: 2, parts: map[judge.Stage]time.Duration{judge.StageStale: 9900 * ms, judge.StageSlice: 10 * s}}
 		remaining(w.add(1, reused131, p), 20)
 	}},
 	{"H1", "refuted with one DNS, and not tried with the other", NotTestable, func(w *world) {
@@ -220,7 +220,7 @@ var scenarios = []scenario{
 		w.add(1, fresh132, prompt)
 	}},
 	{"H4", "a denial of which it cannot be told, in a DNS that keeps them", Supported, func(w *world) {
-		p := waited(1900*ms, judge.PartDenied)
+		p := waited(1900*ms, judge.StageDenied)
 		p.denied = 3
 		w.add(1, fresh131, p)
 	}},
@@ -230,12 +230,12 @@ var scenarios = []scenario{
 		w.add(1, fresh132, p)
 	}},
 	{"H4", "the servers' own denials", Refuted, func(w *world) {
-		p := waited(5*s, judge.PartDenied)
+		p := waited(5*s, judge.StageDenied)
 		p.denied = 30
 		w.add(1, fresh132, p)
 	}},
 	{"H4", "denied, but something else held the wait", Refuted, func(w *world) {
-		p := waited(5*s, judge.PartSlice)
+		p := waited(5*s, judge.StageSlice)
 		p.denied, p.proven = 20, 15
 		w.add(1, fresh131, p)
 	}},
@@ -243,7 +243,7 @@ var scenarios = []scenario{
 	{"H4", "the servers were late themselves", NotTestable, func(w *world) {
 		peers := fresh131
 		peers.Observer = record.PeersServer
-		v := w.add(1, peers, waited(20*s, judge.PartServer))
+		v := w.add(1, peers, waited(20*s, judge.StageServer))
 		v.OnServer.Lag = at(20*s, false)
 		w.add(1, fresh131, denied(29*s, 200))
 	}},
@@ -254,7 +254,7 @@ var scenarios = []scenario{
 	}},
 	{"H4", "whether denials are kept is not known", NotTestable, func(w *world) {
 		w.env.Caching = nil
-		p := waited(30*s, judge.PartDenied)
+		p := waited(30*s, judge.StageDenied)
 		p.denied = 1
 		w.add(1, fresh131, p)
 	}},
@@ -278,12 +278,12 @@ var scenarios = []scenario{
 		}
 	}},
 	{"H5", "a replica had the name 20 s after the other", Supported, func(w *world) {
-		p := waited(20*s, judge.PartServer)
+		p := waited(20*s, judge.StageServer)
 		p.servers = replicasAt(at(200*ms, false), at(20*s, false))
 		w.add(1, fresh131, p)
 	}},
 	{"H5", "a replica never had the name", Supported, func(w *world) {
-		p := waited(40*s, judge.PartServer)
+		p := waited(40*s, judge.StageServer)
 		p.censored, p.servers = true, replicasAt(at(200*ms, false), at(40*s, true))
 		w.add(1, fresh131, p)
 	}},
@@ -314,13 +314,13 @@ var scenarios = []scenario{
 	}},
 
 	{"H6", "3 s to the slice, a stale sync", Supported, func(w *world) {
-		v := w.add(1, reused132, waited(3*s, judge.PartSlice))
+		v := w.add(1, reused132, waited(3*s, judge.StageSlice))
 		entered(v, 2950*ms)
 		w.reads("stale", 2)
 		w.add(1, fresh132, prompt)
 	}},
 	{"H6", "3 s to the slice, the counter not readable", Supported, func(w *world) {
-		entered(w.add(1, reused132, waited(3*s, judge.PartSlice)), 2950*ms)
+		entered(w.add(1, reused132, waited(3*s, judge.StageSlice)), 2950*ms)
 		w.add(1, fresh132, prompt)
 	}},
 	{"H6", "never longer", Refuted, func(w *world) {
@@ -328,12 +328,12 @@ var scenarios = []scenario{
 		w.reads("stale", 1)
 	}},
 	{"H6", "3 s to the slice, no failed sync", Refuted, func(w *world) {
-		entered(w.add(1, reused132, waited(3*s, judge.PartSlice)), 2950*ms)
+		entered(w.add(1, reused132, waited(3*s, judge.StageSlice)), 2950*ms)
 		w.reads("success", 5)
 	}},
 	{"H6", "fresh names take as long", NotTestable, func(w *world) {
-		entered(w.add(1, reused132, waited(3*s, judge.PartSlice)), 2950*ms)
-		entered(w.add(1, fresh132, waited(3*s, judge.PartSlice)), 2950*ms)
+		entered(w.add(1, reused132, waited(3*s, judge.StageSlice)), 2950*ms)
+		entered(w.add(1, fresh132, waited(3*s, judge.StageSlice)), 2950*ms)
 	}},
 	{"H6", "no events", NotTestable, func(w *world) { w.add(1, reused132, prompt).Moments = nil }},
 	{"H6", "published before Ready", NotTestable, func(w *world) {
@@ -343,14 +343,14 @@ var scenarios = []scenario{
 	}},
 
 	{"H7", "Ready 10 s after the process", Supported, func(w *world) {
-		reported(w.add(1, fresh132, waited(10*s, judge.PartReady)), 10*s)
+		reported(w.add(1, fresh132, waited(10*s, judge.StageReady)), 10*s)
 	}},
 	{"H7", "Ready in time", Refuted, func(w *world) {
 		w.add(1, fresh131, denied(30*s, 100))
 		w.add(1, member, prompt)
 	}},
 	{"H7", "late once, when something else held the wait", Refuted, func(w *world) {
-		p := pair{wait: 10 * s, parts: map[judge.Part]time.Duration{judge.PartReady: 3 * s, judge.PartSlice: 7 * s}}
+		p := pair{wait: 10 * s, parts: map[judge.Stage]time.Duration{judge.StageReady: 3 * s, judge.StageSlice: 7 * s}}
 		reported(w.add(1, fresh132, p), 3*s)
 	}},
 	{"H7", "not seen", NotTestable, func(w *world) { w.add(1, fresh132, prompt).Moments = nil }},
@@ -359,11 +359,11 @@ var scenarios = []scenario{
 	}},
 
 	{"H8", "a connect to the right address timed out", Supported, func(w *world) {
-		p := waited(5200*ms, judge.PartConnect)
+		p := waited(5200*ms, judge.StageConnect)
 		p.silent = 1
 		w.add(1, fresh132, p)
 	}},
-	{"H8", "a SYN was lost", Supported, func(w *world) { w.add(1, fresh132, waited(1040*ms, judge.PartConnect)) }},
+	{"H8", "a SYN was lost", Supported, func(w *world) { w.add(1, fresh132, waited(1040*ms, judge.StageConnect)) }},
 	{"H8", "only dead addresses were silent", Refuted, func(w *world) {
 		remaining(w.add(1, reused131, dialled(30*s, 57)), 20)
 		a := fresh131
@@ -391,7 +391,7 @@ var scenarios = []scenario{
 		return 50*ms + spread(b), 30*s + spread(9-b)
 	})},
 	{"H10", "the Service came 3 s after the pods", Supported, func(w *world) {
-		w.add(1, jobFirst(fresh132), waited(3*s, judge.PartService))
+		w.add(1, jobFirst(fresh132), waited(3*s, judge.StageService))
 	}},
 	{"H10", "no difference", Refuted, compare(8, fresh132, jobFirst(fresh132), func(b int) (time.Duration, time.Duration) {
 		return 50*ms + spread(b), 60*ms + spread(9-b)
@@ -429,7 +429,7 @@ func compareSame(blocks int, of func(block int) time.Duration) func(*world) {
 	}
 }
 
-func replicasAt(outcomes ...judge.Outcome) []judge.Replica {
+func replicasAt(outcomes ...judge.Measurement) []judge.Replica {
 	var out []judge.Replica
 	for i, o := range outcomes {
 		out = append(out, judge.Replica{Server: fmt.Sprintf("10.244.0.2%d:53", i), Seen: judge.Timing{Lag: o, Since: o}})

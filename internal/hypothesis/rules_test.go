@@ -59,7 +59,7 @@ func TestThresholds(t *testing.T) {
 	}
 	stale := func(wait, part time.Duration) func(*world) {
 		return func(w *world) {
-			p := pair{wait: wait, primer: 1, parts: map[judge.Part]time.Duration{judge.PartStale: part}}
+			p := pair{wait: wait, primer: 1, parts: map[judge.Stage]time.Duration{judge.StageStale: part}}
 			remaining(w.add(1, reused131, p), 20)
 		}
 	}
@@ -86,7 +86,7 @@ func TestThresholds(t *testing.T) {
 
 	connecting := func(d time.Duration) func(*world) {
 		return func(w *world) {
-			w.add(1, fresh132, pair{wait: d + 10*ms, parts: map[judge.Part]time.Duration{judge.PartConnect: d}})
+			w.add(1, fresh132, pair{wait: d + 10*ms, parts: map[judge.Stage]time.Duration{judge.StageConnect: d}})
 		}
 	}
 	require.Equal(t, Refuted, decide("H8", connecting(LostSYN)))
@@ -168,10 +168,10 @@ func TestWith(t *testing.T) {
 func TestAnyOrderAnyVerdict(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	d := func() time.Duration { return time.Duration(rng.IntN(40000)) * ms }
-	maybe := func(o judge.Outcome) judge.Outcome {
+	maybe := func(o judge.Measurement) judge.Measurement {
 		switch rng.IntN(4) {
 		case 0:
-			return judge.Outcome{Lost: "not seen"}
+			return judge.Measurement{Lost: "not seen"}
 		case 1:
 			o.Censored = true
 		}
@@ -189,12 +189,12 @@ func TestAnyOrderAnyVerdict(t *testing.T) {
 				var pairs []pair
 				for range 1 + rng.IntN(3) {
 					p := pair{wait: d(), unsplit: rng.IntN(3) == 0, censored: rng.IntN(3) == 0, primer: rng.IntN(3), denied: rng.IntN(9), silent: rng.IntN(20) / 19, timeout: 5 * s}
-					p.parts = map[judge.Part]time.Duration{judge.Parts[rng.IntN(len(judge.Parts))]: p.wait / 2}
+					p.parts = map[judge.Stage]time.Duration{judge.Stages[rng.IntN(len(judge.Stages))]: p.wait / 2}
 					p.servers = replicasAt(maybe(at(d(), false)), maybe(at(d(), false)))
 					pairs = append(pairs, p)
 				}
 				v := w.add(b+1, a, pairs...)
-				v.Pairs[0].Reached.Lag = maybe(v.Pairs[0].Reached.Lag)
+				v.Pairs[0].Connected.Lag = maybe(v.Pairs[0].Connected.Lag)
 				v.Connected.Lag, v.OnServer.Lag = maybe(v.Connected.Lag), maybe(at(d(), false))
 				v.Moments[0].Ready, v.Moments[0].InSlice = maybe(at(d(), false)), maybe(at(d(), false))
 				if rng.IntN(2) == 0 {

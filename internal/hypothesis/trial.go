@@ -25,14 +25,14 @@ const (
 	parts
 )
 
-var partOf = map[judge.Part]part{
-	judge.PartStale:   stale,
-	judge.PartDenial:  denial,
-	judge.PartDenied:  denial,
-	judge.PartReady:   ready,
-	judge.PartService: service,
-	judge.PartSlice:   slice,
-	judge.PartConnect: connect,
+var partOf = map[judge.Stage]part{
+	judge.StageStale:   stale,
+	judge.StageDenial:  denial,
+	judge.StageDenied:  denial,
+	judge.StageReady:   ready,
+	judge.StageService: service,
+	judge.StageSlice:   slice,
+	judge.StageConnect: connect,
 }
 
 // trial is what is kept of one trial.
@@ -43,7 +43,7 @@ type trial struct {
 	block  int
 	status result.Status
 
-	lag judge.Outcome // until the last pair was connected
+	lag judge.Measurement // until the last pair was connected
 
 	pairs     int // of different pods, whose wait is known
 	delayed   int
@@ -60,15 +60,15 @@ type trial struct {
 	both         int // delayed pairs that were told both
 	timedOut     int // connects that ended in silence
 	silent       int // of these, to the asked pod's own address
-	onServer     judge.Outcome
+	onServer     judge.Measurement
 	servers      []string      // replicas that were asked one by one
 	apart        time.Duration // between the first and the last of them to have a name, at least
 	left         []judge.Left  // addresses only
 	leftDiffers  bool          // one replica itself held an address and another a denial
 	gap          *time.Duration
-	toReady      judge.Outcome // from a process' start to its pod's Ready, the slowest
-	toSlice      judge.Outcome // from a pod's Ready to its entry in an EndpointSlice, the slowest
-	resyncs      float64       // failed syncs of EndpointSlices
+	toReady      judge.Measurement // from a process' start to its pod's Ready, the slowest
+	toSlice      judge.Measurement // from a pod's Ready to its entry in an EndpointSlice, the slowest
+	resyncs      float64           // failed syncs of EndpointSlices
 	resyncsKnown bool
 }
 
@@ -78,8 +78,8 @@ func newTrial(v *judge.Verdict, components []component.Reading) trial {
 		lag: v.Connected.Lag, onServer: v.OnServer.Lag, gap: v.Gap,
 		denials: v.Counts.Denials(), proven: v.Counts.ProvenCached, timedOut: v.Counts.DialTimeouts, silent: v.Counts.SilentRight,
 		stale:   fromPrimer(v.Counts),
-		toReady: slowest(v.Moments, func(m *judge.PodMoments) (from, to judge.Outcome) { return m.Started, m.Ready }),
-		toSlice: slowest(v.Moments, func(m *judge.PodMoments) (from, to judge.Outcome) { return m.Ready, m.InSlice }),
+		toReady: slowest(v.Moments, func(m *judge.PodMoments) (from, to judge.Measurement) { return m.Started, m.Ready }),
+		toSlice: slowest(v.Moments, func(m *judge.PodMoments) (from, to judge.Measurement) { return m.Ready, m.InSlice }),
 	}
 	for i := range v.Pairs {
 		if p := &v.Pairs[i]; !p.Self {
@@ -104,13 +104,13 @@ func fromPrimer(c judge.Counts) int {
 // pair takes in one ordered pair.
 func (t *trial) pair(p *judge.Pair) {
 	var took [parts]time.Duration
-	wait := p.Reached.Lag
-	for _, s := range p.Shares {
-		if s.Part == judge.PartUnasked {
+	wait := p.Connected.Lag
+	for _, s := range p.StageTimes {
+		if s.Stage == judge.StageUnasked {
 			// The plan's own waiting, not the cluster's.
 			wait.Value, wait.Lo = wait.Value-s.Took, wait.Lo-s.Took
 		}
-		if k, ok := partOf[s.Part]; ok {
+		if k, ok := partOf[s.Stage]; ok {
 			took[k] += s.Took
 		}
 	}
@@ -131,13 +131,13 @@ func (t *trial) pair(p *judge.Pair) {
 		if can[stale] && can[denial] {
 			t.both++
 		}
-		if p.Shares == nil {
+		if p.StageTimes == nil {
 			t.unsplit++
 		}
 		for k := range took {
 			switch {
 			case !can[k]:
-			case p.Shares == nil:
+			case p.StageTimes == nil:
 				t.open[k]++
 			case float64(took[k]) >= Half*float64(wait.Value):
 				t.held[k]++
@@ -218,8 +218,8 @@ func (t *trial) alive() (alive, known bool) {
 // slowest is the longest that a step took of the pods of which it was seen, and
 // no time where the step's end was reported first. It is lost where no pod's
 // was seen.
-func slowest(pods []judge.PodMoments, step func(*judge.PodMoments) (from, to judge.Outcome)) judge.Outcome {
-	out := judge.Outcome{Lost: "not seen"}
+func slowest(pods []judge.PodMoments, step func(*judge.PodMoments) (from, to judge.Measurement)) judge.Measurement {
+	out := judge.Measurement{Lost: "not seen"}
 	for i := range pods {
 		from, to := step(&pods[i])
 		if !from.Known() || !to.Known() || from.Censored {
@@ -227,7 +227,7 @@ func slowest(pods []judge.PodMoments, step func(*judge.PodMoments) (from, to jud
 		}
 		took := max(to.Value-from.Value, 0)
 		if !out.Known() || took > out.Value {
-			out = judge.Outcome{Value: took, Lo: took, Clock: from.Clock + to.Clock, Censored: to.Censored}
+			out = judge.Measurement{Value: took, Lo: took, Clock: from.Clock + to.Clock, Censored: to.Censored}
 		}
 	}
 	return out

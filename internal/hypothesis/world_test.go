@@ -62,10 +62,10 @@ type pair struct {
 	wait     time.Duration // after its first question was due
 	censored bool
 	unsplit  bool
-	parts    map[judge.Part]time.Duration // of the wait
-	unasked  time.Duration                // before it
-	primer   int                          // answers with the previous run's address
-	earlier  int                          // answers with that of some other trial
+	parts    map[judge.Stage]time.Duration // of the wait
+	unasked  time.Duration                 // before it
+	primer   int                           // answers with the previous run's address
+	earlier  int                           // answers with that of some other trial
 	denied   int
 	proven   int
 	silent   int // time-outs of connects to the right address
@@ -75,10 +75,10 @@ type pair struct {
 }
 
 // prompt is a worker that nothing delayed.
-var prompt = pair{wait: 50 * ms, parts: map[judge.Part]time.Duration{judge.PartPolling: 40 * ms, judge.PartConnect: 10 * ms}}
+var prompt = pair{wait: 50 * ms, parts: map[judge.Stage]time.Duration{judge.StagePolling: 40 * ms, judge.StageConnect: 10 * ms}}
 
-func at(d time.Duration, censored bool) judge.Outcome {
-	return judge.Outcome{Value: d, Lo: d, Censored: censored}
+func at(d time.Duration, censored bool) judge.Measurement {
+	return judge.Measurement{Value: d, Lo: d, Censored: censored}
 }
 
 // add makes the next trial of the plan and its verdict.
@@ -95,18 +95,18 @@ func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 		w.plan.Arms = append(w.plan.Arms, a)
 	}
 	v := &judge.Verdict{Trial: t, Status: result.Complete, Pods: len(pairs) + 1}
-	var last judge.Outcome
+	var last judge.Measurement
 	for i, p := range pairs {
 		lag := at(p.wait+p.unasked, p.censored)
-		o := judge.Pair{Asker: i + 1, Reached: judge.Timing{Lag: lag, Since: at(lag.Value+s, p.censored)}, Servers: p.servers, Timeout: p.timeout}
+		o := judge.Pair{Client: i + 1, Connected: judge.Timing{Lag: lag, Since: at(lag.Value+s, p.censored)}, Servers: p.servers, Timeout: p.timeout}
 		if !p.unsplit {
 			rest := p.wait
-			o.Shares = append(o.Shares, judge.Share{Part: judge.PartCreate, Took: s}, judge.Share{Part: judge.PartUnasked, Took: p.unasked})
+			o.StageTimes = append(o.StageTimes, judge.StageTime{Stage: judge.StageCreate, Took: s}, judge.StageTime{Stage: judge.StageUnasked, Took: p.unasked})
 			for part, took := range p.parts {
-				o.Shares = append(o.Shares, judge.Share{Part: part, Took: took})
+				o.StageTimes = append(o.StageTimes, judge.StageTime{Stage: part, Took: took})
 				rest -= took
 			}
-			o.Shares = append(o.Shares, judge.Share{Part: judge.PartPolling, Took: rest})
+			o.StageTimes = append(o.StageTimes, judge.StageTime{Stage: judge.StagePolling, Took: rest})
 		}
 		o.Counts = judge.Counts{ProvenCached: p.proven, Undecided: p.denied - p.proven, DialTimeouts: p.timedOut + p.silent, SilentRight: p.silent}
 		if p.primer > 0 {
@@ -118,7 +118,7 @@ func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 		v.Counts.Add(o.Counts)
 		v.Pairs = append(v.Pairs, o)
 		if a.Observer == record.Solo {
-			v.Workers = append(v.Workers, judge.Worker{Index: i + 1, Timeout: p.timeout, Joined: o.Reached, Counts: o.Counts})
+			v.Workers = append(v.Workers, judge.Worker{Index: i + 1, Timeout: p.timeout, Joined: o.Connected, Counts: o.Counts})
 		}
 		last = at(max(last.Value, lag.Value), last.Censored || p.censored)
 		if p.censored {
@@ -126,7 +126,7 @@ func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 		}
 	}
 	v.Connected.Lag, v.Resolved.Lag = last, last
-	v.OnServer.Lag = judge.Outcome{Lost: judge.NotAsked}
+	v.OnServer.Lag = judge.Measurement{Lost: judge.NotObserved}
 	for i := range v.Pods {
 		v.Moments = append(v.Moments, judge.PodMoments{Index: i, Started: at(300*ms, false), Ready: at(700*ms, false), InSlice: at(750*ms, false)})
 	}
@@ -179,20 +179,20 @@ func reported(v *judge.Verdict, d time.Duration) {
 }
 
 // waited is a worker whose wait went to one part.
-func waited(d time.Duration, part judge.Part) pair {
-	return pair{wait: d, parts: map[judge.Part]time.Duration{part: d - 20*ms}}
+func waited(d time.Duration, part judge.Stage) pair {
+	return pair{wait: d, parts: map[judge.Stage]time.Duration{part: d - 20*ms}}
 }
 
 // dialled is one that was given the previous pod's address.
 func dialled(d time.Duration, answers int) pair {
-	p := waited(d, judge.PartStale)
+	p := waited(d, judge.StageStale)
 	p.primer, p.timedOut = answers, answers
 	return p
 }
 
 // denied is one that was told that the name does not exist.
 func denied(d time.Duration, proven int) pair {
-	p := waited(d, judge.PartDenial)
+	p := waited(d, judge.StageDenial)
 	p.denied, p.proven = proven+1, proven
 	return p
 }

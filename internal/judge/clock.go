@@ -33,7 +33,7 @@ const (
 // Two facts bound a clock that is not the runner's. Causality: a process
 // started after the Job was asked for and before its first line reached the
 // runner. Exchanges: a peer's reading was taken between a dial and its end on
-// the asker's clock. The first is as wide as a pod start, the second as a
+// the client's clock. The first is as wide as a pod start, the second as a
 // round trip, so that differences between nodes are known far better than a
 // node's place on the runner's axis. All bounds are combined by shortest
 // paths, which gives the tightest that follow from them.
@@ -150,8 +150,8 @@ func (j *judgement) boundByExchanges() {
 			byUID[l.pod.UID] = l
 		}
 	}
-	for _, asker := range j.logs {
-		for _, d := range asker.dials {
+	for _, client := range j.logs {
+		for _, d := range client.dials {
 			if d.Who == nil || d.WhoAt < d.Asked || d.Who.Wall < 0 || d.Who.Wall > latestWall {
 				continue
 			}
@@ -161,9 +161,9 @@ func (j *judgement) boundByExchanges() {
 			}
 			apart := max(abs(time.Duration(d.WhoAt)), abs(time.Duration(d.Who.Wall-peer.start.Wall)))
 			slack := int64(slew * float64(apart))
-			wall := asker.start.Wall
-			j.clocks.bound(peer.clock, asker.clock, d.Who.Wall-(wall+d.Asked)+slack)
-			j.clocks.bound(asker.clock, peer.clock, wall+d.WhoAt-d.Who.Wall+slack)
+			wall := client.start.Wall
+			j.clocks.bound(peer.clock, client.clock, d.Who.Wall-(wall+d.Asked)+slack)
+			j.clocks.bound(client.clock, peer.clock, wall+d.WhoAt-d.Who.Wall+slack)
 		}
 	}
 }
@@ -218,10 +218,10 @@ func (j *judgement) own(l *podLog, t int64) moment {
 	return j.clocks.on(l.clock, l.start.Wall+t, 0, j.t.Run.Zero.UnixNano())
 }
 
-// exist returns when asker and asked both existed, on the asker's axis, or
+// exist returns when client and peer both existed, on the client's axis, or
 // why that is not known.
-func (j *judgement) exist(asker, asked *podLog) (moment, string) {
-	var exists moment // of the asked pod
+func (j *judgement) exist(client, peer *podLog) (moment, string) {
+	var exists moment // of the peer
 	earlier := func(m moment) {
 		switch {
 		case !m.ok:
@@ -231,14 +231,14 @@ func (j *judgement) exist(asker, asked *podLog) (moment, string) {
 			exists = moment{min(exists.mid, m.mid), min(exists.lo, m.lo), min(exists.hi, m.hi), true}
 		}
 	}
-	if asked.start != nil {
-		earlier(j.clocks.on(asked.clock, asked.start.Wall, asker.clock, asker.start.Wall))
+	if peer.start != nil {
+		earlier(j.clocks.on(peer.clock, peer.start.Wall, client.clock, client.start.Wall))
 	}
-	if at, ok := j.events[asked.pod.Index].addressed(); ok {
-		earlier(j.clocks.on(0, j.t.Run.Zero.UnixNano()+at, asker.clock, asker.start.Wall))
+	if at, ok := j.events[peer.pod.Index].addressed(); ok {
+		earlier(j.clocks.on(0, j.t.Run.Zero.UnixNano()+at, client.clock, client.start.Wall))
 	}
 	if !exists.ok {
-		return exists, fmt.Sprintf("when index %d existed is not known", asked.pod.Index)
+		return exists, fmt.Sprintf("when index %d existed is not known", peer.pod.Index)
 	}
 	return moment{max(exists.mid, 0), max(exists.lo, 0), max(exists.hi, 0), true}, ""
 }

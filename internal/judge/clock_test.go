@@ -43,7 +43,7 @@ func TestAClockIsSet(t *testing.T) {
 					continue
 				}
 				require.InDelta(t, want.Resolved.Lag.Value.Seconds(), got.Resolved.Lag.Value.Seconds(),
-					got.Clock.Seconds()+0.1, "%d asks for %d, clock uncertain by %s", got.Asker, got.Asked, got.Clock)
+					got.Clock.Seconds()+0.1, "%d asks for %d, clock uncertain by %s", got.Client, got.Peer, got.Clock)
 				require.Less(t, got.Clock, 5*time.Second, "as wide as a pod start")
 			}
 		})

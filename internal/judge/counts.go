@@ -14,11 +14,11 @@ type Counts struct {
 	// fresh or was cached for less than a second.
 	ProvenCached int
 	Undecided    int
-	Stale        []Stale // answers with an address that is not the asked pod's
+	Stale        []Stale // answers with an address that is not the peer's
 	Failed       int     // time-outs, SERVFAIL and everything else that is no answer
 
 	DialTimeouts int // connects that ended in silence, at the limit or the kernel's
-	SilentRight  int // of these, to an address that is the asked pod's own
+	SilentRight  int // of these, to an address that is the peer's own
 	DialRefused  int // refused or unreachable
 	DialCut      int // ended by the probe's deadline
 	WrongPeer    int // connects that another pod than the asked one answered

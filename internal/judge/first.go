@@ -10,8 +10,8 @@ import (
 // sent, by whichever worker. A DNS server that is asked before the name exists
 // denies it, and may keep the denial: which came first can decide a trial.
 type FirstAsked struct {
-	Start Outcome // since the leader's process started; negative: before
-	Slice Outcome // since the runner was told of the leader's entry in an EndpointSlice
+	Start Measurement // since the leader's process started; negative: before
+	Slice Measurement // since the runner was told of the leader's entry in an EndpointSlice
 }
 
 func (j *judgement) firstAsked() *FirstAsked {
@@ -19,7 +19,7 @@ func (j *judgement) firstAsked() *FirstAsked {
 		return nil
 	}
 	leader := j.logs[0]
-	var toStart, toSlice []Outcome
+	var toStart, toSlice []Measurement
 	for _, l := range j.logs[1:] {
 		asked, ok := l.firstAsked(leader.pod.Index)
 		switch {
@@ -30,12 +30,12 @@ func (j *judgement) firstAsked() *FirstAsked {
 		default:
 			continue
 		}
-		since := func(m moment, zero int64) Outcome {
+		since := func(m moment, zero int64) Measurement {
 			if !m.ok {
 				return lost(l.name() + ": its clock is not tied to the other")
 			}
 			at := time.Duration(m.mid - zero)
-			return Outcome{Value: at, Lo: at, Clock: m.error()}
+			return Measurement{Value: at, Lo: at, Clock: m.error()}
 		}
 		if leader.start == nil {
 			toStart = append(toStart, lost(leader.name()+": "+leader.problem))
@@ -52,7 +52,7 @@ func (j *judgement) firstAsked() *FirstAsked {
 }
 
 // first is the earliest; one that is lost may have been that.
-func first(all []Outcome) Outcome {
+func first(all []Measurement) Measurement {
 	for _, o := range all {
 		if !o.Known() {
 			return o

@@ -111,7 +111,7 @@ func goldenVerdicts(t *testing.T, file string) string {
 
 func writeVerdict(b *strings.Builder, v *judge.Verdict) {
 	fmt.Fprintf(b, " %s reasons=%d notes=%d pods=%d full_ttl=%d first_query=%s",
-		v.Status, len(v.Reasons), len(v.Notes), v.Pods, v.FullTTL, ms3(v.Prompt))
+		v.Status, len(v.Reasons), len(v.Notes), v.Pods, v.FullTTL, ms3(v.FirstQueryDelay))
 	if v.Gap != nil {
 		fmt.Fprintf(b, " gap=%s", ms3(*v.Gap))
 	}
@@ -126,27 +126,27 @@ func writeVerdict(b *strings.Builder, v *judge.Verdict) {
 	fmt.Fprintf(b, "on_server %s\n", timing(v.OnServer))
 	fmt.Fprintf(b, "connected %s\n", timing(v.Connected))
 	fmt.Fprintf(b, "counts%s\n", counts(v.Counts))
-	if v.Shares != nil {
-		fmt.Fprintf(b, "shares %d>%d%s\n", v.SharesOf[0], v.SharesOf[1], shares(v.Shares))
+	if v.StageTimes != nil {
+		fmt.Fprintf(b, "shares %d>%d%s\n", v.SlowestPair[0], v.SlowestPair[1], shares(v.StageTimes))
 	}
-	for _, s := range v.Stages {
+	for _, s := range v.StageEnds {
 		fmt.Fprintf(b, "stage %s at=%s step=%s\n", strings.ReplaceAll(s.Name, " ", "_"), outcome(s.At), outcome(s.Step))
 	}
 	for _, m := range v.Moments {
 		fmt.Fprintf(b, "pod %d created=%s scheduled=%s addressed=%s process=%s ready=%s slice=%s server=%s current=%s connected=%s\n",
 			m.Index, outcome(m.Created), outcome(m.Scheduled), outcome(m.Addressed), outcome(m.Started), outcome(m.Ready),
-			outcome(m.InSlice), outcome(m.OnServer), outcome(m.Current), outcome(m.Connected))
+			outcome(m.InSlice), outcome(m.OnServer), outcome(m.Resolved), outcome(m.Connected))
 	}
 	for _, p := range v.Pairs {
-		fmt.Fprintf(b, "pair %d>%d", p.Asker, p.Asked)
+		fmt.Fprintf(b, "pair %d>%d", p.Client, p.Peer)
 		if p.Timeout != 0 {
 			fmt.Fprintf(b, " timeout=%s", p.Timeout)
 		}
-		fmt.Fprintf(b, " zero=%s~%s resolved %s reached %s", ms3(p.Zero), ms3(p.Clock), timing(p.Resolved), timing(p.Reached))
+		fmt.Fprintf(b, " zero=%s~%s resolved %s reached %s", ms3(p.Zero), ms3(p.Clock), timing(p.Resolved), timing(p.Connected))
 		for _, r := range p.Servers {
 			fmt.Fprintf(b, " @%s %s", r.Server, timing(r.Seen))
 		}
-		fmt.Fprintf(b, "%s |%s\n", counts(p.Counts), shares(p.Shares))
+		fmt.Fprintf(b, "%s |%s\n", counts(p.Counts), shares(p.StageTimes))
 	}
 }
 
@@ -158,9 +158,9 @@ func timing(t judge.Timing) string {
 	return fmt.Sprintf("lag=%s since=%s", outcome(t.Lag), outcome(t.Since))
 }
 
-func outcome(o judge.Outcome) string {
+func outcome(o judge.Measurement) string {
 	switch {
-	case o.Lost == judge.NotAsked:
+	case o.Lost == judge.NotObserved:
 		return "-"
 	case !o.Known():
 		return "lost"
@@ -205,20 +205,20 @@ var owner = map[judge.Kind]string{
 }
 
 // part names what time went to, whatever the report calls it.
-var part = map[judge.Part]string{
-	judge.PartCreate: "create", judge.PartSchedule: "schedule", judge.PartAddress: "address", judge.PartStart: "start",
-	judge.PartReady: "ready", judge.PartService: "service", judge.PartSlice: "slice", judge.PartServer: "server",
-	judge.PartUnasked: "unasked", judge.PartDenial: "denial", judge.PartDenied: "denied", judge.PartStale: "stale",
-	judge.PartNoAnswer: "no_answer", judge.PartPolling: "polling", judge.PartConnect: "connect",
+var part = map[judge.Stage]string{
+	judge.StageCreate: "create", judge.StageSchedule: "schedule", judge.StageAddress: "address", judge.StageStart: "start",
+	judge.StageReady: "ready", judge.StageService: "service", judge.StageSlice: "slice", judge.StageServer: "server",
+	judge.StageUnasked: "unasked", judge.StageDenial: "denial", judge.StageDenied: "denied", judge.StageStale: "stale",
+	judge.StageNoAnswer: "no_answer", judge.StagePolling: "polling", judge.StageConnect: "connect",
 }
 
-func shares(list []judge.Share) string {
+func shares(list []judge.StageTime) string {
 	if list == nil {
 		return " lost"
 	}
 	var b strings.Builder
 	for _, s := range list {
-		fmt.Fprintf(&b, " %s=%s", part[s.Part], ms3(s.Took))
+		fmt.Fprintf(&b, " %s=%s", part[s.Stage], ms3(s.Took))
 		if s.Clock != 0 {
 			fmt.Fprintf(&b, "~%s", ms3(s.Clock))
 		}

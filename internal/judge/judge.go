@@ -3,13 +3,13 @@
 // and how. It is pure; the same records give the same verdict.
 //
 // Every duration names its zero. The readiness lag of an ordered pair counts
-// from the moment when both exist: the asker's process runs, and the asked
+// from the moment when both exist: the client's process runs, and the asked
 // pod's address is there, known from whichever came first, the start of the
 // process that holds it or the API's word for it. Since counts from just
 // before the request that created the Job.
 //
 // Shares say where the time since the Job's creation went: each moment of a
-// pair belongs to one part of the chain, or to what the asker held or did
+// pair belongs to one part of the chain, or to what the client held or did
 // meanwhile, so that they add up to it exactly (shares.go).
 //
 // What had not happened when the observation ended is censored: its value is
@@ -49,17 +49,17 @@ type Verdict struct {
 	OnServer  Timing
 	Connected Timing
 
-	Workers []Worker     // solo only, by index
-	Pairs   []Pair       // by asker, then asked
-	Moments []PodMoments // by index
-	Stages  []Stage      // in order
-	Counts  Counts       // over the pairs of different pods
-	// Shares are those of the pair that was connected last, SharesOf asker and
+	Workers   []Worker     // solo only, by index
+	Pairs     []Pair       // by client, then asked
+	Moments   []PodMoments // by index
+	StageEnds []StageEnd   // in order
+	Counts    Counts       // over the pairs of different pods
+	// StageTimes are those of the pair that was connected last, SlowestPair client and
 	// asked; they add up to its time since the Job's creation. Nil where it is
 	// not known which pair that was.
-	Shares   []Share
-	SharesOf [2]int
-	Checks   []Check // what the components say, beside what was measured
+	StageTimes  []StageTime
+	SlowestPair [2]int
+	Checks      []Check // what the components say, beside what was measured
 
 	Gap  *time.Duration // reused names: last pod gone to first new question
 	Left []Left         // what the primer had left in the caches by then
@@ -67,7 +67,7 @@ type Verdict struct {
 	FirstAsked *FirstAsked // solo only
 	// Prompt is how long the slowest pod took from the creation of its
 	// container's process to its first question (prompt.go); 0: not known.
-	Prompt time.Duration
+	FirstQueryDelay time.Duration
 }
 
 // Worker is one worker of a solo trial.
@@ -90,20 +90,20 @@ type Left struct {
 
 // Pair is one pod that asks for another.
 type Pair struct {
-	Asker, Asked int
+	Client, Peer int
 	Self         bool // computed like the others and in no total
 
-	// Zero is when both existed, on the asker's axis (since its process
+	// Zero is when both existed, on the client's axis (since its process
 	// started), with the uncertainty that another clock brings.
 	Zero  time.Duration
 	Clock time.Duration
 
-	Resolved Timing    // the client's view
-	Servers  []Replica // the uncached view, by server; empty: this asker did not look
-	Reached  Timing
-	Counts   Counts
-	Timeout  time.Duration // solo: connect timeout; 0: none
-	Shares   []Share       // add up to Reached.Since; nil where that is not known
+	Resolved   Timing    // the client's view
+	Servers    []Replica // the uncached view, by server; empty: this client did not look
+	Connected  Timing
+	Counts     Counts
+	Timeout    time.Duration // solo: connect timeout; 0: none
+	StageTimes []StageTime   // add up to Connected.Since; nil where that is not known
 }
 
 // Replica is when one DNS server was first seen to have a name.
@@ -111,7 +111,7 @@ type Replica struct {
 	Server string
 	Seen   Timing
 
-	missed int64 // when the last look was begun that did not find it, on the asker's axis; -1: none
+	missed int64 // when the last look was begun that did not find it, on the client's axis; -1: none
 	gap    bool  // looks after that one could not tell
 }
 
@@ -130,10 +130,10 @@ func Judge(t *result.Trial) *Verdict {
 	j.totals()
 	j.shares()
 	j.v.Moments = j.moments()
-	j.v.Stages = j.stages()
+	j.v.StageEnds = j.stages()
 	j.v.Checks = j.checks()
 	j.v.FirstAsked = j.firstAsked()
-	j.v.Prompt = j.prompt()
+	j.v.FirstQueryDelay = j.prompt()
 	j.reused()
 	j.status()
 	return j.v
@@ -146,10 +146,10 @@ type judgement struct {
 	logs   []*podLog // by index
 	clocks *clocks
 	owners *owners
-	events []podEvents // by index
-	onName []Outcome   // when each pod's name was on the last DNS server
+	events []podEvents   // by index
+	onName []Measurement // when each pod's name was on the last DNS server
 
-	roads       []road          // by index
+	timelines   []timeline      // by index
 	fullAddress uint32          // as FullTTL, of addresses
 	told        map[string]bool // DNS servers that the probes were told of; true: one that may answer clients
 }
@@ -170,21 +170,21 @@ func (j *judgement) pairs() {
 		}
 	}
 	n := 0
-	for asker, peers := range j.asked() {
-		j.logs[asker].index(peers)
+	for client, peers := range j.peers() {
+		j.logs[client].index(peers)
 		n += len(peers)
 	}
 	j.v.Pairs = make([]Pair, 0, n)
-	for _, asker := range j.logs {
-		for _, asked := range asker.peers {
-			j.v.Pairs = append(j.v.Pairs, j.pair(asker, j.logs[asked]))
+	for _, client := range j.logs {
+		for _, peer := range client.peers {
+			j.v.Pairs = append(j.v.Pairs, j.pair(client, j.logs[peer]))
 		}
 	}
 }
 
 // asked lists for whom each pod was to ask. A pair that was not is nowhere: it
 // is not censored, and nothing of it is missing.
-func (j *judgement) asked() [][]int {
+func (j *judgement) peers() [][]int {
 	out := make([][]int, len(j.logs))
 	ring := j.t.Plan.Sample.Ring(len(j.logs))
 	all := ring.Asked(0)
@@ -212,11 +212,11 @@ func (j *judgement) totals() {
 		}
 		resolved[0].add(p.Resolved.Lag)
 		resolved[1].add(p.Resolved.Since)
-		connected[0].add(p.Reached.Lag)
-		connected[1].add(p.Reached.Since)
+		connected[0].add(p.Connected.Lag)
+		connected[1].add(p.Connected.Since)
 		j.v.Counts.Add(p.Counts)
 		if j.solo() {
-			j.v.Workers = append(j.v.Workers, Worker{Index: p.Asker, Timeout: p.Timeout, Joined: p.Reached, Counts: p.Counts})
+			j.v.Workers = append(j.v.Workers, Worker{Index: p.Client, Timeout: p.Timeout, Joined: p.Connected, Counts: p.Counts})
 		}
 	}
 	j.v.Resolved = Timing{resolved[0].get(), resolved[1].get()}
@@ -241,7 +241,7 @@ func (j *judgement) status() {
 		t    Timing
 	}{{resolves, v.Resolved}, {"not all names were on all DNS servers", v.OnServer}, {connected, v.Connected}} {
 		switch o := total.t.Lag; {
-		case o.Lost == NotAsked, strings.HasPrefix(o.Lost, notLooked):
+		case o.Lost == NotObserved, strings.HasPrefix(o.Lost, notLooked):
 		case o.Lost != "":
 			if v.Status == result.Invalid && len(v.Reasons) > 0 {
 				continue // what spoiled it is known

@@ -21,9 +21,9 @@ func near(t *testing.T, want, got time.Duration, msg string) {
 	require.InDelta(t, want.Seconds(), got.Seconds(), 1e-6, msg)
 }
 
-func pair(v *judge.Verdict, asker, asked int) judge.Pair {
+func pair(v *judge.Verdict, client, peer int) judge.Pair {
 	for _, p := range v.Pairs {
-		if p.Asker == asker && p.Asked == asked {
+		if p.Client == client && p.Peer == peer {
 			return p
 		}
 	}
@@ -51,7 +51,7 @@ func TestDenial(t *testing.T) {
 	require.True(t, p.Self)
 	near(t, 30*time.Second, p.Resolved.Lag.Value, "self is computed")
 	var stages []string
-	for _, s := range v.Stages {
+	for _, s := range v.StageEnds {
 		require.Empty(t, s.At.Lost, s.Name)
 		stages = append(stages, fmt.Sprintf("%s %v +%v", s.Name, s.At.Value, s.Step.Value))
 	}
@@ -61,14 +61,14 @@ func TestDenial(t *testing.T) {
 	}, stages)
 }
 
-// The lag counts from the later of the asker's start and the earlier sign of
-// the asked pod.
+// The lag counts from the later of the client's start and the earlier sign of
+// the peer.
 func TestZero(t *testing.T) {
 	arm := plan.Arm{DNS: plan.Kubeadm132, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
 	for _, tc := range []struct {
 		name               string
-		asker, asked, addr time.Duration // on the runner's axis
-		want               time.Duration // zero on the asker's axis
+		client, peer, addr time.Duration // on the runner's axis
+		want               time.Duration // zero on the client's axis
 	}{
 		{"asker is last", 900 * ms, 300 * ms, 450 * ms, 0},
 		{"asked process is last", 300 * ms, 900 * ms, 950 * ms, 600 * ms},
@@ -76,8 +76,8 @@ func TestZero(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := synth.New("t001", arm, 2)
-			b.Starts(0, tc.asker, synth.Boot, 0)
-			b.Starts(1, tc.asked, synth.Boot, 0)
+			b.Starts(0, tc.client, synth.Boot, 0)
+			b.Starts(1, tc.peer, synth.Boot, 0)
 			for i := range b.Run.Events {
 				if e := &b.Run.Events[i]; e.What == result.Addressed {
 					e.T = int64(tc.addr)
@@ -90,7 +90,7 @@ func TestZero(t *testing.T) {
 			p := pair(judge.Judge(b.End()), 0, 1)
 			near(t, tc.want, p.Zero, "zero")
 			near(t, 2*time.Second-tc.want, p.Resolved.Lag.Value, "lag")
-			near(t, 2*time.Second+tc.asker, p.Resolved.Since.Value, "since creation")
+			near(t, 2*time.Second+tc.client, p.Resolved.Since.Value, "since creation")
 			require.LessOrEqual(t, p.Resolved.Lag.Lo, p.Resolved.Lag.Value)
 		})
 	}
@@ -113,12 +113,12 @@ func TestSolo(t *testing.T) {
 	require.Equal(t, 9, v.Counts.StaleAnswers())
 	require.Equal(t, []judge.Stale{{Owner: judge.Owner{Kind: judge.Primer, Index: 0}, Count: 9}}, v.Counts.Stale)
 	require.Equal(t, "the primer's index 0", v.Counts.Stale[0].Owner.String())
-	require.Equal(t, judge.NotAsked, v.OnServer.Lag.Lost)
+	require.Equal(t, judge.NotObserved, v.OnServer.Lag.Lost)
 	require.Equal(t, 2*time.Second, *v.Gap)
 	require.Len(t, v.Left, 2)
 	require.InDelta(t, 22.4, v.Left[0].Longest, 1e-9)
 	for _, p := range v.Pairs {
-		require.GreaterOrEqual(t, p.Reached.Lag.Value, p.Resolved.Lag.Value)
+		require.GreaterOrEqual(t, p.Connected.Lag.Value, p.Resolved.Lag.Value)
 		require.False(t, p.Self)
 	}
 }

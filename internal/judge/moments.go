@@ -13,51 +13,51 @@ import (
 // lost with NotAsked.
 type PodMoments struct {
 	Index                                         int
-	Created, Scheduled, Addressed, Started, Ready Outcome
-	InSlice                                       Outcome
-	OnServer                                      Outcome // its name on the last DNS server to have it
-	// Current and Connected are the pod's as an asker: its last pair.
-	Current, Connected Outcome
+	Created, Scheduled, Addressed, Started, Ready Measurement
+	InSlice                                       Measurement
+	OnServer                                      Measurement // its name on the last DNS server to have it
+	// Resolved and Connected are the pod's as a client: its last pair.
+	Resolved, Connected Measurement
 }
 
 func (j *judgement) moments() []PodMoments {
 	current, connected := make([]lastOf, len(j.logs)), make([]lastOf, len(j.logs))
 	for i := range j.v.Pairs {
 		if p := &j.v.Pairs[i]; !p.Self {
-			current[p.Asker].add(p.Resolved.Since)
-			connected[p.Asker].add(p.Reached.Since)
+			current[p.Client].add(p.Resolved.Since)
+			connected[p.Client].add(p.Connected.Since)
 		}
 	}
-	asker := func(l *lastOf) Outcome {
+	client := func(l *lastOf) Measurement {
 		if l.n == 0 { // solo's index 0
-			return lost(NotAsked)
+			return lost(NotObserved)
 		}
 		return l.get()
 	}
 	out := make([]PodMoments, len(j.logs))
 	for i, l := range j.logs {
 		e := &j.events[i]
-		receipt := func(what result.What) Outcome {
+		receipt := func(what result.What) Measurement {
 			t, ok := e.at[what]
 			return received(t, ok)
 		}
 		out[i] = PodMoments{
 			Index: i, Created: receipt(result.Created), Scheduled: receipt(result.Scheduled), Addressed: receipt(result.Addressed),
 			Started: j.started(l), Ready: receipt(result.Ready), InSlice: received(e.inSlice, e.hasInSlice),
-			OnServer: j.onName[i], Current: asker(&current[i]), Connected: asker(&connected[i]),
+			OnServer: j.onName[i], Resolved: client(&current[i]), Connected: client(&connected[i]),
 		}
 	}
 	return out
 }
 
-func received(t int64, ok bool) Outcome {
+func received(t int64, ok bool) Measurement {
 	if !ok {
 		return lost("not seen by the watch")
 	}
-	return Outcome{Value: time.Duration(t), Lo: time.Duration(t)}
+	return Measurement{Value: time.Duration(t), Lo: time.Duration(t)}
 }
 
-func (j *judgement) started(l *podLog) Outcome {
+func (j *judgement) started(l *podLog) Measurement {
 	m := j.own(l, 0)
 	switch {
 	case l.start == nil:
@@ -65,5 +65,5 @@ func (j *judgement) started(l *podLog) Outcome {
 	case !m.ok:
 		return lost("its clock is not tied to the runner's")
 	}
-	return Outcome{Value: time.Duration(m.mid), Lo: time.Duration(m.mid), Clock: m.error()}
+	return Measurement{Value: time.Duration(m.mid), Lo: time.Duration(m.mid), Clock: m.error()}
 }

@@ -133,7 +133,7 @@ func TestNasty(t *testing.T) {
 		}, func(t *testing.T, v *judge.Verdict) {
 			p := pair(v, 0, 1)
 			require.Equal(t, 1, p.Counts.WrongPeer)
-			require.True(t, p.Reached.Lag.Censored, "a connect to another pod is not it")
+			require.True(t, p.Connected.Lag.Censored, "a connect to another pod is not it")
 			require.False(t, p.Resolved.Lag.Censored)
 		}},
 		{"nobody says who answers", func() *result.Trial {
@@ -331,11 +331,11 @@ func TestNasty(t *testing.T) {
 	}
 }
 
-func stage(v *judge.Verdict, name string) judge.Stage {
-	for _, s := range v.Stages {
+func stage(v *judge.Verdict, name string) judge.StageEnd {
+	for _, s := range v.StageEnds {
 		if s.Name == name {
 			return s
 		}
 	}
-	return judge.Stage{}
+	return judge.StageEnd{}
 }

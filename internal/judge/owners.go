@@ -14,7 +14,7 @@ import (
 type Kind string
 
 const (
-	Current Kind = "current" // the asked pod's own
+	Current Kind = "current" // the peer's own
 	Primer  Kind = "primer"  // a pod's of the primer run
 	Sibling Kind = "sibling" // another pod's of this run's Job
 	Other   Kind = "other"   // a pod's of this trial that is not the Job's
@@ -123,7 +123,7 @@ func (o *owners) collect(run *result.Run, of map[string][]int, kind Kind) {
 }
 
 // replaced tells the event of a pod whose index another pod holds now: its
-// address is not the asked pod's.
+// address is not the peer's.
 func replaced(run *result.Run, e result.Event) bool {
 	for _, p := range run.Pods {
 		if p.Index == *e.Index {
@@ -164,17 +164,17 @@ func (o *owners) identify(w *record.Who) Owner {
 }
 
 // of says whose an address is that was given for the pod with the asked index.
-// Addresses are used again, so one may have had several owners. The asked pod
+// Addresses are used again, so one may have had several owners. The peer
 // comes first: the answer is right, whoever held the address before. Then its
 // predecessor under the same name, which is what a cache would have kept.
-func (o *owners) of(addr string, asked int) Owner {
+func (o *owners) of(addr string, peer int) Owner {
 	a := canonical(addr)
 	run, primer := o.run[a], o.primer[a]
 	switch {
-	case slices.Contains(run, asked):
-		return Owner{Kind: Current, Index: asked}
-	case slices.Contains(primer, asked):
-		return Owner{Kind: Primer, Index: asked}
+	case slices.Contains(run, peer):
+		return Owner{Kind: Current, Index: peer}
+	case slices.Contains(primer, peer):
+		return Owner{Kind: Primer, Index: peer}
 	case len(run) > 0:
 		return Owner{Kind: Sibling, Index: run[0]}
 	case len(primer) > 0:
@@ -189,17 +189,17 @@ func (o *owners) of(addr string, asked int) Owner {
 	return Owner{Kind: Unknown, Index: -1, Name: addr}
 }
 
-// includes tells whether one of the addresses is the asked pod's.
-func (o *owners) includes(addrs []string, asked int) bool {
-	return slices.ContainsFunc(addrs, func(a string) bool { return o.of(a, asked).Kind == Current })
+// includes tells whether one of the addresses is the peer's.
+func (o *owners) includes(addrs []string, peer int) bool {
+	return slices.ContainsFunc(addrs, func(a string) bool { return o.of(a, peer).Kind == Current })
 }
 
 // judge says whose the addresses of one answer are. An answer is current only
-// when every address in it is the asked pod's: a client may take any of them.
-func (o *owners) judge(addrs []string, asked int) Owner {
+// when every address in it is the peer's: a client may take any of them.
+func (o *owners) judge(addrs []string, peer int) Owner {
 	out := Owner{Kind: Unknown, Index: -1, Name: "(none)"}
 	for i, a := range addrs {
-		by := o.of(a, asked)
+		by := o.of(a, peer)
 		if by.Kind != Current {
 			return by
 		}

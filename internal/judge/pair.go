@@ -7,11 +7,11 @@ import (
 	"headless-job-dns/internal/record"
 )
 
-// ruler measures one pair's times, which are all on the asker's axis.
+// ruler measures one pair's times, which are all on the client's axis.
 type ruler struct {
 	zero    moment // when both existed
 	noZero  string // why zero is not known
-	start   moment // the asker's start on the runner's axis
+	start   moment // the client's start on the runner's axis
 	noStart string
 }
 
@@ -21,53 +21,53 @@ func (r *ruler) at(lo, t int64, censored bool) Timing {
 	if r.noZero != "" {
 		out.Lag = lost(r.noZero)
 	} else {
-		out.Lag = Outcome{Value: time.Duration(t - r.zero.mid), Lo: time.Duration(lo - r.zero.mid), Clock: r.zero.error(), Censored: censored}
+		out.Lag = Measurement{Value: time.Duration(t - r.zero.mid), Lo: time.Duration(lo - r.zero.mid), Clock: r.zero.error(), Censored: censored}
 	}
 	if r.noStart != "" {
 		out.Since = lost(r.noStart)
 	} else {
-		out.Since = Outcome{Value: time.Duration(r.start.mid + t), Lo: time.Duration(r.start.mid + lo), Clock: r.start.error(), Censored: censored}
+		out.Since = Measurement{Value: time.Duration(r.start.mid + t), Lo: time.Duration(r.start.mid + lo), Clock: r.start.error(), Censored: censored}
 	}
 	return out
 }
 
-func (j *judgement) pair(asker, asked *podLog) Pair {
-	p := Pair{Asker: asker.pod.Index, Asked: asked.pod.Index, Self: asker == asked}
-	if asker.start == nil {
-		t := lostTiming(asker.name() + ": " + asker.problem)
-		p.Resolved, p.Reached = t, t
+func (j *judgement) pair(client, peer *podLog) Pair {
+	p := Pair{Client: client.pod.Index, Peer: peer.pod.Index, Self: client == peer}
+	if client.start == nil {
+		t := lostTiming(client.name() + ": " + client.problem)
+		p.Resolved, p.Connected = t, t
 		return p
 	}
 	if j.solo() {
-		p.Timeout = time.Duration(asker.start.ConnectTimeout)
+		p.Timeout = time.Duration(client.start.ConnectTimeout)
 	}
-	r := &ruler{start: j.own(asker, 0)}
+	r := &ruler{start: j.own(client, 0)}
 	if !r.start.ok {
-		r.noStart = asker.name() + ": its clock is not tied to the runner's"
+		r.noStart = client.name() + ": its clock is not tied to the runner's"
 	}
-	r.zero, r.noZero = j.exist(asker, asked)
+	r.zero, r.noZero = j.exist(client, peer)
 	if r.noZero == "" {
 		p.Zero, p.Clock = time.Duration(r.zero.mid), r.zero.error()
 	}
-	log := asker.about(p.Asked)
+	log := client.about(p.Peer)
 	var from int64
-	p.Resolved, from = j.resolved(&p, asker, log, r)
-	p.Reached = j.reached(&p, asker, log, r, from)
-	p.Servers = j.servers(asker, log, r)
+	p.Resolved, from = j.resolved(&p, client, log, r)
+	p.Connected = j.reached(&p, client, log, r, from)
+	p.Servers = j.servers(client, log, r)
 	return p
 }
 
 // missing is the timing of something that the log does not hold: censored at
 // the log's end when the log is whole, lost when it may have been cut off. A
 // probe that says that it saw everything contradicts it.
-func missing(asker *podLog, r *ruler, completeMeansSeen bool) Timing {
+func missing(client *podLog, r *ruler, completeMeansSeen bool) Timing {
 	switch {
-	case asker.problem != "":
-		return lostTiming(asker.name() + ": " + asker.problem)
-	case completeMeansSeen && asker.done.Reason == "complete":
-		return lostTiming(asker.name() + ": its probe was satisfied, and the records do not show why")
+	case client.problem != "":
+		return lostTiming(client.name() + ": " + client.problem)
+	case completeMeansSeen && client.done.Reason == "complete":
+		return lostTiming(client.name() + ": its probe was satisfied, and the records do not show why")
 	}
-	return r.at(asker.doneAt, asker.doneAt, true)
+	return r.at(client.doneAt, client.doneAt, true)
 }
 
 // otherFamily tells an answer that says of a name with addresses that none of
@@ -81,8 +81,8 @@ func (l *peerLog) otherFamily(a *answer) bool {
 
 // resolved finds the first right answer of the client's view and counts the
 // others. With A and AAAA the first of the two settles it. It also returns the
-// start of that answer's interval on the asker's axis, -1 where there is none.
-func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Timing, int64) {
+// start of that answer's interval on the client's axis, -1 where there is none.
+func (j *judgement) resolved(p *Pair, client *podLog, log *peerLog, r *ruler) (Timing, int64) {
 	hit, lo := int64(-1), int64(0)
 	mixed, mixedLo := int64(-1), int64(0) // an answer that also holds the right address
 	for i := range log.answers {
@@ -101,7 +101,7 @@ func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Ti
 		}
 		switch a.Class {
 		case record.Address:
-			by := j.owners.judge(a.Addrs, p.Asked)
+			by := j.owners.judge(a.Addrs, p.Peer)
 			if by.Kind == Current {
 				a.right = true
 				if hit < 0 || a.at < hit {
@@ -110,12 +110,12 @@ func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Ti
 				continue
 			}
 			p.Counts.stale(by, n)
-			a.right = j.owners.includes(a.Addrs, p.Asked)
+			a.right = j.owners.includes(a.Addrs, p.Peer)
 			if a.right && (mixed < 0 || a.at < mixed) {
 				mixed, mixedLo = a.at, since
 			}
 			if j.solo() { // it connects to the first address only
-				a.right = len(a.Addrs) > 0 && j.owners.of(a.Addrs[0], p.Asked).Kind == Current
+				a.right = len(a.Addrs) > 0 && j.owners.of(a.Addrs[0], p.Peer).Kind == Current
 			}
 		case record.NXDomain, record.NoData:
 			if a.Suffix == "" && !log.otherFamily(a) {
@@ -125,24 +125,24 @@ func (j *judgement) resolved(p *Pair, asker *podLog, log *peerLog, r *ruler) (Ti
 			p.Counts.Failed += n
 		}
 	}
-	if hit < 0 && mixed >= 0 && asker.done != nil && asker.done.Reason == "complete" {
+	if hit < 0 && mixed >= 0 && client.done != nil && client.done.Reason == "complete" {
 		// The probe stops when one of the addresses led to the peer.
-		j.note("index %d resolved index %d only beside other addresses", p.Asker, p.Asked)
+		j.note("index %d resolved index %d only beside other addresses", p.Client, p.Peer)
 		lo = min(mixedLo, mixed)
 		return r.at(lo, mixed, false), lo
 	}
 	if hit < 0 {
-		return missing(asker, r, !p.Self), -1
+		return missing(client, r, !p.Self), -1
 	}
 	lo = min(lo, hit)
 	return r.at(lo, hit, false), lo
 }
 
-// reached finds the first connect that the asked pod answered. A solo worker
+// reached finds the first connect that the peer answered. A solo worker
 // joins when it does. The other observers look whether one could: a connect is
 // begun when the answer comes, so that it is known to the answer's interval,
 // which began at resolved, unless a connect to the same address failed since.
-func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler, resolved int64) Timing {
+func (j *judgement) reached(p *Pair, client *podLog, log *peerLog, r *ruler, resolved int64) Timing {
 	hit, lo := int64(-1), int64(0)
 	var addr string
 	for _, d := range log.dials {
@@ -155,14 +155,14 @@ func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler, reso
 				p.Counts.Unidentified += n
 				continue
 			}
-			if by := j.owners.identify(d.Who); by.Kind != Sibling || by.Index != p.Asked {
+			if by := j.owners.identify(d.Who); by.Kind != Sibling || by.Index != p.Peer {
 				p.Counts.WrongPeer += n
 			} else if hit < 0 || d.at < hit {
 				hit, lo, addr = d.at, max(d.Asked, 0), d.Addr
 			}
 		case record.DialTimeout:
 			p.Counts.DialTimeouts += n
-			if j.owners.of(d.Addr, p.Asked).Kind == Current {
+			if j.owners.of(d.Addr, p.Peer).Kind == Current {
 				p.Counts.SilentRight += n
 			}
 		case record.ConnRefused, record.Unreachable:
@@ -172,7 +172,7 @@ func (j *judgement) reached(p *Pair, asker *podLog, log *peerLog, r *ruler, reso
 		}
 	}
 	if hit < 0 {
-		return missing(asker, r, !p.Self)
+		return missing(client, r, !p.Self)
 	}
 	if !j.solo() && resolved >= 0 {
 		since := resolved

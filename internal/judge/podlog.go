@@ -35,7 +35,7 @@ type answer struct {
 	*record.Answer
 	at     int64          // when the first came
 	closed *record.Closed // nil: the log ended before the run did
-	right  bool           // the asker could have connected to the asked pod with it
+	right  bool           // the client could have connected to the peer with it
 	costs  int64          // see splitter.costs; 0: not known yet
 }
 

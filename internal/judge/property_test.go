@@ -21,7 +21,7 @@ func TestInvariants(t *testing.T) {
 	for seed := range uint64(300) {
 		trial := random(rand.New(rand.NewPCG(seed, 1)))
 		v := judge.Judge(trial)
-		outcome := func(what string, o judge.Outcome) {
+		outcome := func(what string, o judge.Measurement) {
 			if o.Known() && (o.Lo > o.Value || o.Clock < 0) {
 				t.Fatalf("seed %d: %s: %+v", seed, what, o)
 			}
@@ -30,13 +30,13 @@ func TestInvariants(t *testing.T) {
 			}
 		}
 		for _, p := range v.Pairs {
-			for _, o := range []judge.Timing{p.Resolved, p.Reached} {
+			for _, o := range []judge.Timing{p.Resolved, p.Connected} {
 				outcome("pair", o.Lag)
 				outcome("pair", o.Since)
 			}
-			r, c := p.Resolved.Lag, p.Reached.Lag
+			r, c := p.Resolved.Lag, p.Connected.Lag
 			if r.Known() && c.Known() && !r.Censored && !c.Censored && c.Value < r.Value {
-				t.Fatalf("seed %d: %d->%d reached %v before resolved %v", seed, p.Asker, p.Asked, c.Value, r.Value)
+				t.Fatalf("seed %d: %d->%d reached %v before resolved %v", seed, p.Client, p.Peer, c.Value, r.Value)
 			}
 			if !p.Self && v.Resolved.Lag.Known() && r.Value > v.Resolved.Lag.Value {
 				t.Fatalf("seed %d: pair later than the total", seed)
@@ -45,21 +45,21 @@ func TestInvariants(t *testing.T) {
 				t.Fatalf("seed %d: zero before the asker's start", seed)
 			}
 			addUp(t, fmt.Sprintf("seed %d", seed), p)
-			if split := p.Shares != nil; split != (!p.Self && p.Reached.Since.Known() && p.Reached.Since.Value > 0) {
-				t.Fatalf("seed %d: %d->%d reached %+v, shares %+v", seed, p.Asker, p.Asked, p.Reached.Since, p.Shares)
+			if split := p.StageTimes != nil; split != (!p.Self && p.Connected.Since.Known() && p.Connected.Since.Value > 0) {
+				t.Fatalf("seed %d: %d->%d reached %+v, shares %+v", seed, p.Client, p.Peer, p.Connected.Since, p.StageTimes)
 			}
 		}
 		if v.Connected.Since.Known() {
-			last := pair(v, v.SharesOf[0], v.SharesOf[1])
-			if last.Reached.Since.Censored != v.Connected.Since.Censored || !slices.Equal(last.Shares, v.Shares) {
-				t.Fatalf("seed %d: shares of %v, of another pair than the last one", seed, v.SharesOf)
+			last := pair(v, v.SlowestPair[0], v.SlowestPair[1])
+			if last.Connected.Since.Censored != v.Connected.Since.Censored || !slices.Equal(last.StageTimes, v.StageTimes) {
+				t.Fatalf("seed %d: shares of %v, of another pair than the last one", seed, v.SlowestPair)
 			}
 		}
 		if len(v.Moments) != v.Pods {
 			t.Fatalf("seed %d: moments of %d pods of %d", seed, len(v.Moments), v.Pods)
 		}
 		for _, m := range v.Moments {
-			for _, o := range []judge.Outcome{m.Created, m.Scheduled, m.Addressed, m.Started, m.Ready, m.InSlice, m.OnServer, m.Current, m.Connected} {
+			for _, o := range []judge.Measurement{m.Created, m.Scheduled, m.Addressed, m.Started, m.Ready, m.InSlice, m.OnServer, m.Resolved, m.Connected} {
 				outcome("moment", o)
 			}
 		}
@@ -67,7 +67,7 @@ func TestInvariants(t *testing.T) {
 			outcome("total", o.Lag)
 			outcome("total", o.Since)
 		}
-		for _, s := range v.Stages {
+		for _, s := range v.StageEnds {
 			outcome(s.Name, s.At)
 			outcome(s.Name, s.Step)
 		}

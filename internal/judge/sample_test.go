@@ -35,12 +35,12 @@ func TestSampledPairs(t *testing.T) {
 	ring := s.Ring(pods)
 	for i, p := range v.Pairs {
 		require.False(t, p.Self)
-		require.Equal(t, ring.Asked(p.Asker)[i%s.Peers], p.Asked, "by asker, then asked")
-		require.True(t, p.Reached.Lag.Known() && !p.Reached.Lag.Censored)
-		require.Equal(t, slices.Contains(ring.Lookers(p.Asked), p.Asker), len(p.Servers) > 0)
+		require.Equal(t, ring.Asked(p.Client)[i%s.Peers], p.Peer, "by asker, then asked")
+		require.True(t, p.Connected.Lag.Known() && !p.Connected.Lag.Censored)
+		require.Equal(t, slices.Contains(ring.Lookers(p.Peer), p.Client), len(p.Servers) > 0)
 		addUp(t, "sampled", p)
 	}
-	require.NotNil(t, v.Shares)
+	require.NotNil(t, v.StageTimes)
 	for _, m := range v.Moments {
 		require.True(t, m.Connected.Known())
 		require.True(t, m.OnServer.Known())
@@ -53,9 +53,9 @@ func TestAnswersBesideTheSample(t *testing.T) {
 	const pods = 8
 	tr := sampled(plan.Kubeadm132, pods, s)
 	want := judge.Judge(tr.End())
-	asked := s.Ring(pods).Asked(3)
+	peers := s.Ring(pods).Asked(3)
 	for peer := range pods {
-		if !slices.Contains(asked, peer) {
+		if !slices.Contains(peers, peer) {
 			tr.Ask(3, peer, synth.Answer{Class: record.NXDomain, First: 700 * ms, SOATTL: 30})
 		}
 	}

@@ -14,9 +14,9 @@ import (
 const notLooked = "not looked at: "
 
 // servers finds when each replica first had the name, for the replicas that
-// this asker looked at. NODATA to a question of an unserved type says that the
+// this client looked at. NODATA to a question of an unserved type says that the
 // name is there, NXDOMAIN that it is not; anything else says nothing.
-func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
+func (j *judgement) servers(client *podLog, log *peerLog, r *ruler) []Replica {
 	type seen struct {
 		hit    int64
 		prev   int64 // the question before the hit
@@ -25,7 +25,7 @@ func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
 	}
 	found := map[string]*seen{}
 	for _, a := range log.answers {
-		if a.View != record.Uncached || asker.failed[a.Server] {
+		if a.View != record.Uncached || client.failed[a.Server] {
 			continue
 		}
 		s := found[a.Server]
@@ -51,7 +51,7 @@ func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
 			// A probe may be satisfied before every replica has the name, and
 			// it looks at a name a limited number of times: what it can say
 			// ends with its last look.
-			if t = missing(asker, r, false); t.known() {
+			if t = missing(client, r, false); t.known() {
 				t = r.at(s.last, s.last, true)
 			}
 		default:
@@ -73,10 +73,10 @@ func (j *judgement) servers(asker *podLog, log *peerLog, r *ruler) []Replica {
 // may have been the last there.
 func (j *judgement) onServer() Timing {
 	type key struct {
-		asked  int
+		peer   int
 		server string
 	}
-	looked := map[key][]Outcome{}
+	looked := map[key][]Measurement{}
 	var servers []string
 	var lags lastOf
 	for i := range j.v.Pairs {
@@ -88,12 +88,12 @@ func (j *judgement) onServer() Timing {
 			if !slices.Contains(servers, r.Server) {
 				servers = append(servers, r.Server)
 			}
-			k := key{p.Asked, r.Server}
+			k := key{p.Peer, r.Server}
 			looked[k] = append(looked[k], r.Seen.Since)
 			lags.add(r.Seen.Lag)
 		}
 	}
-	j.onName = make([]Outcome, len(j.logs))
+	j.onName = make([]Measurement, len(j.logs))
 	nobody := func(why string) Timing {
 		for i := range j.onName {
 			j.onName[i] = lost(why)
@@ -101,7 +101,7 @@ func (j *judgement) onServer() Timing {
 		return lostTiming(why)
 	}
 	if j.t.Plan.Arm.Observer != record.PeersServer && len(servers) == 0 {
-		return nobody(NotAsked)
+		return nobody(NotObserved)
 	}
 	j.noteChecks()
 	if len(servers) == 0 {
@@ -114,7 +114,7 @@ func (j *judgement) onServer() Timing {
 	}
 	slices.Sort(servers)
 	for i := range j.logs {
-		var all []Outcome
+		var all []Measurement
 		for _, server := range servers {
 			first := lost(fmt.Sprintf("%sindex %d on %s by anybody", notLooked, i, server))
 			if seen := looked[key{i, server}]; len(seen) > 0 {

@@ -55,7 +55,7 @@ func ofTrial(v *judge.Verdict) *Waterfall {
 	}
 	for _, m := range v.Moments {
 		p := WaterfallPod{Name: fmt.Sprintf("index %d", m.Index)}
-		for _, o := range []judge.Outcome{m.Created, m.Scheduled, m.Addressed, m.Started, m.Ready, m.InSlice, m.OnServer, m.Current, m.Connected} {
+		for _, o := range []judge.Measurement{m.Created, m.Scheduled, m.Addressed, m.Started, m.Ready, m.InSlice, m.OnServer, m.Resolved, m.Connected} {
 			if !o.Known() {
 				p.At = append(p.At, nil)
 				continue

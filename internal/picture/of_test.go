@@ -148,14 +148,14 @@ func TestOfNamedPlans(t *testing.T) {
 		a := analysis.New(p)
 		for i, trial := range p.Trials {
 			v := &judge.Verdict{Trial: trial, Status: result.Complete}
-			o := judge.Outcome{Value: time.Duration(i%31) * time.Second}
-			v.Resolved.Lag, v.OnServer.Lag = o, judge.Outcome{Lost: judge.NotAsked}
+			o := judge.Measurement{Value: time.Duration(i%31) * time.Second}
+			v.Resolved.Lag, v.OnServer.Lag = o, judge.Measurement{Lost: judge.NotObserved}
 			if trial.Arm.Observer == record.PeersServer {
 				v.OnServer.Lag = o
 			}
 			for k, timeout := range p.Settings.ConnectTimeouts {
 				reached := judge.Timing{Lag: o, Since: o}
-				v.Pairs = append(v.Pairs, judge.Pair{Asker: k + 1, Reached: reached, Timeout: time.Duration(timeout)})
+				v.Pairs = append(v.Pairs, judge.Pair{Client: k + 1, Connected: reached, Timeout: time.Duration(timeout)})
 				v.Workers = append(v.Workers, judge.Worker{Index: k + 1, Timeout: time.Duration(timeout), Joined: reached})
 			}
 			a.Add(v)
@@ -200,10 +200,10 @@ func TestSlowest(t *testing.T) {
 }
 
 func TestOfTrial(t *testing.T) {
-	s := func(x float64) judge.Outcome { return judge.Outcome{Value: time.Duration(x * 1e9)} }
+	s := func(x float64) judge.Measurement { return judge.Measurement{Value: time.Duration(x * 1e9)} }
 	v := &judge.Verdict{Moments: []judge.PodMoments{{
 		Index: 3, Created: s(0.1), Scheduled: s(0.2), Addressed: s(0.3), Started: s(0.4), Ready: s(0.5), InSlice: s(0.6),
-		OnServer: judge.Outcome{Lost: judge.NotAsked}, Current: s(30), Connected: judge.Outcome{Value: 40 * time.Second, Censored: true},
+		OnServer: judge.Measurement{Lost: judge.NotObserved}, Resolved: s(30), Connected: judge.Measurement{Value: 40 * time.Second, Censored: true},
 	}}}
 	v.Trial.ID, v.Trial.Arm = "t007", arm("kubeadm-1.31", plan.ExtraNone)
 	in := ofTrial(v)

@@ -328,7 +328,7 @@ func (s series) typical() string {
 // groups parts times where two that follow one another are furthest apart; it
 // returns none where that is not more than what counts as a delay.
 func (s series) groups() (low, high series) {
-	sorted := slices.SortedFunc(slices.Values(s), func(a, b judge.Outcome) int { return cmp.Compare(a.Value, b.Value) })
+	sorted := slices.SortedFunc(slices.Values(s), func(a, b judge.Measurement) int { return cmp.Compare(a.Value, b.Value) })
 	at, most := 0, late
 	for i := 1; i < len(sorted); i++ {
 		if gap := sorted[i].Value - sorted[i-1].Value; gap > most {

@@ -129,7 +129,7 @@ func (r *Report) facts() []string {
 // first question, in the trials that count; 0: not known.
 func (r *Report) prompt() (longest time.Duration) {
 	for _, t := range r.of(func(plan.Arm) bool { return true }) {
-		longest = max(longest, t.v.Prompt)
+		longest = max(longest, t.v.FirstQueryDelay)
 	}
 	return longest
 }

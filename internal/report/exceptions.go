@@ -92,7 +92,7 @@ func (r *Report) intervals() series {
 	var s series
 	for _, t := range r.of(func(a plan.Arm) bool { return a.Observer != record.Solo }) {
 		if o := t.v.Resolved.Lag; o.Known() && !o.Censored {
-			s = append(s, judge.Outcome{Value: o.Value - o.Lo})
+			s = append(s, judge.Measurement{Value: o.Value - o.Lo})
 		}
 	}
 	return s

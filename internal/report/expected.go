@@ -125,10 +125,10 @@ func (r *Report) falsify(c *cases) []string {
 	}
 	for _, f := range c.slow {
 		switch part := f.holder(); part {
-		case judge.PartDenial, judge.PartDenied:
+		case judge.StageDenial, judge.StageDenied:
 			add("A delay of more than 1 s of a worker whose first question came after its leader's record was on the DNS server that it asked.")
 			add("The same delay with fresh names where the DNS caches no denials of the cluster domain.")
-		case judge.PartStale:
+		case judge.StageStale:
 			add("A stale address answered longer after its record was last fetched than the record's TTL.")
 			add("The same wait with fresh names, or with a pause longer than the TTL between deletion and creation.")
 		case "":

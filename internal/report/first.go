@@ -9,16 +9,16 @@ import (
 	"headless-job-dns/internal/record"
 )
 
-func toStart(v *judge.Verdict) judge.Outcome {
+func toStart(v *judge.Verdict) judge.Measurement {
 	if v.FirstAsked == nil {
-		return judge.Outcome{Lost: judge.NotAsked}
+		return judge.Measurement{Lost: judge.NotObserved}
 	}
 	return v.FirstAsked.Start
 }
 
-func toSlice(v *judge.Verdict) judge.Outcome {
+func toSlice(v *judge.Verdict) judge.Measurement {
 	if v.FirstAsked == nil {
-		return judge.Outcome{Lost: judge.NotAsked}
+		return judge.Measurement{Lost: judge.NotObserved}
 	}
 	return v.FirstAsked.Slice
 }

@@ -154,7 +154,7 @@ func arm(a analysis.Arm) series {
 	var s series
 	for _, t := range a.Times {
 		at := time.Duration(t.At * float64(time.Second))
-		s = append(s, judge.Outcome{Value: at, Lo: at, Censored: t.Censored})
+		s = append(s, judge.Measurement{Value: at, Lo: at, Censored: t.Censored})
 	}
 	return s
 }
@@ -168,7 +168,7 @@ func became(f analysis.Finding) string {
 // left says what holds late trials up with a remedy, where that is not what did
 // without it.
 func (c *cases) left(m analysis.Remedy) string {
-	of := func(a plan.Arm) judge.Part {
+	of := func(a plan.Arm) judge.Stage {
 		for _, f := range c.all {
 			if f.holds(a) {
 				return f.holder()

@@ -12,9 +12,9 @@ import (
 )
 
 // series is the same outcome of several trials, the unknown left out.
-type series []judge.Outcome
+type series []judge.Measurement
 
-func collect(trials []trial, of func(*judge.Verdict) judge.Outcome) series {
+func collect(trials []trial, of func(*judge.Verdict) judge.Measurement) series {
 	var s series
 	for _, t := range trials {
 		if o := of(t.v); o.Known() {
@@ -62,7 +62,7 @@ func (s series) median() (bound, bool) {
 	if len(s) == 0 {
 		return bound{}, false
 	}
-	low := slices.SortedFunc(slices.Values(s), func(a, b judge.Outcome) int { return cmp.Compare(a.Value, b.Value) })
+	low := slices.SortedFunc(slices.Values(s), func(a, b judge.Measurement) int { return cmp.Compare(a.Value, b.Value) })
 	high := make([]time.Duration, len(s))
 	for i, o := range s {
 		high[i] = o.Value
@@ -126,7 +126,7 @@ const (
 // isLate tells whether it took longer than limit. What is asked for at
 // intervals is known to an interval, and what was censored before the limit
 // may have come at any time.
-func isLate(o judge.Outcome, limit time.Duration) answer {
+func isLate(o judge.Measurement, limit time.Duration) answer {
 	switch {
 	case o.Lo-o.Clock > limit:
 		return yes
@@ -163,7 +163,7 @@ func (s series) delayedText() string {
 
 // seen are the values that are no bounds.
 func (s series) seen() series {
-	return slices.DeleteFunc(slices.Clone(s), func(o judge.Outcome) bool { return o.Censored })
+	return slices.DeleteFunc(slices.Clone(s), func(o judge.Measurement) bool { return o.Censored })
 }
 
 func (s series) censored() int {

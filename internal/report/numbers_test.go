@@ -16,7 +16,7 @@ func of(values ...float64) series {
 	var s series
 	for _, v := range values {
 		d := time.Duration(v * float64(time.Second))
-		s = append(s, judge.Outcome{Value: max(d, -d), Lo: max(d, -d), Censored: v < 0})
+		s = append(s, judge.Measurement{Value: max(d, -d), Lo: max(d, -d), Censored: v < 0})
 	}
 	return s
 }
@@ -87,9 +87,9 @@ func TestDecider(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := seen{regime: regime{DNS: plan.Kubeadm131, Names: plan.Fresh, Observer: record.Solo}}
-			at := func(s float64) judge.Outcome {
+			at := func(s float64) judge.Measurement {
 				d := time.Duration(s * float64(time.Second))
-				return judge.Outcome{Value: d, Lo: d}
+				return judge.Measurement{Value: d, Lo: d}
 			}
 			for _, x := range tc.trials {
 				f.trials = append(f.trials, trial{v: &judge.Verdict{Connected: judge.Timing{Lag: at(x.connected)}, FirstAsked: &judge.FirstAsked{Start: at(x.start), Slice: at(x.slice)}}})

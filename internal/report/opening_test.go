@@ -122,36 +122,36 @@ func TestOpeningOfGoldens(t *testing.T) {
 // TestLagShares: what held a trial up adds up to its time, and nothing of it is
 // from before both existed.
 func TestLagShares(t *testing.T) {
-	at := func(d time.Duration) judge.Outcome { return judge.Outcome{Value: d, Lo: d} }
-	pair := func(lag, since time.Duration, shares ...judge.Share) judge.Pair {
-		return judge.Pair{Asker: 1, Reached: judge.Timing{Lag: at(lag), Since: at(since)}, Shares: shares}
+	at := func(d time.Duration) judge.Measurement { return judge.Measurement{Value: d, Lo: d} }
+	pair := func(lag, since time.Duration, shares ...judge.StageTime) judge.Pair {
+		return judge.Pair{Client: 1, Connected: judge.Timing{Lag: at(lag), Since: at(since)}, StageTimes: shares}
 	}
-	share := func(p judge.Part, d time.Duration) judge.Share { return judge.Share{Part: p, Took: d} }
-	start, ready, denial := judge.PartStart, judge.PartReady, judge.PartDenial
+	share := func(p judge.Stage, d time.Duration) judge.StageTime { return judge.StageTime{Stage: p, Took: d} }
+	start, ready, denial := judge.StageStart, judge.StageReady, judge.StageDenial
 	for name, tc := range map[string]struct {
 		pairs []judge.Pair
-		want  []judge.Share
+		want  []judge.StageTime
 	}{
 		"none": {},
 		"a slow start is no part of the lag": {
 			[]judge.Pair{pair(6*second, 18*second, share(start, 12*second), share(ready, second), share(denial, 5*second))},
-			[]judge.Share{share(ready, second), share(denial, 5*second)},
+			[]judge.StageTime{share(ready, second), share(denial, 5*second)},
 		},
 		"both existed while one still started": {
 			[]judge.Pair{pair(8*second, 18*second, share(start, 12*second), share(ready, second), share(denial, 5*second))},
-			[]judge.Share{share(start, 2*second), share(ready, second), share(denial, 5*second)},
+			[]judge.StageTime{share(start, 2*second), share(ready, second), share(denial, 5*second)},
 		},
 		"the slowest pair, not the last": {
 			[]judge.Pair{pair(6*second, 7*second, share(start, second), share(denial, 6*second)), pair(2*second, 9*second, share(start, 9*second))},
-			[]judge.Share{share(denial, 6*second)},
+			[]judge.StageTime{share(denial, 6*second)},
 		},
 		"not a pod with itself": {
-			[]judge.Pair{{Self: true, Reached: judge.Timing{Lag: at(second), Since: at(second)}, Shares: []judge.Share{share(start, second)}}},
+			[]judge.Pair{{Self: true, Connected: judge.Timing{Lag: at(second), Since: at(second)}, StageTimes: []judge.StageTime{share(start, second)}}},
 			nil,
 		},
 		"a lag before the request": {
 			[]judge.Pair{pair(second, second/2, share(denial, second/2))},
-			[]judge.Share{share(denial, second/2)},
+			[]judge.StageTime{share(denial, second/2)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, tc.want, lagShares(&judge.Verdict{Pairs: tc.pairs})) })

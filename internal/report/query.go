@@ -24,7 +24,7 @@ func (r *Report) Lags(pattern, outcome string) (Lags, error) {
 	var of func([]trial) series
 	moment := func(t func(*judge.Verdict) judge.Timing) func([]trial) series {
 		return func(trials []trial) series {
-			return collect(trials, func(v *judge.Verdict) judge.Outcome { return t(v).Lag })
+			return collect(trials, func(v *judge.Verdict) judge.Measurement { return t(v).Lag })
 		}
 	}
 	name, timeout, _ := strings.Cut(outcome, ":")
@@ -114,7 +114,7 @@ func (r *Report) Counts(pattern string) (judge.Counts, error) {
 // Went is how much of the time from the Job's creation until the last pair was
 // connected went to a part, in the mean of the delayed trials of all
 // combinations that match a pattern, and how much there was.
-func (r *Report) Went(pattern string, part judge.Part) (took, of time.Duration, err error) {
+func (r *Report) Went(pattern string, part judge.Stage) (took, of time.Duration, err error) {
 	matches, err := r.matching(pattern)
 	if err != nil {
 		return 0, 0, err

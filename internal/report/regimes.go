@@ -66,7 +66,7 @@ func (r *Report) seen() []seen {
 	var out []seen
 	for _, g := range r.regimes() {
 		f := seen{regime: g, trials: r.of(g.holds)}
-		f.connected = collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
+		f.connected = collect(f.trials, func(v *judge.Verdict) judge.Measurement { return v.Connected.Lag })
 		f.late, f.undecided = f.connected.delayed(late)
 		out = append(out, f)
 	}
@@ -98,7 +98,7 @@ func (f seen) delayed() []trial {
 // further factor, a lone worker's (the headline) before those that ask more,
 // the longest first.
 func slowest(all []seen) []seen {
-	out := slices.DeleteFunc(slices.Clone(all), func(f seen) bool { return f.late == 0 || f.holder() == judge.PartUnasked })
+	out := slices.DeleteFunc(slices.Clone(all), func(f seen) bool { return f.late == 0 || f.holder() == judge.StageUnasked })
 	rank := func(f seen) int {
 		n := 0
 		if !f.reported() {

@@ -63,8 +63,8 @@ type trial struct {
 	status  result.Status
 	reasons []string
 	notes   []string
-	v       *judge.Verdict // without its pairs
-	held    []judge.Share  // of the slowest pair's lag
+	v       *judge.Verdict    // without its pairs
+	held    []judge.StageTime // of the slowest pair's lag
 }
 
 // counts tells whether the trial enters the numbers.

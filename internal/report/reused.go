@@ -18,7 +18,7 @@ func gaps(trials []trial) string {
 	var s series
 	for _, t := range trials {
 		if t.v.Gap != nil {
-			s = append(s, judge.Outcome{Value: *t.v.Gap})
+			s = append(s, judge.Measurement{Value: *t.v.Gap})
 		}
 	}
 	if len(s) == 0 {

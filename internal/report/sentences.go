@@ -76,7 +76,7 @@ func (r *Report) slow(f seen, q quoter) string {
 		q(f.String()), m, allConnected(f.Observer), f.connected.spread(), f.late, some(len(f.connected), "trial"), undecided(f.undecided), r.lateExtras(f, q))
 	b.WriteString(f.decider())
 	b.WriteString(f.lost())
-	if server := collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(server) > 0 {
+	if server := collect(f.trials, func(v *judge.Verdict) judge.Measurement { return v.OnServer.Lag }); len(server) > 0 {
 		fmt.Fprintf(&b, " Every DNS server itself had every name after %s (%s).", server.medianText(), server.spread())
 	}
 	c := total(f.trials)
@@ -92,7 +92,7 @@ func (r *Report) slow(f seen, q quoter) string {
 	if f.Observer == record.Solo {
 		var by []string
 		for _, t := range r.timeouts(f.trials) {
-			s := joined(f.trials, t, func(t judge.Timing) judge.Outcome { return t.Lag })
+			s := joined(f.trials, t, func(t judge.Timing) judge.Measurement { return t.Lag })
 			text := fmt.Sprintf("%s %s", plan.TimeoutName(plan.Duration(t)), s.medianText())
 			if m, _ := s.median(); m.atLeast {
 				// The plan follows some trials longer than others.
@@ -150,7 +150,7 @@ func (r *Report) lateExtras(f seen, q quoter) string {
 		if !f.holds(a) {
 			continue
 		}
-		s := collect(r.of(only(a)), func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
+		s := collect(r.of(only(a)), func(v *judge.Verdict) judge.Measurement { return v.Connected.Lag })
 		if len(s) < smallestTest {
 			return ""
 		}
@@ -202,7 +202,7 @@ func (r *Report) extras(name func(plan.Arm) string) string {
 		if a == control {
 			continue
 		}
-		lag := func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag }
+		lag := func(v *judge.Verdict) judge.Measurement { return v.Connected.Lag }
 		one, other := collect(r.of(only(a)), lag), collect(r.of(only(control)), lag)
 		if len(one) < smallestTest || len(other) < smallestTest {
 			continue

@@ -8,41 +8,41 @@ import (
 )
 
 // parts are the parts of a pair's time in the order of the chain.
-var parts = []judge.Part{
-	judge.PartCreate, judge.PartSchedule, judge.PartAddress, judge.PartStart, judge.PartReady, judge.PartService, judge.PartSlice, judge.PartServer,
-	judge.PartUnasked, judge.PartDenial, judge.PartDenied, judge.PartStale, judge.PartNoAnswer, judge.PartPolling, judge.PartConnect,
+var parts = []judge.Stage{
+	judge.StageCreate, judge.StageSchedule, judge.StageAddress, judge.StageStart, judge.StageReady, judge.StageService, judge.StageSlice, judge.StageServer,
+	judge.StageUnasked, judge.StageDenial, judge.StageDenied, judge.StageStale, judge.StageNoAnswer, judge.StagePolling, judge.StageConnect,
 }
 
 // partHeads are the parts' names as columns.
-var partHeads = map[judge.Part]string{
-	judge.PartCreate: "created", judge.PartSchedule: "scheduled", judge.PartAddress: "pod IP", judge.PartStart: "started", judge.PartReady: "Ready", judge.PartService: "Service", judge.PartSlice: "in slice", judge.PartServer: "on server",
-	judge.PartUnasked: "not asked", judge.PartDenial: "cached denial", judge.PartDenied: "denied", judge.PartStale: "stale", judge.PartNoAnswer: "no answer", judge.PartPolling: "polling", judge.PartConnect: "connecting",
+var partHeads = map[judge.Stage]string{
+	judge.StageCreate: "created", judge.StageSchedule: "scheduled", judge.StageAddress: "pod IP", judge.StageStart: "started", judge.StageReady: "Ready", judge.StageService: "Service", judge.StageSlice: "in slice", judge.StageServer: "on server",
+	judge.StageUnasked: "not asked", judge.StageDenial: "cached denial", judge.StageDenied: "denied", judge.StageStale: "stale", judge.StageNoAnswer: "no answer", judge.StagePolling: "polling", judge.StageConnect: "connecting",
 }
 
 // partWords put a part into words where its own name does not say enough.
-var partWords = map[judge.Part]string{
-	judge.PartDenial:   "a DNS cache kept \"does not exist\"",
-	judge.PartDenied:   "answers \"does not exist\", fresh or from a cache, which cannot be told here",
-	judge.PartStale:    "answers held an IP that is not the asked pod's",
-	judge.PartNoAnswer: "questions without a usable answer (time-outs, SERVFAIL)",
-	judge.PartServer:   "the record's way to the DNS servers",
-	judge.PartService:  "the headless Service being created after its pods",
-	judge.PartSlice:    "the pod's way into an EndpointSlice",
-	judge.PartReady:    "Ready being reported",
-	judge.PartAddress:  "the pod's start until its IP was reported",
-	judge.PartStart:    "the pod's start until its process ran",
-	judge.PartUnasked:  "the asker's own first question being later",
-	judge.PartPolling:  "the asker's own pause before it asked again",
-	judge.PartConnect:  "connecting although the answer was right",
+var partWords = map[judge.Stage]string{
+	judge.StageDenial:   "a DNS cache kept \"does not exist\"",
+	judge.StageDenied:   "answers \"does not exist\", fresh or from a cache, which cannot be told here",
+	judge.StageStale:    "answers held an IP that is not the asked pod's",
+	judge.StageNoAnswer: "questions without a usable answer (time-outs, SERVFAIL)",
+	judge.StageServer:   "the record's way to the DNS servers",
+	judge.StageService:  "the headless Service being created after its pods",
+	judge.StageSlice:    "the pod's way into an EndpointSlice",
+	judge.StageReady:    "Ready being reported",
+	judge.StageAddress:  "the pod's start until its IP was reported",
+	judge.StageStart:    "the pod's start until its process ran",
+	judge.StageUnasked:  "the asker's own first question being later",
+	judge.StagePolling:  "the asker's own pause before it asked again",
+	judge.StageConnect:  "connecting although the answer was right",
 }
 
 // partHow says how a part comes to hold anybody up, where that is not plain.
-var partHow = map[judge.Part]string{
-	judge.PartDenial: "asked for before the record was there and answered on after it was",
-	judge.PartStale:  "and connects to it get no answer",
+var partHow = map[judge.Stage]string{
+	judge.StageDenial: "asked for before the record was there and answered on after it was",
+	judge.StageStale:  "and connects to it get no answer",
 }
 
-func inWords(p judge.Part) string {
+func inWords(p judge.Stage) string {
 	if w, ok := partWords[p]; ok {
 		return w
 	}
@@ -53,19 +53,19 @@ func inWords(p judge.Part) string {
 // connected went: means over trials, so that the parts add up to the total.
 type spent struct {
 	n        int // trials
-	took     map[judge.Part]time.Duration
+	took     map[judge.Stage]time.Duration
 	total    time.Duration
 	censored int // of the trials; their totals are bounds
 }
 
 // where adds up the shares of the trials that have them.
 func where(trials []trial) spent {
-	return sum(trials, func(t trial) ([]judge.Share, judge.Outcome) { return t.v.Shares, t.v.Connected.Since })
+	return sum(trials, func(t trial) ([]judge.StageTime, judge.Measurement) { return t.v.StageTimes, t.v.Connected.Since })
 }
 
 // sum adds up shares and makes means of them; total is what they add up to.
-func sum(trials []trial, of func(trial) (shares []judge.Share, total judge.Outcome)) spent {
-	s := spent{took: map[judge.Part]time.Duration{}}
+func sum(trials []trial, of func(trial) (shares []judge.StageTime, total judge.Measurement)) spent {
+	s := spent{took: map[judge.Stage]time.Duration{}}
 	for _, t := range trials {
 		shares, total := of(t)
 		if len(shares) == 0 {
@@ -76,7 +76,7 @@ func sum(trials []trial, of func(trial) (shares []judge.Share, total judge.Outco
 			s.censored++
 		}
 		for _, sh := range shares {
-			s.took[sh.Part] += sh.Took
+			s.took[sh.Stage] += sh.Took
 			s.total += sh.Took
 		}
 	}
@@ -91,8 +91,8 @@ func sum(trials []trial, of func(trial) (shares []judge.Share, total judge.Outco
 }
 
 // most is the part with most of the time; of equal ones the first of the chain.
-func (s spent) most() (judge.Part, time.Duration) {
-	var most judge.Part
+func (s spent) most() (judge.Stage, time.Duration) {
+	var most judge.Stage
 	for _, p := range parts {
 		if s.took[p] > s.took[most] {
 			most = p
@@ -129,7 +129,7 @@ func (r *Report) shareRows() [][]string {
 		return nil
 	}
 	head := []string{"mean", "trials", "total"}
-	var columns []judge.Part
+	var columns []judge.Stage
 	for _, p := range parts {
 		if slices.ContainsFunc(lines, func(l line) bool { return l.took[p] > 0 }) {
 			columns = append(columns, p)

@@ -12,7 +12,7 @@ import (
 func stageNames(trials []trial) []string {
 	var out []string
 	for _, t := range trials {
-		for _, s := range t.v.Stages {
+		for _, s := range t.v.StageEnds {
 			if !slices.Contains(out, s.Name) {
 				out = append(out, s.Name)
 			}
@@ -23,20 +23,20 @@ func stageNames(trials []trial) []string {
 
 // at and step collect one stage of the trials.
 func stageAt(trials []trial, name string) series {
-	return collectStage(trials, name, func(s judge.Stage) judge.Outcome { return s.At })
+	return collectStage(trials, name, func(s judge.StageEnd) judge.Measurement { return s.At })
 }
 
 func stageStep(trials []trial, name string) series {
-	return collectStage(trials, name, func(s judge.Stage) judge.Outcome { return s.Step })
+	return collectStage(trials, name, func(s judge.StageEnd) judge.Measurement { return s.Step })
 }
 
-func collectStage(trials []trial, name string, of func(judge.Stage) judge.Outcome) series {
-	return collect(trials, func(v *judge.Verdict) judge.Outcome {
-		i := slices.IndexFunc(v.Stages, func(s judge.Stage) bool { return s.Name == name })
+func collectStage(trials []trial, name string, of func(judge.StageEnd) judge.Measurement) series {
+	return collect(trials, func(v *judge.Verdict) judge.Measurement {
+		i := slices.IndexFunc(v.StageEnds, func(s judge.StageEnd) bool { return s.Name == name })
 		if i < 0 {
-			return judge.Outcome{Lost: "not recorded"}
+			return judge.Measurement{Lost: "not recorded"}
 		}
-		return of(v.Stages[i])
+		return of(v.StageEnds[i])
 	})
 }
 

@@ -27,8 +27,8 @@ func (r *Report) Summary(w io.Writer) error {
 		c := total(f.trials)
 		rows = append(rows, []string{
 			plain(f.String()), r.tally(f.holds).String(),
-			collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.Resolved.Lag }).medianText(),
-			collect(f.trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }).medianText(),
+			collect(f.trials, func(v *judge.Verdict) judge.Measurement { return v.Resolved.Lag }).medianText(),
+			collect(f.trials, func(v *judge.Verdict) judge.Measurement { return v.OnServer.Lag }).medianText(),
 			f.connected.medianText(), f.connected.delayedText(), count(c.StaleAnswers()), count(c.DialTimeouts),
 		})
 	}

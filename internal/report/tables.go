@@ -20,13 +20,13 @@ func (r *Report) overviewRows() [][]string {
 	for _, a := range r.arms() {
 		trials := r.of(only(a))
 		c := total(trials)
-		connected := collect(trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Lag })
+		connected := collect(trials, func(v *judge.Verdict) judge.Measurement { return v.Connected.Lag })
 		rows = append(rows, []string{
 			code(a.String()), r.tally(only(a)).String(),
-			collect(trials, func(v *judge.Verdict) judge.Outcome { return v.Resolved.Lag }).medianText(),
-			collect(trials, func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }).medianText(),
+			collect(trials, func(v *judge.Verdict) judge.Measurement { return v.Resolved.Lag }).medianText(),
+			collect(trials, func(v *judge.Verdict) judge.Measurement { return v.OnServer.Lag }).medianText(),
 			connected.medianText(), connected.rangeText(),
-			collect(trials, func(v *judge.Verdict) judge.Outcome { return v.Connected.Since }).medianText(),
+			collect(trials, func(v *judge.Verdict) judge.Measurement { return v.Connected.Since }).medianText(),
 			connected.delayedText(),
 			count(c.Denials()), count(c.StaleAnswers()), count(c.DialTimeouts),
 		})
@@ -62,7 +62,7 @@ func (r *Report) joinsByArm(is func(plan.Arm) bool) [][]string {
 	return rows
 }
 
-func lagOf(t judge.Timing) judge.Outcome { return t.Lag }
+func lagOf(t judge.Timing) judge.Measurement { return t.Lag }
 
 // timeouts lists the connect timeouts of the trials' workers: none first, then
 // from the longest on.
@@ -89,10 +89,10 @@ func (r *Report) timeouts(trials []trial) []time.Duration {
 
 // joined is when the worker with a connect timeout joined, trial by trial: the
 // last of them where a trial has several. The trial is the unit.
-func joined(trials []trial, timeout time.Duration, of func(judge.Timing) judge.Outcome) series {
+func joined(trials []trial, timeout time.Duration, of func(judge.Timing) judge.Measurement) series {
 	var s series
 	for _, t := range trials {
-		var last *judge.Outcome
+		var last *judge.Measurement
 		for _, w := range t.v.Workers {
 			o := of(w.Joined)
 			switch {

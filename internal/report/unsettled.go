@@ -79,7 +79,7 @@ func (f seen) misfits(letter string) string {
 		}
 	}
 	if parts, n := f.elsewhere(); len(parts) > 0 {
-		out = append(out, fmt.Sprintf("case %s: of %s most of the time went elsewhere in %s", letter, some(f.late, "late trial"), capped(mostNamed, parts, func(p judge.Part) string {
+		out = append(out, fmt.Sprintf("case %s: of %s most of the time went elsewhere in %s", letter, some(f.late, "late trial"), capped(mostNamed, parts, func(p judge.Stage) string {
 			return fmt.Sprintf("%d (%s)", n[p], inWords(p))
 		})))
 	}

@@ -13,25 +13,25 @@ import (
 // lagShares say what the slowest pair's time went to, so that they add up to
 // the trial's time: its shares since the Job's creation less what was before
 // both existed, which comes first. Nil where that is not known.
-func lagShares(v *judge.Verdict) []judge.Share {
+func lagShares(v *judge.Verdict) []judge.StageTime {
 	var last *judge.Pair
 	for i := range v.Pairs {
 		p := &v.Pairs[i]
-		o := p.Reached.Lag
+		o := p.Connected.Lag
 		if p.Self || !o.Known() {
 			continue
 		}
 		// What never happened was later than all that did.
-		if last == nil || o.Censored && !last.Reached.Lag.Censored || o.Censored == last.Reached.Lag.Censored && o.Value > last.Reached.Lag.Value {
+		if last == nil || o.Censored && !last.Connected.Lag.Censored || o.Censored == last.Connected.Lag.Censored && o.Value > last.Connected.Lag.Value {
 			last = p
 		}
 	}
-	if last == nil || !last.Reached.Since.Known() {
+	if last == nil || !last.Connected.Since.Known() {
 		return nil
 	}
-	before := max(0, last.Reached.Since.Value-last.Reached.Lag.Value)
-	var out []judge.Share
-	for _, s := range last.Shares { // in the order of the chain
+	before := max(0, last.Connected.Since.Value-last.Connected.Lag.Value)
+	var out []judge.StageTime
+	for _, s := range last.StageTimes { // in the order of the chain
 		cut := min(before, s.Took)
 		before, s.Took = before-cut, s.Took-cut
 		if s.Took > 0 {
@@ -44,12 +44,12 @@ func lagShares(v *judge.Verdict) []judge.Share {
 // held is what trials' times went to: means over the trials of which it is
 // known.
 func held(trials []trial) spent {
-	return sum(trials, func(t trial) ([]judge.Share, judge.Outcome) { return t.held, t.v.Connected.Lag })
+	return sum(trials, func(t trial) ([]judge.StageTime, judge.Measurement) { return t.held, t.v.Connected.Lag })
 }
 
 // holder is the part that most of the delayed trials' time went to; "" where
 // that is not known.
-func (f seen) holder() judge.Part {
+func (f seen) holder() judge.Stage {
 	part, _ := held(f.delayed()).most()
 	return part
 }
@@ -60,7 +60,7 @@ func (r *Report) why(c *cases) string {
 	if len(c.slow) == 0 {
 		return "there is no delay to explain." + largest(r.of(everything))
 	}
-	var parts []judge.Part
+	var parts []judge.Stage
 	for _, f := range c.slow {
 		parts = unique(parts, f.holder())
 	}
@@ -80,7 +80,7 @@ func (r *Report) why(c *cases) string {
 			said = append(said, s)
 		}
 		for _, i := range of {
-			if s := r.byTimeout(c.slow[i]); part == judge.PartStale && s != "" {
+			if s := r.byTimeout(c.slow[i]); part == judge.StageStale && s != "" {
 				said = append(said, s)
 			}
 		}
@@ -96,7 +96,7 @@ func (r *Report) why(c *cases) string {
 }
 
 // share says what a part is and how much of the cases' time it held.
-func (c *cases) share(part judge.Part, of []int) string {
+func (c *cases) share(part judge.Stage, of []int) string {
 	if part == "" {
 		return "where the time went is not known"
 	}
@@ -110,7 +110,7 @@ func (c *cases) share(part judge.Part, of []int) string {
 		shares = append(shares, text)
 	}
 	what := inWords(part)
-	if part == judge.PartStale && c.keptByCache(of) {
+	if part == judge.StageStale && c.keptByCache(of) {
 		what = "a DNS cache kept the IP of a deleted pod"
 	}
 	text := "**" + what + "**"
@@ -133,7 +133,7 @@ func (c *cases) keptByCache(of []int) bool {
 		}
 		for _, t := range late {
 			for _, s := range t.held {
-				if s.Part == judge.PartStale && s.Age[1] < 1 {
+				if s.Stage == judge.StageStale && s.Age[1] < 1 {
 					return false
 				}
 			}
@@ -143,10 +143,10 @@ func (c *cases) keptByCache(of []int) bool {
 }
 
 // evidence are the counts and times that show what held trials up.
-func evidence(part judge.Part, trials []trial) []string {
+func evidence(part judge.Stage, trials []trial) []string {
 	n := total(trials)
 	var out []string
-	denied, stale := part == judge.PartDenial || part == judge.PartDenied, part == judge.PartStale
+	denied, stale := part == judge.StageDenial || part == judge.StageDenied, part == judge.StageStale
 	if k := n.Denials(); k > 0 && !stale {
 		out = append(out, fmt.Sprintf("%s of %s came from a cache for certain (TTL partly used up)", count(n.ProvenCached), some(k, "denial")))
 	}
@@ -169,7 +169,7 @@ func (c *cases) onServers(of []int) string {
 	var server series
 	var asked []int
 	for _, i := range of {
-		if s := collect(c.slow[i].delayed(), func(v *judge.Verdict) judge.Outcome { return v.OnServer.Lag }); len(s) > 0 {
+		if s := collect(c.slow[i].delayed(), func(v *judge.Verdict) judge.Measurement { return v.OnServer.Lag }); len(s) > 0 {
 			server, asked = append(server, s...), append(asked, i)
 		}
 	}
@@ -231,8 +231,8 @@ func timeoutWords(d time.Duration) string {
 
 // elsewhere counts the late trials of a regime whose time went mostly to
 // another part than the regime's, by part.
-func (f seen) elsewhere() (parts []judge.Part, n map[judge.Part]int) {
-	n = map[judge.Part]int{}
+func (f seen) elsewhere() (parts []judge.Stage, n map[judge.Stage]int) {
+	n = map[judge.Stage]int{}
 	of := f.holder()
 	for _, t := range f.delayed() {
 		if len(t.held) == 0 {

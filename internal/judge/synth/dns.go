@@ -53,12 +53,12 @@ func (s *sim) prefill() {
 }
 
 // ask is the answer to a client's question, sent at a time.
-func (s *sim) ask(asker, peer int, suffix string, at time.Duration) reply {
+func (s *sim) ask(client, peer int, suffix string, at time.Duration) reply {
 	replica := s.rng.IntN(len(s.Replicas))
 	if s.Node == nil {
 		return s.replica(replica, peer, suffix, at)
 	}
-	return s.through(cacheKey{nodeCache(s.Pods[asker].Node), peer, suffix}, *s.Node, at, func() reply { return s.replica(replica, peer, suffix, at) })
+	return s.through(cacheKey{nodeCache(s.Pods[client].Node), peer, suffix}, *s.Node, at, func() reply { return s.replica(replica, peer, suffix, at) })
 }
 
 func (s *sim) replica(i, peer int, suffix string, at time.Duration) reply {

@@ -14,7 +14,7 @@ const ms = time.Millisecond
 var replicas = []string{"10.244.0.20:53", "10.244.0.21:53"}
 
 // Peers makes a peers+server trial with fresh names: the DNS servers have
-// every name serverAt after the asker's start, the client's view is right at
+// every name serverAt after the client's start, the client's view is right at
 // clientAt and was denied before, all but the first of the denials from a
 // cache when cached is set. Each name has two lookers.
 func Peers(id string, dns plan.DNS, extra plan.Extra, pods int, serverAt, clientAt time.Duration, cached bool) *Trial {

@@ -24,7 +24,7 @@ var Zero = time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 // Trial is a trial in the making.
 type Trial struct {
 	result.Trial
-	id   map[int]int // last run id by asker
+	id   map[int]int // last run id by client
 	gap  time.Duration
 	left float64 // of the primer's records at the first question, in seconds
 }
@@ -122,10 +122,10 @@ const rtt = time.Millisecond
 const service = "10.96.0.10:53"
 
 // Ask adds a run of answers to a pod's log.
-func (t *Trial) Ask(asker, peer int, a Answer) {
-	t.id[asker]++
+func (t *Trial) Ask(client, peer int, a Answer) {
+	t.id[client]++
 	rec := &record.Answer{
-		ID: t.id[asker], Peer: peer, View: a.View, Type: "A", Suffix: a.Suffix, Server: a.Server, Class: a.Class, Addrs: a.Addrs,
+		ID: t.id[client], Peer: peer, View: a.View, Type: "A", Suffix: a.Suffix, Server: a.Server, Class: a.Class, Addrs: a.Addrs,
 		Asked: int64(a.First - rtt), Prev: int64(a.Prev), SOATTL: ttl(a.SOATTL),
 	}
 	if rec.View == "" {
@@ -140,12 +140,12 @@ func (t *Trial) Ask(asker, peer int, a Answer) {
 	if a.Prev == 0 {
 		rec.Prev = -1
 	}
-	t.line(asker, a.First, record.Line{Answer: rec})
+	t.line(client, a.First, record.Line{Answer: rec})
 	if a.NoClose {
 		return
 	}
 	last := max(a.Last, a.First)
-	t.line(asker, last, record.Line{Closed: &record.Closed{
+	t.line(client, last, record.Line{Closed: &record.Closed{
 		ID: rec.ID, Count: max(a.Count, 1), Last: int64(last), Until: int64(last - rtt), TopTTL: ttl(a.Top), AtTop: a.AtTop, MinRTT: int64(rtt), MaxRTT: int64(rtt),
 	}})
 }
@@ -160,26 +160,26 @@ func ttl(n int) *uint32 {
 
 // Dial adds a connect to a pod's log, or several equal ones. A connected one
 // was answered by who.
-func (t *Trial) Dial(asker, peer int, addr string, asked, took time.Duration, outcome record.Outcome, count int, who *record.Who) {
-	t.id[asker]++
-	d := &record.Dial{ID: t.id[asker], Peer: peer, Addr: addr, Asked: int64(asked), Outcome: outcome, Who: who, Limit: t.Start(asker).ConnectTimeout}
+func (t *Trial) Dial(client, peer int, addr string, asked, took time.Duration, outcome record.Outcome, count int, who *record.Who) {
+	t.id[client]++
+	d := &record.Dial{ID: t.id[client], Peer: peer, Addr: addr, Asked: int64(asked), Outcome: outcome, Who: who, Limit: t.Start(client).ConnectTimeout}
 	if who != nil {
 		d.WhoAt = int64(asked + took)
 	}
-	t.line(asker, asked+took, record.Line{Dial: d})
+	t.line(client, asked+took, record.Line{Dial: d})
 	if count > 1 {
 		last := int64(asked) + int64(count-1)*int64(took)
-		t.line(asker, asked+time.Duration(count)*took, record.Line{Closed: &record.Closed{ID: d.ID, Count: count, Until: last, Last: last + int64(took), MinRTT: int64(took), MaxRTT: int64(took)}})
+		t.line(client, asked+time.Duration(count)*took, record.Line{Closed: &record.Closed{ID: d.ID, Count: count, Until: last, Last: last + int64(took), MinRTT: int64(took), MaxRTT: int64(took)}})
 	}
 }
 
-// Who is how a pod of this trial identifies itself at a moment of the asker's
+// Who is how a pod of this trial identifies itself at a moment of the client's
 // axis: its own wall clock is read.
-func (t *Trial) Who(index, asker int, at time.Duration) *record.Who {
+func (t *Trial) Who(index, client int, at time.Duration) *record.Who {
 	p := t.Pod(index)
 	return &record.Who{
 		Trial: t.Plan.ID, Job: t.Plan.Job, Pod: p.Name, UID: p.UID, Index: index,
-		Wall: t.Start(asker).Wall + int64(at) + int64(t.ahead(index)-t.ahead(asker)),
+		Wall: t.Start(client).Wall + int64(at) + int64(t.ahead(index)-t.ahead(client)),
 	}
 }
 
@@ -190,8 +190,8 @@ func (t *Trial) ahead(index int) time.Duration {
 }
 
 // Done adds a pod's last line.
-func (t *Trial) Done(asker int, at time.Duration, reason string) {
-	t.line(asker, at, record.Line{Done: &record.Done{Reason: reason}})
+func (t *Trial) Done(client int, at time.Duration, reason string) {
+	t.line(client, at, record.Line{Done: &record.Done{Reason: reason}})
 }
 
 // Prime gives the trial a primer run with addresses of its own that ended

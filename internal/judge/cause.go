@@ -9,8 +9,8 @@ import (
 )
 
 // asked is a question whose time is known: a run's first or last.
-type asked struct {
-	at    int64 // when it was sent, on the asker's axis
+type question struct {
+	at    int64 // when it was sent, on the client's axis
 	run   *answer
 	first bool
 }
@@ -20,34 +20,34 @@ type asked struct {
 // of two runs alternate depends on it.
 const pauseOfSolo = int64(150 * time.Millisecond)
 
-// doing gives the time from pos on, when the asked pod's name could be
-// answered, to what the asker did: each moment belongs to the answer that it
+// doing gives the time from pos on, when the peer's name could be
+// answered, to what the client did: each moment belongs to the answer that it
 // held, from when it asked for it until it asked again. Of a run of equal
 // answers only the first and the last question are known. Where runs overlap,
 // the time between two known questions is shared out among the runs that went
-// on through it, by how often they were given and by how long an asker is held
+// on through it, by how often they were given and by how long a client is held
 // up by one.
 func (s *splitter) doing() {
 	list := s.questions()
 	if len(list) == 0 {
-		s.to(PartUnasked, s.end)
+		s.to(StageUnasked, s.end)
 		return
 	}
-	s.to(PartUnasked, s.on(list[0].at))
+	s.to(StageUnasked, s.on(list[0].at))
 	for k, q := range list {
 		until := s.end
 		if k+1 < len(list) {
 			until = s.on(list[k+1].at)
 		}
 		if q.first && q.run.right {
-			wait := PartNoAnswer
+			wait := StageNoAnswer
 			if q.run.View == record.Given {
-				wait = PartUnasked // it waited to be told
+				wait = StageUnasked // it waited to be told
 			}
 			s.to(wait, s.on(q.run.at))
 			if !s.solo() {
 				// Later answers do not end the connects to this address.
-				s.to(PartConnect, s.end)
+				s.to(StageConnect, s.end)
 				return
 			}
 		}
@@ -57,7 +57,7 @@ func (s *splitter) doing() {
 
 // questions are the questions whose times are known, in order: of the one family
 // that was answered rightly first, or of A.
-func (s *splitter) questions() []asked {
+func (s *splitter) questions() []question {
 	typ := s.family()
 	for i := range s.log.answers {
 		a := &s.log.answers[i]
@@ -66,16 +66,16 @@ func (s *splitter) questions() []asked {
 		if !a.clients() || a.Type != typ || a.Suffix != "" && denials(a.Class) {
 			continue
 		}
-		s.list = append(s.list, asked{a.Asked, a, true})
+		s.list = append(s.list, question{a.Asked, a, true})
 		if count(a.closed) > 1 {
-			s.list = append(s.list, asked{a.lastAsked(), a, false})
+			s.list = append(s.list, question{a.lastAsked(), a, false})
 		}
 	}
-	slices.SortStableFunc(s.list, func(a, b asked) int { return cmp.Compare(a.at, b.at) })
+	slices.SortStableFunc(s.list, func(a, b question) int { return cmp.Compare(a.at, b.at) })
 	return s.list
 }
 
-// family is the type of record that the asker's time is told from: that of the
+// family is the type of record that the client's time is told from: that of the
 // right answer, failing that of an answer with an address at all, failing that
 // the first that was asked for. Of a cluster of IPv6 alone it is AAAA.
 func (s *splitter) family() string {
@@ -102,9 +102,9 @@ const maxOpen = 256
 
 // hold gives the time from a question until the next one to the answers that
 // were held.
-func (s *splitter) hold(q asked, until point) {
+func (s *splitter) hold(q question, until point) {
 	next := until.t - s.start.t
-	s.open = slices.DeleteFunc(s.open, func(o asked) bool { return o.run.lastAsked() < next })
+	s.open = slices.DeleteFunc(s.open, func(o question) bool { return o.run.lastAsked() < next })
 	if q.first && count(q.run.closed) > 2 && q.run.lastAsked() >= next && q.run.lastAsked() > q.at && len(s.open) < maxOpen {
 		s.open = append(s.open, q)
 	}
@@ -119,7 +119,7 @@ func (s *splitter) hold(q asked, until point) {
 		}
 		for _, f := range s.wasted(a, last) {
 			if f.of > 0 {
-				weights[slices.Index(Parts, f.part)] += w * f.of
+				weights[slices.Index(Stages, f.part)] += w * f.of
 				s.note(f.part, a)
 			}
 		}
@@ -147,14 +147,14 @@ func (s *splitter) hold(q asked, until point) {
 		}
 		done += w
 		if left--; left == 0 {
-			s.to(Parts[i], until)
+			s.to(Stages[i], until)
 		} else {
-			s.to(Parts[i], point{from + int64(span*done/sum), until.clock})
+			s.to(Stages[i], point{from + int64(span*done/sum), until.clock})
 		}
 	}
 }
 
-// costs is for how long an asker is held up by one answer of a run, in ns: as
+// costs is for how long a client is held up by one answer of a run, in ns: as
 // long as it takes, and until it asks again.
 func (s *splitter) costs(a *answer) int64 {
 	if a.costs == 0 {
@@ -169,7 +169,7 @@ func (s *splitter) cost(a *answer) int64 {
 		took = (a.closed.MinRTT + a.closed.MaxRTT) / 2
 	}
 	if !s.solo() {
-		return max(took, s.asker.start.Interval)
+		return max(took, s.client.start.Interval)
 	}
 	took += pauseOfSolo
 	if a.Class != record.Address || len(a.Addrs) == 0 {
@@ -190,12 +190,12 @@ func (s *splitter) cost(a *answer) int64 {
 
 // fraction is how much of a time went to a part.
 type fraction struct {
-	part Part
+	part Stage
 	of   float64
 }
 
 // wasted says what the time was wasted with that was spent holding an answer
-// of a run, the last of which was asked for at a time of the asker's log.
+// of a run, the last of which was asked for at a time of the client's log.
 //
 // A denial was right when it was asked for before the name was on every
 // server. After that it came from a cache, whatever its TTL. Where the servers
@@ -203,34 +203,34 @@ type fraction struct {
 func (s *splitter) wasted(a *answer, last int64) [2]fraction {
 	switch {
 	case a.right:
-		return [2]fraction{{PartConnect, 1}}
+		return [2]fraction{{StageConnect, 1}}
 	case a.Class == record.Address:
-		return [2]fraction{{PartStale, 1}}
+		return [2]fraction{{StageStale, 1}}
 	case !denials(a.Class):
-		return [2]fraction{{PartNoAnswer, 1}}
+		return [2]fraction{{StageNoAnswer, 1}}
 	}
 	asked := s.on(last)
-	if sure := s.road.sure; sure.ok {
+	if sure := s.timeline.sure; sure.ok {
 		if asked.t < sure.t+int64(2*s.apart(asked, sure.point)) {
-			return [2]fraction{{PartPolling, 1}}
+			return [2]fraction{{StagePolling, 1}}
 		}
-		return [2]fraction{{PartDenial, 1}}
+		return [2]fraction{{StageDenial, 1}}
 	}
 	if asked.t < s.there.t {
-		return [2]fraction{{PartPolling, 1}}
+		return [2]fraction{{StagePolling, 1}}
 	}
 	var c Counts
 	c.denial(*a, s.v.FullTTL)
 	proven := float64(c.ProvenCached) / float64(max(c.Denials(), 1))
-	return [2]fraction{{PartDenial, proven}, {PartDenied, 1 - proven}}
+	return [2]fraction{{StageDenial, proven}, {StageDenied, 1 - proven}}
 }
 
 // note keeps what an answer says of the record behind it.
-func (s *splitter) note(p Part, a *answer) {
+func (s *splitter) note(p Stage, a *answer) {
 	full := s.v.FullTTL
 	switch p {
-	case PartDenial, PartDenied:
-	case PartStale:
+	case StageDenial, StageDenied:
+	case StageStale:
 		full = s.fullAddress
 	default:
 		return
@@ -243,12 +243,12 @@ func (s *splitter) note(p Part, a *answer) {
 	}
 	// The address that is asked is most often that of a Service.
 	server := ""
-	if told := s.asker.start.Replicas; slices.Contains(told, a.Server) {
+	if told := s.client.start.Replicas; slices.Contains(told, a.Server) {
 		server = a.Server
 	} else if len(told) == 1 {
 		server = told[0]
 	}
-	i := slices.Index(Parts, p)
+	i := slices.Index(Stages, p)
 	if !s.seen[i] {
 		s.seen[i], s.by[i], s.age[i][0] = true, server, age(a.firstTTL())
 	}

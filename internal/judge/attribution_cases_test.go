@@ -15,19 +15,19 @@ import (
 	"headless-job-dns/internal/result"
 )
 
-func share(p judge.Pair, part judge.Part) judge.Share {
-	for _, s := range p.Shares {
-		if s.Part == part {
+func share(p judge.Pair, part judge.Stage) judge.StageTime {
+	for _, s := range p.StageTimes {
+		if s.Stage == part {
 			return s
 		}
 	}
-	return judge.Share{Part: part}
+	return judge.StageTime{Stage: part}
 }
 
 // about is a share to an interval of the worlds.
-func about(t *testing.T, want time.Duration, p judge.Pair, part judge.Part) {
+func about(t *testing.T, want time.Duration, p judge.Pair, part judge.Stage) {
 	t.Helper()
-	require.InDelta(t, want.Seconds(), share(p, part).Took.Seconds(), 0.1, "%s of %+v", part, p.Shares)
+	require.InDelta(t, want.Seconds(), share(p, part).Took.Seconds(), 0.1, "%s of %+v", part, p.StageTimes)
 }
 
 func TestSharesInOddCases(t *testing.T) {
@@ -41,8 +41,8 @@ func TestSharesInOddCases(t *testing.T) {
 			w := synth.Published("t001", plan.Kubeadm131, record.Solo, 3)
 			w.Pods[0].Started += 4 * s
 			for _, p := range play(w).Pairs {
-				about(t, 4*s+350*ms, p, judge.PartStart)
-				require.Zero(t, share(p, judge.PartAddress).Took)
+				about(t, 4*s+350*ms, p, judge.StageStart)
+				require.Zero(t, share(p, judge.StageAddress).Took)
 			}
 		}},
 		{"Ready after the EndpointSlice, on a busy node", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestSharesInOddCases(t *testing.T) {
 			for _, p := range play(w).Pairs {
 				if !p.Self {
 					addUp(t, "late Ready", p)
-					require.Less(t, share(p, judge.PartReady).Took, 200*ms)
+					require.Less(t, share(p, judge.StageReady).Took, 200*ms)
 				}
 			}
 		}},
@@ -62,7 +62,7 @@ func TestSharesInOddCases(t *testing.T) {
 			w.Pods[0].Started = w.Pods[0].Ready + 40*ms
 			p := play(w).Pairs[0]
 			addUp(t, "late process", p)
-			require.Zero(t, share(p, judge.PartReady).Took)
+			require.Zero(t, share(p, judge.StageReady).Took)
 		}},
 		{"the watch is late by 5 s", func(t *testing.T) {
 			b := synth.Prompt("t001", record.PeersServer, 3).Trial()
@@ -72,7 +72,7 @@ func TestSharesInOddCases(t *testing.T) {
 			for _, p := range judge.Judge(b.End()).Pairs {
 				if !p.Self { // a process and a server cannot be before the pod: all was there by then
 					addUp(t, "late watch", p)
-					require.Less(t, p.Reached.Since.Value, s)
+					require.Less(t, p.Connected.Since.Value, s)
 				}
 			}
 		}},
@@ -81,7 +81,7 @@ func TestSharesInOddCases(t *testing.T) {
 			b.Run.Events = nil
 			p := pair(judge.Judge(b.End()), 0, 1)
 			addUp(t, "no watch", p)
-			require.Greater(t, share(p, judge.PartDenial).Took, 25*s, "TTLs prove it all the same")
+			require.Greater(t, share(p, judge.StageDenial).Took, 25*s, "TTLs prove it all the same")
 		}},
 		{"an old name on the server is not the record", func(t *testing.T) {
 			w := synth.Of("t001", plan.Arm{DNS: plan.Kubeadm132, Names: plan.Reused, Observer: record.PeersServer}, 3)
@@ -90,8 +90,8 @@ func TestSharesInOddCases(t *testing.T) {
 			}
 			for _, p := range play(w).Pairs {
 				if !p.Self {
-					require.Zero(t, share(p, judge.PartServer).Took)
-					require.InDelta(t, 3.46, share(p, judge.PartStale).Took.Seconds(), 0.1, "%+v", p.Shares)
+					require.Zero(t, share(p, judge.StageServer).Took)
+					require.InDelta(t, 3.46, share(p, judge.StageStale).Took.Seconds(), 0.1, "%+v", p.StageTimes)
 				}
 			}
 		}},
@@ -107,14 +107,14 @@ func TestSharesInOddCases(t *testing.T) {
 			}
 			p := judge.Judge(b.End()).Pairs[0]
 			addUp(t, "used again", p)
-			require.Zero(t, share(p, judge.PartStale).Took)
+			require.Zero(t, share(p, judge.StageStale).Took)
 		}},
 		{"one replica never has it, and the client is lucky", func(t *testing.T) {
 			w := synth.Apart("t001", record.PeersServer, 3, 30*s)
 			for _, p := range play(w).Pairs {
 				if !p.Self {
 					addUp(t, "never", p)
-					require.Zero(t, share(p, judge.PartDenial).Took, "nothing proves a cache where a server has no record")
+					require.Zero(t, share(p, judge.StageDenial).Took, "nothing proves a cache where a server has no record")
 				}
 			}
 		}},
@@ -129,7 +129,7 @@ func TestSharesInOddCases(t *testing.T) {
 			}
 			for _, p := range judge.Judge(b.End()).Pairs {
 				if !p.Self {
-					about(t, 29850*ms, p, judge.PartDenial)
+					about(t, 29850*ms, p, judge.StageDenial)
 				}
 			}
 		}},
@@ -140,7 +140,7 @@ func TestSharesInOddCases(t *testing.T) {
 			}
 			for _, p := range judge.Judge(b.End()).Pairs {
 				if !p.Self {
-					require.InDelta(t, 1, share(p, judge.PartDenied).Took.Seconds(), 0.1, "only what the TTL does not prove: %+v", p.Shares)
+					require.InDelta(t, 1, share(p, judge.StageDenied).Took.Seconds(), 0.1, "only what the TTL does not prove: %+v", p.StageTimes)
 				}
 			}
 		}},
@@ -157,19 +157,19 @@ func TestSharesInOddCases(t *testing.T) {
 		{"censored: until the end of the observation", func(t *testing.T) {
 			v := play(synth.Stale("t001", plan.Kubeadm131, 0, s))
 			require.Equal(t, result.Censored, v.Status)
-			require.Equal(t, [2]int{1, 0}, v.SharesOf)
+			require.Equal(t, [2]int{1, 0}, v.SlowestPair)
 			p := pair(v, 1, 0)
 			addUp(t, "censored", p)
-			require.Equal(t, p.Shares, v.Shares)
-			about(t, 39880*ms, p, judge.PartStale)
+			require.Equal(t, p.StageTimes, v.StageTimes)
+			about(t, 39880*ms, p, judge.StageStale)
 		}},
 		{"what is lost is not split", func(t *testing.T) {
 			b := synth.Denied("t001", record.Peers, 2).Trial()
 			b.Pod(0).Lines = b.Pod(0).Lines[:3]
 			v := judge.Judge(b.End())
-			require.Nil(t, pair(v, 0, 1).Shares)
-			require.NotNil(t, pair(v, 1, 0).Shares)
-			require.Nil(t, v.Shares, "which was the last is not known")
+			require.Nil(t, pair(v, 0, 1).StageTimes)
+			require.NotNil(t, pair(v, 1, 0).StageTimes)
+			require.Nil(t, v.StageTimes, "which was the last is not known")
 		}},
 		{"nothing was asked at all", func(t *testing.T) {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
@@ -177,7 +177,7 @@ func TestSharesInOddCases(t *testing.T) {
 			b.Done(1, 5*s, "deadline")
 			p := pair(judge.Judge(b.End()), 0, 1)
 			addUp(t, "unasked", p)
-			about(t, 4700*ms, p, judge.PartUnasked)
+			about(t, 4700*ms, p, judge.StageUnasked)
 		}},
 		{"a pod that never gets into an EndpointSlice", func(t *testing.T) {
 			w := synth.Prompt("t001", record.PeersServer, 2)
@@ -186,7 +186,7 @@ func TestSharesInOddCases(t *testing.T) {
 			p := pair(play(w), 0, 1)
 			addUp(t, "no slice", p)
 			// The servers were looked at; a name that is on none is not in a slice either.
-			require.Greater(t, share(p, judge.PartSlice).Took+share(p, judge.PartServer).Took, 9*s)
+			require.Greater(t, share(p, judge.StageSlice).Took+share(p, judge.StageServer).Took, 9*s)
 		}},
 	} {
 		t.Run(tc.name, tc.check)
@@ -196,19 +196,19 @@ func TestSharesInOddCases(t *testing.T) {
 func TestAgeAndServer(t *testing.T) {
 	const s = time.Second
 	p := pair(judge.Judge(synth.Denied("t001", record.PeersServer, 3).Trial().End()), 0, 1)
-	d := share(p, judge.PartDenial)
+	d := share(p, judge.StageDenial)
 	require.Equal(t, [2]float64{0, 29}, d.Age)
 	require.Equal(t, "10.244.0.20:53", d.Server, "there is one")
 
 	p = pair(judge.Judge(synth.NodeLocal("t001", record.PeersServer, 3).Trial().End()), 0, 1)
-	d = share(p, judge.PartDenial)
+	d = share(p, judge.StageDenial)
 	require.Equal(t, [2]float64{0, 4}, d.Age, "of the node's five seconds")
 	require.Empty(t, d.Server, "behind one address")
 
 	v := judge.Judge(synth.Stale("t001", plan.Kubeadm131, 5*s).Trial().End())
-	d = share(v.Pairs[0], judge.PartStale)
+	d = share(v.Pairs[0], judge.StageStale)
 	require.Equal(t, [2]float64{10, 25}, d.Age, "20 s left of 30, then dials of 5 s")
-	require.Equal(t, [2]float64{-1, -1}, share(v.Pairs[0], judge.PartReady).Age)
+	require.Equal(t, [2]float64{-1, -1}, share(v.Pairs[0], judge.StageReady).Age)
 }
 
 // What is proven cached has less than what an answer has that no cache has
@@ -262,10 +262,10 @@ func TestSharesOfOverlappingRuns(t *testing.T) {
 					}
 					addUp(t, name, p)
 					addUp(t, name, each.Pairs[i])
-					require.Equal(t, p.Reached, each.Pairs[i].Reached)
-					for _, part := range []judge.Part{judge.PartStale, judge.PartNoAnswer, judge.PartConnect} {
+					require.Equal(t, p.Connected, each.Pairs[i].Connected)
+					for _, part := range []judge.Stage{judge.StageStale, judge.StageNoAnswer, judge.StageConnect} {
 						d := (share(p, part).Took - share(each.Pairs[i], part).Took).Seconds()
-						require.InDelta(t, 0, d, 1, "%s %d->%d: %+v\n%+v", part, p.Asker, p.Asked, p.Shares, each.Pairs[i].Shares)
+						require.InDelta(t, 0, d, 1, "%s %d->%d: %+v\n%+v", part, p.Client, p.Peer, p.StageTimes, each.Pairs[i].StageTimes)
 						n, off = n+1, off+max(d, -d)
 					}
 				}
@@ -285,21 +285,21 @@ func TestClocksOfShares(t *testing.T) {
 			continue
 		}
 		addUp(t, "apart", p)
-		for _, s := range p.Shares {
-			switch s.Part {
-			case judge.PartCreate, judge.PartSchedule, judge.PartReady, judge.PartSlice:
-			case judge.PartDenial, judge.PartConnect:
+		for _, s := range p.StageTimes {
+			switch s.Stage {
+			case judge.StageCreate, judge.StageSchedule, judge.StageReady, judge.StageSlice:
+			case judge.StageDenial, judge.StageConnect:
 				require.Zero(t, s.Clock, "%+v", s)
-				if s.Part == judge.PartDenial {
-					about(t, 29850*ms, p, judge.PartDenial)
+				if s.Stage == judge.StageDenial {
+					about(t, 29850*ms, p, judge.StageDenial)
 				}
-			case judge.PartStart:
+			case judge.StageStart:
 				require.Positive(t, s.Clock)
 			}
 		}
 	}
 	exact := judge.Judge(synth.Denied("t001", record.PeersServer, 3).Trial().End())
-	for _, s := range exact.Shares {
+	for _, s := range exact.StageTimes {
 		require.Zero(t, s.Clock)
 	}
 }
@@ -309,16 +309,16 @@ func TestMoments(t *testing.T) {
 	require.Len(t, v.Moments, 3)
 	m := v.Moments[1]
 	for i, want := range []time.Duration{23333333, 53333333, 433333333, 553333333, 553333333, 573333333} {
-		got := []judge.Outcome{m.Created, m.Scheduled, m.Started, m.Addressed, m.Ready, m.InSlice}[i]
+		got := []judge.Measurement{m.Created, m.Scheduled, m.Started, m.Addressed, m.Ready, m.InSlice}[i]
 		require.Equal(t, want, got.Value)
 	}
 	require.Equal(t, 1, m.Index)
 	require.Greater(t, m.OnServer.Value, m.InSlice.Value)
-	require.Equal(t, max(pair(v, 1, 0).Reached.Since.Value, pair(v, 1, 2).Reached.Since.Value), m.Connected.Value)
-	require.Equal(t, v.Stages[4].At.Value, v.Moments[2].Ready.Value, "the slowest")
+	require.Equal(t, max(pair(v, 1, 0).Connected.Since.Value, pair(v, 1, 2).Connected.Since.Value), m.Connected.Value)
+	require.Equal(t, v.StageEnds[4].At.Value, v.Moments[2].Ready.Value, "the slowest")
 	solo := judge.Judge(synth.Prompt("t001", record.Solo, 3).Trial().End())
-	require.Equal(t, judge.NotAsked, solo.Moments[0].Connected.Lost)
-	require.Equal(t, judge.NotAsked, solo.Moments[0].OnServer.Lost)
+	require.Equal(t, judge.NotObserved, solo.Moments[0].Connected.Lost)
+	require.Equal(t, judge.NotObserved, solo.Moments[0].OnServer.Lost)
 	require.Equal(t, solo.Workers[0].Joined.Since, solo.Moments[1].Connected)
 }
 
@@ -331,7 +331,7 @@ func TestLogOfAnotherJob(t *testing.T) {
 	require.Len(t, v.Pairs, 9)
 	require.Equal(t, result.Invalid, v.Status)
 	require.Equal(t, []string{"index 1: its log is of a job of 1000 pods, not 3"}, v.Reasons)
-	require.True(t, pair(v, 0, 2).Reached.Lag.Known())
+	require.True(t, pair(v, 0, 2).Connected.Lag.Known())
 }
 
 // BenchmarkHugeLog shows whether a line costs more where there are many.

@@ -8,21 +8,21 @@ import (
 	"headless-job-dns/internal/result"
 )
 
-// road is what a pod passed on its way, on the runner's axis.
-type road struct {
-	start   []step   // to its process: what it was late with as an asker
+// timeline holds when each stage of one pod ended, on the runner's axis.
+type timeline struct {
+	start   []step   // to its process: what it was late with as a client
 	process maybe    // its first instruction
 	steps   []step   // to where its name is answered from, as far as was seen
-	last    Part     // which ends there
+	last    Stage    // which ends there
 	there   maybe    // the name could be answered; not ok: that was not seen
-	open    Part     // not ok: what had not ended
+	open    Stage    // not ok: what had not ended
 	sure    maybe    // every DNS server had it by then for certain
 	servers []string // that were looked at
 }
 
 // step is the end of one part.
 type step struct {
-	part Part
+	part Stage
 	at   point
 }
 
@@ -31,16 +31,16 @@ type maybe struct {
 	ok bool
 }
 
-// until is when the asked pod's name could be answered, given the first right
-// answer that the asker got, and the part that ended with it. Not known: the
+// until is when the peer's name could be answered, given the first right
+// answer that the client got, and the part that ended with it. Not known: the
 // part had not ended.
-func (r *road) until(right *answer, on func(int64) point) (point, Part, bool) {
+func (r *timeline) until(right *answer, on func(int64) point) (point, Stage, bool) {
 	switch there := r.there; {
 	case right == nil && !there.ok:
 		return point{}, r.open, false
 	case right == nil:
 		return there.point, r.last, true
-	case !there.ok && r.open != PartServer:
+	case !there.ok && r.open != StageServer:
 		// The watch missed something: as far as is known.
 		return there.point, r.last, true
 	default:
@@ -57,8 +57,8 @@ func (r *road) until(right *answer, on func(int64) point) (point, Part, bool) {
 }
 
 // findRoads collects each pod's way.
-func (j *judgement) findRoads() {
-	j.roads = make([]road, len(j.logs))
+func (j *judgement) findTimelines() {
+	j.timelines = make([]timeline, len(j.logs))
 	j.fullAddress = j.fullTTL(addresses)
 	service := maybe{}
 	for _, e := range j.t.Run.Events {
@@ -67,13 +67,13 @@ func (j *judgement) findRoads() {
 		}
 	}
 	looks := j.looks()
-	for i := range j.roads {
-		j.roads[i] = j.road(i, service, looks[i])
+	for i := range j.timelines {
+		j.timelines[i] = j.timeline(i, service, looks[i])
 	}
 }
 
-func (j *judgement) road(i int, service maybe, looks []looked) road {
-	var r road
+func (j *judgement) timeline(i int, service maybe, looks []looked) timeline {
+	var r timeline
 	l, e := j.logs[i], &j.events[i]
 	receipt := func(what result.What) maybe {
 		t, ok := e.at[what]
@@ -84,8 +84,8 @@ func (j *judgement) road(i int, service maybe, looks []looked) road {
 	}
 	slice := maybe{point{t: e.inSlice}, e.hasInSlice}
 	steps := make([]step, 0, 8)
-	missing := Part("")
-	add := func(p Part, m maybe) {
+	missing := Stage("")
+	add := func(p Stage, m maybe) {
 		switch {
 		case m.ok:
 			steps, missing = append(steps, step{p, m.point}), ""
@@ -93,28 +93,28 @@ func (j *judgement) road(i int, service maybe, looks []looked) road {
 			missing = p
 		}
 	}
-	add(PartCreate, receipt(result.Created))
-	add(PartSchedule, receipt(result.Scheduled))
+	add(StageCreate, receipt(result.Created))
+	add(StageSchedule, receipt(result.Scheduled))
 	before := len(steps)
-	add(PartStart, r.process)
+	add(StageStart, r.process)
 	r.start = inOrder(slices.Clone(steps))
 	byAddress := j.t.Plan.Arm.Connect == plan.ByAddress
 	if j.t.Plan.Arm.Publish || byAddress || !r.process.ok {
 		steps, missing = steps[:before], ""
-		add(PartAddress, receipt(result.Addressed))
+		add(StageAddress, receipt(result.Addressed))
 	}
 	if !j.t.Plan.Arm.Publish && !byAddress {
-		add(PartReady, receipt(result.Ready))
+		add(StageReady, receipt(result.Ready))
 	}
 	if !byAddress {
-		add(PartSlice, slice)
+		add(StageSlice, slice)
 		if on, ok := j.onServers(looks, slice); ok {
 			r.sure = on.sure
 			r.servers = on.servers
 			if on.est.ok {
-				add(PartServer, on.est)
+				add(StageServer, on.est)
 			} else {
-				missing = PartServer
+				missing = StageServer
 			}
 		}
 	}
@@ -142,17 +142,17 @@ func inOrder(steps []step) []step {
 // withService puts the Service's creation before the step into an
 // EndpointSlice where that had to wait for it.
 func withService(steps []step, service maybe, byAddress bool) []step {
-	i := slices.IndexFunc(steps, func(s step) bool { return s.part == PartSlice })
+	i := slices.IndexFunc(steps, func(s step) bool { return s.part == StageSlice })
 	if !service.ok || byAddress || i < 1 || service.t <= steps[i-1].at.t {
 		return steps
 	}
 	if service.t > steps[i].at.t {
 		service.point = steps[i].at
 	}
-	return slices.Insert(steps, i, step{PartService, service.point})
+	return slices.Insert(steps, i, step{StageService, service.point})
 }
 
-// looked is when one asker saw a name on one DNS server, on the runner's axis.
+// looked is when one client saw a name on one DNS server, on the runner's axis.
 type looked struct {
 	server string
 	lo, hi point
@@ -161,7 +161,7 @@ type looked struct {
 	gap    bool // looks after that one could not tell
 }
 
-// looks collects, for each asked pod, who saw its name where.
+// looks collects, for each peer, who saw its name where.
 func (j *judgement) looks() [][]looked {
 	out := make([][]looked, len(j.logs))
 	for i := range j.v.Pairs {
@@ -174,9 +174,9 @@ func (j *judgement) looks() [][]looked {
 			if !o.Known() {
 				continue
 			}
-			asker := j.logs[p.Asker]
-			out[p.Asked] = append(out[p.Asked], looked{
-				server: r.Server, lo: point{j.own(asker, r.missed).mid, asker.clock}, hi: point{int64(o.Value), asker.clock},
+			client := j.logs[p.Client]
+			out[p.Peer] = append(out[p.Peer], looked{
+				server: r.Server, lo: point{j.own(client, r.missed).mid, client.clock}, hi: point{int64(o.Value), client.clock},
 				seen: !o.Censored, absent: r.missed >= 0, gap: r.gap,
 			})
 		}
@@ -195,7 +195,7 @@ type onServers struct {
 // last look that missed it and the first that did not, whoever looked, and the
 // last server counts. The middle of that interval is off by half of it at
 // most. Where no look missed it, or looks in between could not tell, it came
-// with the EndpointSlice as far as is known: what else held the asker up shows
+// with the EndpointSlice as far as is known: what else held the client up shows
 // in its own answers. ok is false where nobody's look can tell.
 //
 // With reused names a name that no look missed may be the old one: a question

@@ -2,14 +2,14 @@ package judge
 
 import "time"
 
-// NotAsked is why an outcome is lost that the trial's observer never looks
+// NotObserved is why a measurement is lost that the trial's observer never looks
 // for. It spoils nothing.
-const NotAsked = "not asked by this observer"
+const NotObserved = "not asked by this observer"
 
-// Outcome is when something happened, counted from a zero that its holder
+// Measurement is when something happened, counted from a zero that its holder
 // names. It happened after Lo and at Value at the latest: what is asked for at
 // intervals is known to an interval.
-type Outcome struct {
+type Measurement struct {
 	Value    time.Duration
 	Lo       time.Duration
 	Clock    time.Duration // Value and Lo may both be off by this much either way
@@ -18,15 +18,15 @@ type Outcome struct {
 }
 
 // Known tells whether the outcome may be used, as a value or as a bound.
-func (o Outcome) Known() bool { return o.Lost == "" }
+func (o Measurement) Known() bool { return o.Lost == "" }
 
 // Timing is one event counted from both zeros.
 type Timing struct {
-	Lag   Outcome // since asker and asked both existed
-	Since Outcome // since just before the request that created the Job
+	Lag   Measurement // since client and peer both existed
+	Since Measurement // since just before the request that created the Job
 }
 
-func lost(why string) Outcome           { return Outcome{Lost: why} }
+func lost(why string) Measurement       { return Measurement{Lost: why} }
 func lostTiming(why string) Timing      { return Timing{lost(why), lost(why)} }
 func (t Timing) known() bool            { return t.Lag.Known() || t.Since.Known() }
 func abs(d time.Duration) time.Duration { return max(d, -d) }
@@ -36,11 +36,11 @@ func abs(d time.Duration) time.Duration { return max(d, -d) }
 // the others' values are lower bounds then.
 type lastOf struct {
 	n         int
-	out       Outcome
+	out       Measurement
 	low, high time.Duration // of the last, by the clocks
 }
 
-func (l *lastOf) add(o Outcome) {
+func (l *lastOf) add(o Measurement) {
 	l.n++
 	switch {
 	case !l.out.Known():
@@ -60,7 +60,7 @@ func (l *lastOf) add(o Outcome) {
 }
 
 // get returns the last, or that nothing was there.
-func (l *lastOf) get() Outcome {
+func (l *lastOf) get() Measurement {
 	out := l.out
 	switch {
 	case l.n == 0:
@@ -76,7 +76,7 @@ func (l *lastOf) get() Outcome {
 }
 
 // latest is the last of them all.
-func latest(all []Outcome) Outcome {
+func latest(all []Measurement) Measurement {
 	var l lastOf
 	for _, o := range all {
 		l.add(o)
@@ -86,7 +86,7 @@ func latest(all []Outcome) Outcome {
 
 // earliest is when the first of several things had happened. One that is lost
 // may have been earlier, so it counts only when there is no other.
-func earliest(all []Outcome) Outcome {
+func earliest(all []Measurement) Measurement {
 	out := lost("no pair was observed")
 	for _, o := range all {
 		switch {
