@@ -256,7 +256,7 @@ func moments(way []step, late int) []step {
 }
 
 // parts splits a pair's time by the witnesses, under the rules that
-// judge.Part states: the steps up to the first of its lookups that counts, and
+// judge.Stage states: the steps up to the first of its lookups that counts, and
 // these, the last of which was read at a moment. Each answer was held from when
 // it was asked for until the asker asked again.
 func (w truth) parts(way []step, lookups []lookup, there, read, connected time.Time) map[judge.Stage]time.Duration {
