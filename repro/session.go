@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/version"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/judge"
@@ -42,7 +41,6 @@ type session struct {
 	c      *cluster.Client
 	env    environment.Environment
 	runner *trial.Runner
-	parts  *component.Reader
 	say    *progress
 	owner  manifests.Owner
 	probe  delivered
@@ -184,15 +182,6 @@ func (s *session) trials(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	// What could not be read of the components is known at the end.
-	defer func() {
-		for _, n := range s.parts.Notes() {
-			s.env.Note(n)
-		}
-		if e := s.folder.WriteEnvironment(s.env); e != nil {
-			err = errors.Join(err, e)
-		}
-	}()
 	row := 0
 	for {
 		t, attempt, ok := s.done.Next(s.plan)

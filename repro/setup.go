@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
@@ -149,8 +148,6 @@ func (s *session) setup(ctx context.Context) error {
 	}
 	s.unwatch = w.Stop
 	s.runner = s.newRunner(w)
-	s.parts = component.NewReader(s.c.Kube, s.owner.Namespace)
-	s.runner.Components = s.parts
 	var mu sync.Mutex
 	started := map[plan.DNS]trial.Resolver{}
 	// Private servers start side by side; each is examined once it serves. The

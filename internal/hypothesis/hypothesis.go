@@ -32,7 +32,6 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
@@ -103,14 +102,13 @@ func New(p plan.Plan, env *environment.Environment) *Input {
 	return in
 }
 
-// Add takes in a judged trial, with what the components' metrics said about it
-// where they were read, and keeps only what the rules need. A trial that comes
+// Add takes in a judged trial and keeps only what the rules need. A trial that comes
 // again replaces the earlier attempt. It needs the verdict's pairs.
-func (in *Input) Add(v *judge.Verdict, components ...component.Reading) {
+func (in *Input) Add(v *judge.Verdict) {
 	for _, a := range []*analysis.Analysis{in.extras, in.order, in.drift} {
 		a.Add(v)
 	}
-	t := newTrial(v, components)
+	t := newTrial(v)
 	if i, ok := in.byID[t.id]; ok {
 		in.trials[i] = t
 		return

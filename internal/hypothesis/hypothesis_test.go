@@ -313,23 +313,12 @@ var scenarios = []scenario{
 		w.add(1, fresh131, denied(30*s, 500))
 	}},
 
-	{"H6", "3 s to the slice, a stale sync", Supported, func(w *world) {
-		v := w.add(1, reused132, waited(3*s, judge.StageSlice))
-		entered(v, 2950*ms)
-		w.reads("stale", 2)
-		w.add(1, fresh132, prompt)
-	}},
-	{"H6", "3 s to the slice, the counter not readable", Supported, func(w *world) {
+	{"H6", "3 s to the slice", Supported, func(w *world) {
 		entered(w.add(1, reused132, waited(3*s, judge.StageSlice)), 2950*ms)
 		w.add(1, fresh132, prompt)
 	}},
 	{"H6", "never longer", Refuted, func(w *world) {
 		w.add(1, reused132, prompt)
-		w.reads("stale", 1)
-	}},
-	{"H6", "3 s to the slice, no failed sync", Refuted, func(w *world) {
-		entered(w.add(1, reused132, waited(3*s, judge.StageSlice)), 2950*ms)
-		w.reads("success", 5)
 	}},
 	{"H6", "fresh names take as long", NotTestable, func(w *world) {
 		entered(w.add(1, reused132, waited(3*s, judge.StageSlice)), 2950*ms)

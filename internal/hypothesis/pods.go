@@ -27,10 +27,8 @@ const (
 // backoff decides H6.
 func (in *Input) backoff() finding {
 	type group struct {
-		took                   []time.Duration
-		over, failing, unknown int // trials with a longer step; with failed syncs; without the metric
-		metric                 int
-		syncs                  float64
+		took []time.Duration
+		over int // trials with a longer step
 	}
 	look := func(n plan.Names) group {
 		var g group
@@ -40,19 +38,8 @@ func (in *Input) backoff() finding {
 				continue
 			}
 			g.took = append(g.took, t.toSlice.Value)
-			if t.resyncsKnown {
-				g.metric++
-				g.syncs += t.resyncs
-			}
-			if over, _ := later(t.toSlice, FirstRetry); !over {
-				continue
-			}
-			g.over++
-			switch {
-			case !t.resyncsKnown:
-				g.unknown++
-			case t.resyncs > 0:
-				g.failing++
+			if over, _ := later(t.toSlice, FirstRetry); over {
+				g.over++
 			}
 		}
 		return g
@@ -62,11 +49,7 @@ func (in *Input) backoff() finding {
 		return untestable("", "no trial with reused names in which the way from Ready to the EndpointSlice was seen")
 	}
 	describe := func(g group, n plan.Names) string {
-		text := fmt.Sprintf("%s names: longer than %s in %d of %s, longest %s", n, setting(FirstRetry), g.over, some(len(g.took), "trial"), seconds(slices.Max(g.took)))
-		if g.metric > 0 {
-			text += fmt.Sprintf(", %s counted in %s", some(int(g.syncs), "failed sync"), some(g.metric, "trial"))
-		}
-		return text
+		return fmt.Sprintf("%s names: longer than %s in %d of %s, longest %s", n, setting(FirstRetry), g.over, some(len(g.took), "trial"), seconds(slices.Max(g.took)))
 	}
 	seen := describe(reused, plan.Reused)
 	if len(fresh.took) > 0 {
@@ -75,14 +58,10 @@ func (in *Input) backoff() finding {
 	switch {
 	case reused.over == 0:
 		return refute(seen, "")
-	case reused.failing > 0:
-		return support(seen)
-	case reused.unknown == 0:
-		return refute(seen, "the controller counted no failed sync in those trials")
 	case fresh.over > 0:
-		return untestable(seen, "it is so with fresh names too, and the controller's counter could not be read")
+		return untestable(seen, "it is so with fresh names too")
 	}
-	return finding{status: Supported, seen: seen, why: "the controller's counter of failed syncs could not be read"}
+	return support(seen)
 }
 
 // kubelet decides H7.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
@@ -201,7 +200,6 @@ func TestAnyOrderAnyVerdict(t *testing.T) {
 					remaining(v, float64(rng.IntN(60)-30))
 					gap(v, d()-20*s)
 				}
-				w.reads("stale", float64(rng.IntN(2)))
 				if rng.IntN(8) == 0 {
 					v.Status = result.Invalid
 				}
@@ -215,7 +213,6 @@ func TestAnyOrderAnyVerdict(t *testing.T) {
 		}
 		rng.Shuffle(len(w.verdicts), func(i, j int) {
 			w.verdicts[i], w.verdicts[j] = w.verdicts[j], w.verdicts[i]
-			w.readings[i], w.readings[j] = w.readings[j], w.readings[i]
 		})
 		require.Equal(t, want, w.decisions())
 	}
@@ -230,20 +227,6 @@ func TestDeclaredFindingsComeFirst(t *testing.T) {
 	d := w.decide()["H2"]
 	require.NotEqual(t, own, d.Seen)
 	require.Contains(t, d.Seen, "-4.00 s")
-}
-
-func TestFailedSyncs(t *testing.T) {
-	_, known := failedSyncs(nil)
-	require.False(t, known)
-	_, known = failedSyncs([]component.Reading{{Metric: "coredns_cache_hits_total"}})
-	require.False(t, known)
-	n, known := failedSyncs([]component.Reading{
-		{Metric: `endpoint_slice_controller_syncs{result="success"}`, Before: 10, After: 20},
-		{Metric: `endpoint_slice_controller_syncs{result="stale"}`, Before: 1, After: 3},
-		{Metric: `endpoint_slice_controller_syncs{result="error"}`, After: 1},
-	})
-	require.True(t, known)
-	require.EqualValues(t, 3, n)
 }
 
 // Records of trials of which the cause is known, through the judge.
@@ -283,7 +266,7 @@ func TestThroughTheJudge(t *testing.T) {
 		in := New(w.plan, &w.env)
 		v := judge.Judge(trial)
 		require.NotEqual(t, result.Invalid, v.Status, "%s: %v", tc.name, v.Reasons)
-		in.Add(v, trial.Components...)
+		in.Add(v)
 		fmt.Fprintf(&b, "%s\n", tc.name)
 		for _, d := range in.Decisions() {
 			if want, ok := tc.want[d.ID]; ok {

@@ -2,10 +2,8 @@ package hypothesis
 
 import (
 	"slices"
-	"strings"
 	"time"
 
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
@@ -54,25 +52,23 @@ type trial struct {
 	open    [parts]int           // unsplit ones that it may hold
 	longest [parts]time.Duration // the part's longest share of any pair
 
-	stale        int // answers with an address of the previous run
-	denials      int
-	proven       int // of these, provably from a cache
-	both         int // delayed pairs that were told both
-	timedOut     int // connects that ended in silence
-	silent       int // of these, to the asked pod's own address
-	onServer     judge.Measurement
-	servers      []string      // replicas that were asked one by one
-	apart        time.Duration // between the first and the last of them to have a name, at least
-	left         []judge.Left  // addresses only
-	leftDiffers  bool          // one replica itself held an address and another a denial
-	gap          *time.Duration
-	toReady      judge.Measurement // from a process' start to its pod's Ready, the slowest
-	toSlice      judge.Measurement // from a pod's Ready to its entry in an EndpointSlice, the slowest
-	resyncs      float64           // failed syncs of EndpointSlices
-	resyncsKnown bool
+	stale       int // answers with an address of the previous run
+	denials     int
+	proven      int // of these, provably from a cache
+	both        int // delayed pairs that were told both
+	timedOut    int // connects that ended in silence
+	silent      int // of these, to the asked pod's own address
+	onServer    judge.Measurement
+	servers     []string      // replicas that were asked one by one
+	apart       time.Duration // between the first and the last of them to have a name, at least
+	left        []judge.Left  // addresses only
+	leftDiffers bool          // one replica itself held an address and another a denial
+	gap         *time.Duration
+	toReady     judge.Measurement // from a process' start to its pod's Ready, the slowest
+	toSlice     judge.Measurement // from a pod's Ready to its entry in an EndpointSlice, the slowest
 }
 
-func newTrial(v *judge.Verdict, components []component.Reading) trial {
+func newTrial(v *judge.Verdict) trial {
 	t := trial{
 		id: v.Trial.ID, arm: v.Trial.Arm, seq: v.Trial.Seq, block: v.Trial.Block, status: v.Status,
 		lag: v.Connected.Lag, onServer: v.OnServer.Lag, gap: v.Gap,
@@ -87,7 +83,6 @@ func newTrial(v *judge.Verdict, components []component.Reading) trial {
 		}
 	}
 	t.remains(v.Left)
-	t.resyncs, t.resyncsKnown = failedSyncs(components)
 	return t
 }
 
@@ -231,23 +226,4 @@ func slowest(pods []judge.PodMoments, step func(*judge.PodMoments) (from, to jud
 		}
 	}
 	return out
-}
-
-// syncsMetric counts the EndpointSlice controller's syncs of a Service
-// (k8s.io/kubernetes, pkg/controller/endpointslice/metrics).
-const syncsMetric = "endpoint_slice_controller_syncs"
-
-// failedSyncs is how many syncs of EndpointSlices failed, for whatever Service,
-// during a trial. Every failure is repeated after the controller's backoff.
-func failedSyncs(components []component.Reading) (n float64, known bool) {
-	for _, r := range components {
-		if !strings.HasPrefix(r.Metric, syncsMetric) {
-			continue
-		}
-		known = true
-		if strings.Contains(r.Metric, `result="stale"`) || strings.Contains(r.Metric, `result="error"`) {
-			n += r.After - r.Before
-		}
-	}
-	return n, known
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
@@ -23,7 +22,6 @@ type world struct {
 	plan     plan.Plan
 	env      environment.Environment
 	verdicts []*judge.Verdict
-	readings [][]component.Reading
 	findings []analysis.Finding
 }
 
@@ -131,23 +129,15 @@ func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 		v.Moments = append(v.Moments, judge.PodMoments{Index: i, Started: at(300*ms, false), Ready: at(700*ms, false), InSlice: at(750*ms, false)})
 	}
 	w.verdicts = append(w.verdicts, v)
-	w.readings = append(w.readings, nil)
 	return v
-}
-
-// reads gives the last trial a reading of the controller's counter.
-func (w *world) reads(result string, n float64) {
-	w.readings[len(w.readings)-1] = []component.Reading{
-		{Source: "kube-controller-manager", Metric: syncsMetric + `{result="` + result + `"}`, Before: 4, After: 4 + n},
-	}
 }
 
 // decisions runs the decisions, decide by id.
 func (w *world) decisions() []Decision {
 	in := New(w.plan, &w.env)
 	in.Findings = w.findings
-	for i, v := range w.verdicts {
-		in.Add(v, w.readings[i]...)
+	for _, v := range w.verdicts {
+		in.Add(v)
 	}
 	return in.Decisions()
 }

@@ -59,7 +59,6 @@ type Verdict struct {
 	// not known which pair that was.
 	StageTimes  []StageTime
 	SlowestPair [2]int
-	Checks      []Check // what the components say, beside what was measured
 
 	Gap  *time.Duration // reused names: last pod gone to first new question
 	Left []Left         // what the primer had left in the caches by then
@@ -131,7 +130,6 @@ func Judge(t *result.Trial) *Verdict {
 	j.shares()
 	j.v.Moments = j.moments()
 	j.v.StageEnds = j.stages()
-	j.v.Checks = j.checks()
 	j.v.FirstAsked = j.firstAsked()
 	j.v.FirstQueryDelay = j.prompt()
 	j.reused()

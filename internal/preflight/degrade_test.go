@@ -95,7 +95,7 @@ func TestWarnings(t *testing.T) {
 			w.kube.PrependReactor("create", "selfsubjectaccessreviews", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, away })
 		}, []string{"unknown   rights: this user's rights could not be asked for (\"Timeout: the server was unable to return a response in the time allotted\"); what is missing shows when it is tried"}},
 		"a namespace admin": {onCluster, func(_ *testing.T, w *world) {
-			w.deny = []string{"list nodes", "list pods", "get nodes/proxy", "get pods/proxy kube-system", "get namespaces kube-system",
+			w.deny = []string{"list nodes", "list pods", "get namespaces kube-system",
 				"get configmaps kube-system", "get services kube-system", "list services kube-system", "list pods kube-system", "list daemonsets kube-system", "list endpointslices kube-system"}
 			w.s.Env.NodeCount, w.s.Env.DNS = 0, environment.DNS{Provider: environment.Unknown}
 			w.admit = func(o manifests.Object) {
@@ -107,7 +107,6 @@ func TestWarnings(t *testing.T) {
 			"unknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand (manifests/rbac-cluster.yaml grants it)",
 			"unknown   room: this user lacks pods (list) cluster-wide: how much of the nodes is taken is not known beforehand (manifests/rbac-cluster.yaml grants it)",
 			"unknown   environment: this user lacks namespaces (get), configmaps (get), services (get, list), pods (list), daemonsets (list), endpointslices (list) in kube-system: the report describes the cluster's DNS and network as far as its pods see them (manifests/rbac-cluster.yaml grants it)",
-			"unknown   metrics: this user lacks nodes/proxy (get) cluster-wide, pods/proxy (get) in kube-system: what the components' metrics say is left out (manifests/rbac-cluster.yaml grants it)",
 			"unknown   dns: the provider is not known; how it caches a pod finds out",
 			"unknown   addresses: their family is not known beforehand; peers ask for those that their pods have, solo for the first",
 		}},

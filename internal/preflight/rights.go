@@ -84,8 +84,8 @@ type courtesy struct {
 }
 
 // courtesies lists them for a run in a namespace: made is one of its own, in
-// which there is nothing yet to look at, private that it has a private DNS.
-func courtesies(namespace string, made, private bool) []courtesy {
+// which there is nothing yet to look at.
+func courtesies(namespace string, made bool) []courtesy {
 	const role, clusterRoles = "rbac.yaml", "rbac-cluster.yaml"
 	list := []courtesy{
 		{"nodes", grant("", "", "nodes", "list"), "whether the pods fit, and on how many nodes, is not known beforehand", clusterRoles},
@@ -98,17 +98,12 @@ func courtesies(namespace string, made, private bool) []courtesy {
 			grant(kubeSystem, "apps", "daemonsets", "list"),
 			grant(kubeSystem, "discovery.k8s.io", "endpointslices", "list"),
 		), "the report describes the cluster's DNS and network as far as its pods see them", clusterRoles},
-		{"metrics", slices.Concat(grant("", "", "nodes/proxy", "get"), grant(kubeSystem, "", "pods/proxy", "get")),
-			"what the components' metrics say is left out", clusterRoles},
 	}
 	if !made {
 		list = append(list,
 			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role},
 			courtesy{"quota", grant(namespace, "", "resourcequotas", "list"), "whether its quotas leave room for the pods is not known beforehand", role},
 			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether one cuts the probes off is not known beforehand", role})
-	}
-	if private {
-		list = append(list, courtesy{"metrics of the private dns", grant(namespace, "", "pods/proxy", "get"), "what they say is left out", role})
 	}
 	return list
 }
@@ -147,7 +142,7 @@ func (p *preflight) rights() error {
 		p.report.Role = p.role(missing)
 		return nil
 	}
-	for _, c := range courtesies(p.Namespace, p.Made, len(p.report.Plan.PrivateDNS()) > 0) {
+	for _, c := range courtesies(p.Namespace, p.Made) {
 		missing, err := p.missing(c.rights)
 		if err != nil {
 			return nil // done without

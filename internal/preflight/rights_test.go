@@ -59,7 +59,7 @@ func everything(t *testing.T) []right {
 	need := append(always("demo"), handOver("demo")...)
 	// What brings the probe.
 	need = append(need, on([]manifests.Object{&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "demo"}}})...)
-	for _, c := range courtesies("demo", false, true) {
+	for _, c := range courtesies("demo", false) {
 		need = append(need, c.rights...)
 	}
 	w := theWorld(t, plan.Options{Extras: plan.Extras})

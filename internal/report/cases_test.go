@@ -3,8 +3,6 @@ package report
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
@@ -122,24 +119,6 @@ func TestAgain(t *testing.T) {
 	require.Contains(t, md, "8 of 8 trials carried out.")
 	require.Contains(t, md, "1 trial carried out again after an invalid attempt; the last attempt counts.")
 	require.NotContains(t, md, "a node went away")
-}
-
-// TestChecks: what components say stands beside what was measured.
-func TestChecks(t *testing.T) {
-	r := New(testPlan(t, "quick"), nil)
-	arm := plan.Arm{DNS: plan.Kubeadm131}
-	for i, theirs := range []float64{1, 3} {
-		r.trials = append(r.trials, trial{id: fmt.Sprintf("t%03d", i), arm: arm, status: result.Complete, v: &judge.Verdict{Checks: []judge.Check{
-			{Name: "ready", Unit: "s", Ours: judge.Range{Lo: 1, Hi: 1.5}, Theirs: judge.Range{Lo: theirs, Hi: theirs}, Note: "whole seconds"},
-			{Name: "hits", Ours: judge.Range{Lo: 1200, Hi: 1300}, Theirs: judge.Range{Lo: 1250, Hi: math.Inf(1)}},
-		}}})
-	}
-	require.Equal(t, [][]string{
-		{"dns, what", "ours", "theirs", "agree"},
-		{"`kubeadm-1.31`, ready", "1.00 s to 1.50 s", "1.00 s to 3.00 s", "1/2"},
-		{"`kubeadm-1.31`, hits", "1,200 to 1,300", "1,250 to +Inf", "2/2"},
-	}, r.checkRows())
-	require.Equal(t, []string{"ready: whole seconds", "`kubeadm-1.31`, ready: they do not agree in `t001`"}, r.checkNotes())
 }
 
 func TestEnvironmentThatCannotBeRead(t *testing.T) {

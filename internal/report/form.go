@@ -94,12 +94,6 @@ func (r *Report) anythingElse(d *document) {
 	if list := r.remarks(); len(list) > 0 {
 		d.fold("Answers and connects, by combination", listPart(rankCounts, "combinations", "", list))
 	}
-	if rows := r.checkRows(); len(rows) > 1 {
-		folding(rankCounts, "lines", "Beside what the components say", checkWords, rows)
-		if list := r.checkNotes(); len(list) > 0 {
-			d.fold("Why both can be right", listPart(rankRemarks, "remarks", "", list))
-		}
-	}
 	d.list(rankEnvironment, "facts", "**DNS of the cluster and of the trials**", append(r.dnsFacts(), r.untold()...))
 	r.corefiles(d)
 	if list := r.exceptions(); len(list) > 0 {
@@ -124,8 +118,6 @@ const (
 		"told so freshly or from a cache, held by a stale address and connects to it, without a usable answer, waiting to ask again, connecting."
 
 	stageWords = "Median time of the slowest pod since just before the request that created the Job. The API's are times of receipt; process started, client's answer current and connected are the pods' own."
-
-	checkWords = "ours: what was measured; theirs: what Kubernetes' and CoreDNS' own metrics and annotations say of the same trial; over all trials the least and the most. agree: comparisons in which both can be right."
 )
 
 // remedyRows are the table of remedies.

@@ -111,7 +111,7 @@ func (r *Report) Add(t *result.Trial) {
 	v := judge.Judge(t)
 	r.cached = nil
 	r.analysis.Add(v)
-	r.hypotheses.Add(v, t.Components...)
+	r.hypotheses.Add(v)
 	r.slowest = picture.Slowest(r.slowest, v)
 	kept := *v
 	kept.Pairs, kept.Moments = nil, nil // most of a verdict; nothing here is by pair or pod

@@ -6,7 +6,6 @@ package result
 import (
 	"time"
 
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
@@ -40,10 +39,6 @@ type Trial struct {
 
 	Primer *Run `json:"primer,omitempty"` // reused names only
 	Run    Run  `json:"run"`              // what is judged
-
-	// Components are the metrics of Kubernetes' and CoreDNS' own before and
-	// after the measured run, where they could be read.
-	Components []component.Reading `json:"components,omitempty"`
 
 	// Earlier owners of addresses that were answered in this trial and that
 	// belong neither to its own pods nor to its primer's.

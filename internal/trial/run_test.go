@@ -1,7 +1,6 @@
 package trial
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -23,7 +22,6 @@ import (
 	k8stesting "k8s.io/client-go/testing"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
@@ -133,14 +131,6 @@ func (f *fakeCluster) pod(job *batchv1.Job, index int) *corev1.Pod {
 	}
 }
 
-// Read stands in for the components' metrics.
-func (f *fakeCluster) Read(_ context.Context, replicas []string) component.Snapshot {
-	f.note("read")
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return component.Snapshot{"dns " + strings.Join(replicas, ","): {"reads": float64(len(f.did))}}
-}
-
 // happened returns what happened, with equal things in a row once.
 func (f *fakeCluster) happened() []string {
 	f.mu.Lock()
@@ -164,7 +154,6 @@ func carryOut(t *testing.T, arm plan.Arm) (result.Trial, *fakeCluster) {
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
 	on(t, r, f)
-	r.Components = f
 	arm.DNS, arm.Observer = plan.Kubeadm131, record.Solo
 	pt.Arm, pt.Extra = arm, "extra"
 	got, err := r.Run(t.Context(), pt)
@@ -174,33 +163,29 @@ func carryOut(t *testing.T, arm plan.Arm) (result.Trial, *fakeCluster) {
 	return got, f
 }
 
-// The components are read before anything of the measured run is created and
-// after its probes are done.
 func TestFreshTrial(t *testing.T) {
 	t.Parallel()
 	got, f := carryOut(t, plan.Arm{Names: plan.Fresh, Extra: plan.ExtraMemberPod})
-	require.Equal(t, []string{"read", "create pods", "create services", "create job", "read", "delete jobs", "delete pods"}, f.happened())
+	require.Equal(t, []string{"create pods", "create services", "create job", "delete jobs", "delete pods"}, f.happened())
 	require.True(t, got.Run.Zero.After(f.at["create services"]))
 	require.True(t, got.Run.Zero.Before(f.at["create job"]))
-	require.Equal(t, []component.Reading{{Source: "dns 10.0.0.1:1053,10.0.0.2:1053", Metric: "reads", Before: 1, After: 5}}, got.Components)
 }
 
 // Wherever the Job stands in the order, its creation is the zero.
 func TestJobFirst(t *testing.T) {
 	t.Parallel()
 	got, f := carryOut(t, plan.Arm{Names: plan.Fresh, Extra: plan.ExtraNone, Order: plan.JobFirst})
-	require.Equal(t, []string{"read", "create job", "create services", "read", "delete jobs", "delete pods"}, f.happened())
+	require.Equal(t, []string{"create job", "create services", "delete jobs", "delete pods"}, f.happened())
 	require.True(t, got.Run.Zero.Before(f.at["create job"]))
 }
 
-// A gap that is long enough takes the reading in; a shorter one is not made
-// longer by it. Time is the bubble's: a machine that halts changes no gap.
+// A gap is as long as it was asked for. Time is the bubble's: a machine that halts changes no gap.
 func TestGaps(t *testing.T) {
 	const long = 1200 * time.Millisecond
 	for gap, want := range map[plan.Gap][]string{
-		"1.2s":      {"delete jobs", "delete pods", "read", "create services", "create job"},
-		"0s":        {"read", "delete jobs", "delete pods", "create services", "create job"},
-		plan.NoWait: {"read", "delete jobs", "delete pods", "create services", "create job"},
+		"1.2s":      {"delete jobs", "delete pods", "create services", "create job"},
+		"0s":        {"delete jobs", "delete pods", "create services", "create job"},
+		plan.NoWait: {"delete jobs", "delete pods", "create services", "create job"},
 	} {
 		t.Run(string(gap), func(t *testing.T) {
 			if gap == plan.NoWait {
@@ -228,8 +213,7 @@ func TestGaps(t *testing.T) {
 func gapOf(t *testing.T, gap plan.Gap, want []string) result.Trial {
 	t.Helper()
 	got, f := carryOut(t, plan.Arm{Names: plan.Reused, Extra: plan.ExtraNone, Gap: gap})
-	require.Equal(t, slices.Concat([]string{"create services", "create job"}, want, []string{"read", "delete jobs", "delete pods"}), f.happened())
-	require.Len(t, got.Components, 1)
+	require.Equal(t, slices.Concat([]string{"create services", "create job"}, want, []string{"delete jobs", "delete pods"}), f.happened())
 	return got
 }
 
@@ -248,5 +232,4 @@ func TestByAddressWithoutExec(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, result.Invalid, got.Status)
 	require.Contains(t, got.Reason, "index 0's address was not handed over: cannot run /proc/1/exe in pod ns/lag-r-t001-")
-	require.Nil(t, got.Components)
 }

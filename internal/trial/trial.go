@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"headless-job-dns/internal/cluster"
-	"headless-job-dns/internal/component"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
@@ -57,11 +56,6 @@ type Runner struct {
 	Namespace string
 	Probe     manifests.Probe
 	Resolvers map[plan.DNS]Resolver
-	// Components reads what the components' own metrics say; nil: nothing is
-	// read. *component.Reader does.
-	Components interface {
-		Read(ctx context.Context, servers []string) component.Snapshot
-	}
 	// Nodes is how long the cluster may take to add nodes, beside what starting
 	// pods may take, until Warm has seen them.
 	Nodes time.Duration
@@ -92,14 +86,11 @@ func (r *Runner) Run(ctx context.Context, pt plan.Trial) (result.Trial, error) {
 	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
 	var err, cleanup error
 	var primed *cluster.Observation
-	var before component.Snapshot
 	if pt.Arm.Names == plan.Reused {
-		primed, before, err = r.prime(ctx, &t)
-	} else {
-		before = r.components(ctx, pt)
+		primed, err = r.prime(ctx, &t)
 	}
 	if err == nil {
-		err, cleanup = r.measure(ctx, &t, before)
+		err, cleanup = r.measure(ctx, &t)
 	}
 	if primed != nil {
 		// Without waiting the primer's pods end during the measured run.
@@ -179,31 +170,20 @@ func (r *Runner) unchanged(ctx context.Context, dns plan.DNS) error {
 	return err
 }
 
-// readingTime is what has to be left of a gap for the components' metrics to
-// be read in it: a reading takes 0.1 s, on a busy cluster a few times that.
-const readingTime = 500 * time.Millisecond
-
 // prime runs the primer and waits out the gap, less the time that the measured
 // run is going to need until its first question; a gap that is shorter than
 // that ends as soon as the last pod is gone, and the records say how long it
-// was. It returns what was observed of the primer, which may still be ending,
-// and what the components said before the measured run: in the gap, or, where
-// it is too short for that, before the primer's deletion.
-func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observation, component.Snapshot, error) {
+// was. It returns what was observed of the primer, which may still be ending.
+func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observation, error) {
 	r.step("primer")
 	l, err := r.life(t.Plan, true)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	run, obs, err := l.live(ctx)
 	t.Primer = &run
 	gap, noWait := r.Plan.GapOf(t.Plan.Arm)
 	wait := min(gap, gap-firstStart(run)-r.Plan.FirstQuery(t.Plan.Arm))
-	var before component.Snapshot
-	early := noWait || wait < readingTime
-	if early && err == nil {
-		before = r.components(ctx, t.Plan)
-	}
 	how := gracefully // as the user whose names are reused deletes
 	if noWait && err == nil {
 		how = accepted
@@ -213,26 +193,15 @@ func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observati
 		err = endErr
 	}
 	if err != nil || noWait {
-		return obs, before, err
+		return obs, err
 	}
 	r.step("gap")
-	if !early {
-		before = r.components(ctx, t.Plan)
-	}
 	select {
 	case <-ctx.Done():
-		return obs, before, ctx.Err()
+		return obs, ctx.Err()
 	case <-time.After(time.Until(gone.Add(wait))):
 	}
-	return obs, before, nil
-}
-
-// components reads the metrics of what serves the trial's arm.
-func (r *Runner) components(ctx context.Context, pt plan.Trial) component.Snapshot {
-	if r.Components == nil {
-		return nil
-	}
-	return r.Components.Read(ctx, r.Resolvers[pt.Arm.DNS].filled())
+	return obs, nil
 }
 
 // primerID labels a trial's primer, so that the watch tells it from the
@@ -264,9 +233,8 @@ func firstStart(run result.Run) time.Duration {
 	return time.Duration(first)
 }
 
-// measure runs what is judged. The components are read before and after it,
-// never while anything is measured.
-func (r *Runner) measure(ctx context.Context, t *result.Trial, before component.Snapshot) (err, cleanup error) {
+// measure runs what is judged.
+func (r *Runner) measure(ctx context.Context, t *result.Trial) (err, cleanup error) {
 	r.step("measuring")
 	l, err := r.life(t.Plan, false)
 	if err != nil {
@@ -274,9 +242,6 @@ func (r *Runner) measure(ctx context.Context, t *result.Trial, before component.
 	}
 	run, obs, err := l.live(ctx)
 	t.Run = run
-	if err == nil {
-		t.Components = component.Changes(before, r.components(ctx, t.Plan))
-	}
 	r.step("deleting")
 	gone, cleanup := r.end(ctx, l, obs, promptly)
 	if cleanup == nil {
