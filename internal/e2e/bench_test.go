@@ -22,7 +22,6 @@ import (
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/stats"
-	"headless-job-dns/internal/witness"
 )
 
 // The benchmarks are tests that measure: `make bench` runs them on the lab and
@@ -60,7 +59,7 @@ func trials(t *testing.T, dir string) []result.Trial {
 
 // withLog runs f while the cluster's DNS logs every question, with or without
 // caching, and returns what it logged: by replica, in order.
-func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[string][]witness.Question {
+func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[string][]dnsQuestion {
 	t.Helper()
 	ctx := context.Background()
 	k := kube(t)
@@ -101,13 +100,13 @@ func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[str
 	}
 	restart(text)
 	f(k)
-	out := map[string][]witness.Question{}
+	out := map[string][]dnsQuestion{}
 	pods, err := k.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
 	require.NoError(t, err)
 	for _, p := range pods.Items {
 		s, err := k.CoreV1().Pods("kube-system").GetLogs(p.Name, &corev1.PodLogOptions{Timestamps: true}).Stream(ctx)
 		require.NoError(t, err)
-		questions, err := witness.ReadQuestions(s)
+		questions, err := readQuestions(s)
 		s.Close()
 		require.NoError(t, err)
 		out[p.Name] = questions
@@ -184,7 +183,7 @@ func TestBenchCaches(t *testing.T) {
 	// first of each name. Of the uncached view: nothing.
 	expected, uncached := 0, 0
 	for _, lines := range logs {
-		slices.SortStableFunc(lines, func(a, b witness.Question) int { return a.At.Compare(b.At) })
+		slices.SortStableFunc(lines, func(a, b dnsQuestion) int { return a.At.Compare(b.At) })
 		missed := map[string]time.Time{}
 		for _, l := range lines {
 			if strings.HasPrefix(l.Type, "TYPE") {

@@ -25,7 +25,6 @@ import (
 	"headless-job-dns/internal/privatedns"
 	"headless-job-dns/internal/result"
 	"headless-job-dns/internal/trial"
-	"headless-job-dns/internal/witness"
 	"headless-job-dns/manifests"
 )
 
@@ -180,26 +179,30 @@ func (s *stand) spoke() map[string]time.Time {
 
 // witnesses are what the components wrote down about a trial.
 type witnesses struct {
-	*witness.Account
-	questions map[string][]witness.Question // by life of a server: its cache dies with it
-	packets   []witness.Packet              // that begin and end connections
+	*jobAccount
+	questions map[string][]dnsQuestion // by life of a server: its cache dies with it
+	packets   []packet                 // that begin and end connections
 }
+
+// captureEnv tells this test program to capture packets (capture_linux_test.go).
+const captureEnv = "CAPTURE_PACKETS"
 
 // capture starts to watch for connections and DNS messages on each node. The
 // function that it returns ends that and gives what was seen.
-func capture(t *testing.T) func() []witness.Packet {
+func capture(t *testing.T) func() []packet {
 	t.Helper()
-	bin := build(t, "headless-job-dns/internal/witness/capture")
-	var stops []func() []witness.Packet
+	bin, err := os.Executable()
+	require.NoError(t, err)
+	var stops []func() []packet
 	for _, node := range []string{"node1", "node2"} {
-		out := background(t, "capturing", "exec", node, "--", bin)
-		stops = append(stops, func() []witness.Packet {
-			p, err := witness.ReadPackets(strings.NewReader(out()))
+		out := background(t, "capturing", "exec", node, "--", "env", captureEnv+"=1", bin)
+		stops = append(stops, func() []packet {
+			p, err := readPackets(strings.NewReader(out()))
 			require.NoError(t, err)
 			return p
 		})
 	}
-	return func() (all []witness.Packet) {
+	return func() (all []packet) {
 		for _, stop := range stops {
 			all = append(all, stop()...)
 		}
@@ -253,14 +256,14 @@ func background(t *testing.T, ready string, args ...string) func() string {
 }
 
 // witnesses collects the logs about a trial.
-func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets func() []witness.Packet) *witnesses {
+func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets func() []packet) *witnesses {
 	s.t.Helper()
 	ctx := context.Background()
-	w := &witnesses{questions: map[string][]witness.Question{}, packets: packets()}
+	w := &witnesses{questions: map[string][]dnsQuestion{}, packets: packets()}
 	audit, err := os.Open(filepath.Join(labState(), "logs", "audit.log"))
 	require.NoError(s.t, err, "the lab has to be up with --audit")
 	defer audit.Close()
-	w.Account, err = witness.ReadAudit(audit, s.namespace, t.Plan.Job, t.Run.Zero)
+	w.jobAccount, err = readAudit(audit, s.namespace, t.Plan.Job, t.Run.Zero)
 	require.NoError(s.t, err)
 	for _, node := range []string{"node1", "node2"} {
 		f, err := os.Open(filepath.Join(labState(), "logs", "containerd-"+node+".log"))
@@ -275,15 +278,15 @@ func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets fu
 				continue // it never restarted
 			}
 			require.NoError(s.t, err)
-			q, err := witness.ReadQuestions(stream)
+			q, err := readQuestions(stream)
 			stream.Close()
 			require.NoError(s.t, err)
-			witness.Stamp(q, w.packets)
+			stampQuestions(q, w.packets)
 			w.questions[fmt.Sprintf("%s, previous: %t", p.Status.PodIP, previous)] = q
 		}
 	}
 	// The DNS messages have stamped the questions, which is all they are for.
-	w.packets = slices.DeleteFunc(w.packets, func(p witness.Packet) bool { return p.DNS })
+	w.packets = slices.DeleteFunc(w.packets, func(p packet) bool { return p.DNS })
 	require.Len(s.t, w.Pods, injectedPods)
 	for i, p := range w.Pods {
 		require.Contains(s.t, spoke, p.Name)
@@ -297,11 +300,11 @@ func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets fu
 // received its first line. containerd is done when the program has been exec'ed;
 // on a busy machine it is a while until its first instruction, and from the first
 // line until containerd reads it, when the process may have asked already.
-func (w *witnesses) began(p witness.Pod, spoke time.Time) witness.Span {
+func (w *witnesses) began(p podAccount, spoke time.Time) window {
 	if !p.Started.Known() {
-		return witness.Span{}
+		return window{}
 	}
-	out := witness.Span{From: p.Started.To, To: spoke}
+	out := window{From: p.Started.To, To: spoke}
 	for _, questions := range w.questions {
 		for _, q := range questions {
 			if q.Asker == p.IP && q.Asked.After(p.Created.From) {
@@ -316,22 +319,22 @@ func (w *witnesses) began(p witness.Pod, spoke time.Time) witness.Span {
 }
 
 func TestTruthOfABegin(t *testing.T) {
-	p := witness.Pod{IP: "10.0.0.1", Created: within(0, 10), Started: within(300, 500)}
+	p := podAccount{IP: "10.0.0.1", Created: within(0, 10), Started: within(300, 500)}
 	for name, c := range map[string]struct {
 		asked, spoke float64
-		want         witness.Span
+		want         window
 	}{
 		"from the end of the exec until its first line":    {520, 510, within(500, 510)},
 		"the line was read late: until it asked":           {520, 900, within(500, 520)},
 		"the end of the exec was reported late":            {450, 900, within(300, 450)},
 		"what another pod of that address asked, long ago": {-50, 510, within(500, 510)},
 	} {
-		w := witnesses{questions: map[string][]witness.Question{"server": {
+		w := witnesses{questions: map[string][]dnsQuestion{"server": {
 			{Asked: at(320), At: at(320), Asker: "10.0.0.2"}, {Asked: at(c.asked), At: at(c.asked + 1), Asker: "10.0.0.1"}}}}
 		require.Equal(t, c.want, w.began(p, at(c.spoke)), name)
 	}
 	w := witnesses{}
-	require.False(t, w.began(witness.Pod{}, at(510)).Known(), "containerd's log says nothing")
+	require.False(t, w.began(podAccount{}, at(510)).Known(), "containerd's log says nothing")
 }
 
 // processes finds the processes of a pod by its cgroup, the pause aside.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/witness"
 	"headless-job-dns/manifests"
 )
 
@@ -21,7 +20,7 @@ type truth struct {
 
 // lookup is one question as a server answered it, and what with.
 type lookup struct {
-	witness.Question
+	dnsQuestion
 	wrong judge.Stage   // what it cost; empty: the answer was right
 	left  time.Duration // until what was kept expired
 }
@@ -38,9 +37,9 @@ func (w truth) name(pod int) string {
 // onServers is when the last server had a pod's name: each had it between the
 // last question that it denied uncached and the first that it did not, and none
 // before it was in an EndpointSlice. It is not known where no server showed it.
-func (w truth) onServers(pod int) witness.Span {
+func (w truth) onServers(pod int) window {
 	slice := w.Pods[pod].InSlice
-	var last witness.Span
+	var last window
 	for _, questions := range w.questions {
 		var missed, had time.Time
 		for _, q := range questions {
@@ -54,14 +53,14 @@ func (w truth) onServers(pod int) witness.Span {
 				had = q.At
 			}
 		}
-		at := witness.Span{From: later(slice.From, missed), To: had}
+		at := window{From: later(slice.From, missed), To: had}
 		switch {
 		case had.IsZero():
 			continue // a server that answers nothing serves nobody
 		case missed.IsZero() || had.Before(missed):
-			at = witness.Span{From: slice.From, To: earlier(slice.To, had)} // nobody looked before it was there
+			at = window{From: slice.From, To: earlier(slice.To, had)} // nobody looked before it was there
 		}
-		last = witness.Span{From: later(last.From, at.From), To: later(last.To, at.To)}
+		last = window{From: later(last.From, at.From), To: later(last.To, at.To)}
 	}
 	return last
 }
@@ -86,7 +85,7 @@ func earlier(a, b time.Time) time.Time {
 func (w truth) lookups(asker, asked int) []lookup {
 	var out []lookup
 	for _, questions := range w.questions {
-		questions = slices.SortedFunc(slices.Values(questions), func(a, b witness.Question) int { return a.At.Compare(b.At) })
+		questions = slices.SortedFunc(slices.Values(questions), func(a, b dnsQuestion) int { return a.At.Compare(b.At) })
 		var kept, until time.Time // of the record or denial in the cache
 		for _, q := range questions {
 			if q.Name != w.name(asked) || q.Type != "A" {
@@ -104,7 +103,7 @@ func (w truth) lookups(asker, asked int) []lookup {
 			if q.Asker != w.Pods[asker].IP || q.At.Before(w.zero) {
 				continue
 			}
-			l := lookup{Question: q, left: until.Sub(q.At)}
+			l := lookup{dnsQuestion: q, left: until.Sub(q.At)}
 			switch {
 			case q.Rcode == "NXDOMAIN":
 				l.wrong = judge.StageDenial
@@ -131,8 +130,8 @@ func (w truth) lookups(asker, asked int) []lookup {
 // is zero where its packet was not seen.
 type dial struct{ begun, answered, closed time.Time }
 
-func (w truth) dial(asker, asked witness.Pod) dial {
-	first := func(from, to string, after time.Time, is func(witness.Packet) bool) (at time.Time) {
+func (w truth) dial(asker, asked podAccount) dial {
+	first := func(from, to string, after time.Time, is func(packet) bool) (at time.Time) {
 		for _, p := range w.packets {
 			if p.From == from && p.To == to && !p.At.Before(after) && is(p) && (at.IsZero() || p.At.Before(at)) {
 				at = p.At
@@ -141,9 +140,9 @@ func (w truth) dial(asker, asked witness.Pod) dial {
 		return at
 	}
 	var d dial
-	d.begun = first(asker.IP, asked.IP, w.zero, func(p witness.Packet) bool { return !p.Answer && !p.Close })
-	d.answered = first(asked.IP, asker.IP, later(w.zero, d.begun), func(p witness.Packet) bool { return p.Answer })
-	d.closed = first(asker.IP, asked.IP, d.answered, func(p witness.Packet) bool { return p.Close })
+	d.begun = first(asker.IP, asked.IP, w.zero, func(p packet) bool { return !p.Answer && !p.Close })
+	d.answered = first(asked.IP, asker.IP, later(w.zero, d.begun), func(p packet) bool { return p.Answer })
+	d.closed = first(asker.IP, asked.IP, d.answered, func(p packet) bool { return p.Close })
 	return d
 }
 
@@ -167,7 +166,7 @@ func (b bounds) off(d time.Duration) time.Duration { return (d - b.nearest(d)).A
 func (w truth) bounds(asker, asked int) map[judge.Stage]bounds {
 	a, b := w.Pods[asker], w.Pods[asked]
 	there, lookups, d := w.onServers(asked), w.lookups(asker, asked), w.dial(a, b)
-	for _, s := range []witness.Span{a.Created, a.Scheduled, a.Started, b.Created, b.Scheduled, b.Started, b.Ready, b.InSlice, there} {
+	for _, s := range []window{a.Created, a.Scheduled, a.Started, b.Created, b.Scheduled, b.Started, b.Ready, b.InSlice, there} {
 		if !s.Known() {
 			return nil
 		}
@@ -224,17 +223,17 @@ func (w truth) bounds(asker, asked int) map[judge.Stage]bounds {
 // step is the end of one part.
 type step struct {
 	part judge.Stage
-	at   witness.Span
+	at   window
 }
 
 // way is what led to the later of the asker's process and the asked pod's name
 // on the servers.
-func way(asker, asked witness.Pod, began, there time.Time) []step {
+func way(asker, asked podAccount, began, there time.Time) []step {
 	if began.After(there) {
-		return []step{{judge.StageCreate, asker.Created}, {judge.StageSchedule, asker.Scheduled}, {judge.StageStart, witness.Span{From: began, To: began}}}
+		return []step{{judge.StageCreate, asker.Created}, {judge.StageSchedule, asker.Scheduled}, {judge.StageStart, window{From: began, To: began}}}
 	}
 	return []step{{judge.StageCreate, asked.Created}, {judge.StageSchedule, asked.Scheduled}, {judge.StageStart, asked.Started},
-		{judge.StageReady, asked.Ready}, {judge.StageSlice, asked.InSlice}, {judge.StageServer, witness.Span{From: there, To: there}}}
+		{judge.StageReady, asked.Ready}, {judge.StageSlice, asked.InSlice}, {judge.StageServer, window{From: there, To: there}}}
 }
 
 // moments puts each step at the later end of what is known of it where its bit
@@ -250,7 +249,7 @@ func moments(way []step, late int) []step {
 		if i+1 < len(out) {
 			at = earlier(at, out[i+1].at.To)
 		}
-		out[i].at = witness.Span{From: at, To: at}
+		out[i].at = window{From: at, To: at}
 	}
 	return out
 }

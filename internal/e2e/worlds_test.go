@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/witness"
 )
 
 // world is a truth of two pods, of which 0 asks for 1. Its times are in
@@ -19,30 +18,30 @@ var zero = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func at(ms float64) time.Time { return zero.Add(time.Duration(ms * float64(time.Millisecond))) }
 
-func within(from, to float64) witness.Span { return witness.Span{From: at(from), To: at(to)} }
+func within(from, to float64) window { return window{From: at(from), To: at(to)} }
 
 func ms(least, most float64) bounds {
 	return bounds{at(least).Sub(zero), at(most).Sub(zero)}
 }
 
-func newWorld(asker, asked witness.Pod) *world {
+func newWorld(asker, asked podAccount) *world {
 	asker.IP, asked.IP = "10.0.0.1", "10.0.0.2"
-	return &world{truth{witnesses: &witnesses{Account: &witness.Account{Pods: map[int]witness.Pod{0: asker, 1: asked}}, questions: map[string][]witness.Question{}},
+	return &world{truth{witnesses: &witnesses{jobAccount: &jobAccount{Pods: map[int]podAccount{0: asker, 1: asked}}, questions: map[string][]dnsQuestion{}},
 		namespace: "ns", job: "lag", service: "svc", zero: zero}}
 }
 
 // asks has a server answer a question for pod 1: asked and answered at.
 func (w *world) asks(server, kind, rcode string, asked, told float64) {
-	w.questions[server] = append(w.questions[server], witness.Question{Asked: at(asked), At: at(told), Asker: "10.0.0.1", Type: kind, Name: w.name(1), Rcode: rcode})
+	w.questions[server] = append(w.questions[server], dnsQuestion{Asked: at(asked), At: at(told), Asker: "10.0.0.1", Type: kind, Name: w.name(1), Rcode: rcode})
 }
 
 // dials has pod 0 connect to pod 1.
 func (w *world) dials(begun, answered, closed float64) {
 	w.packets = append(w.packets,
-		witness.Packet{At: at(closed), From: "10.0.0.1", To: "10.0.0.2", Close: true},
-		witness.Packet{At: at(answered + 0.1), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, // the next link
-		witness.Packet{At: at(answered), From: "10.0.0.2", To: "10.0.0.1", Answer: true},
-		witness.Packet{At: at(begun), From: "10.0.0.1", To: "10.0.0.2"})
+		packet{At: at(closed), From: "10.0.0.1", To: "10.0.0.2", Close: true},
+		packet{At: at(answered + 0.1), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, // the next link
+		packet{At: at(answered), From: "10.0.0.2", To: "10.0.0.1", Answer: true},
+		packet{At: at(begun), From: "10.0.0.1", To: "10.0.0.2"})
 }
 
 // connects has pod 0 get the right answer of a server, and connect within 1 ms.
@@ -52,8 +51,8 @@ func (w *world) connects(server string, asked, told float64) {
 }
 
 // started is a pod that went its way in these spans.
-func started() witness.Pod {
-	return witness.Pod{Created: within(0, 10), Scheduled: within(20, 30), Started: within(500, 510), Ready: within(600, 610), InSlice: within(700, 710)}
+func started() podAccount {
+	return podAccount{Created: within(0, 10), Scheduled: within(20, 30), Started: within(500, 510), Ready: within(600, 610), InSlice: within(700, 710)}
 }
 
 // A busy apiserver stamps a request as answered long after the change was seen:
@@ -100,7 +99,7 @@ func TestTruth(t *testing.T) {
 			w.connects("one", 730, 731)
 		}, map[judge.Stage]bounds{judge.StageServer: ms(20, 30), judge.StageUnasked: {}, judge.StageNoAnswer: ms(1, 1), judge.StageConnect: ms(1, 1)}},
 		"an earlier Job's pods had these addresses and its names were there": {func(w *world) {
-			w.packets = []witness.Packet{
+			w.packets = []packet{
 				{At: at(-20), From: "10.0.0.1", To: "10.0.0.2"}, {At: at(-19), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, {At: at(-18), From: "10.0.0.1", To: "10.0.0.2", Close: true}}
 			w.asks("server", "TYPE65280", "NOERROR", 5, 5)
 			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
@@ -134,7 +133,7 @@ func TestTruth(t *testing.T) {
 		"a part of it is not known": {func(w *world) {
 			w.connects("server", 730, 731)
 			p := w.Pods[1]
-			p.Ready = witness.Span{}
+			p.Ready = window{}
 			w.Pods[1] = p
 		}, nil},
 		"nobody saw the name on a server": {func(w *world) {
@@ -160,14 +159,14 @@ func TestTruthHoldsWhatHappened(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		up := func(most float64) float64 { return r.Float64() * most }
-		var exact, known [2]witness.Pod
+		var exact, known [2]podAccount
 		var name, began float64 // on the server, the asker
 		for i := range exact {
 			x := 0.0
-			for _, f := range []func(*witness.Pod) *witness.Span{
-				func(p *witness.Pod) *witness.Span { return &p.Created }, func(p *witness.Pod) *witness.Span { return &p.Scheduled },
-				func(p *witness.Pod) *witness.Span { return &p.Started }, func(p *witness.Pod) *witness.Span { return &p.Ready },
-				func(p *witness.Pod) *witness.Span { return &p.InSlice },
+			for _, f := range []func(*podAccount) *window{
+				func(p *podAccount) *window { return &p.Created }, func(p *podAccount) *window { return &p.Scheduled },
+				func(p *podAccount) *window { return &p.Started }, func(p *podAccount) *window { return &p.Ready },
+				func(p *podAccount) *window { return &p.InSlice },
 			} {
 				x += up(300)
 				*f(&exact[i]), *f(&known[i]) = within(x, x), within(x-up(100), x+up(200))

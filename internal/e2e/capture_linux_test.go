@@ -1,10 +1,4 @@
-//go:build linux
-
-// Command capture prints a JSON line for every packet that begins a TCP
-// connection to the probes' port, or with which its caller ends it, and for every
-// DNS message over UDP, as it passes a link of the network namespace that it
-// runs in. It needs CAP_NET_RAW, and CAP_NET_ADMIN for its buffer.
-package main
+package e2e
 
 import (
 	"encoding/binary"
@@ -17,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"headless-job-dns/internal/witness"
 	"headless-job-dns/manifests"
 )
 
@@ -43,23 +36,30 @@ const (
 	backlog = 32 << 20
 )
 
-func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "capture:", err)
-		os.Exit(1)
+// init makes this test program the one that captures, where it is told to: it
+// runs in a node's network namespace then, and needs CAP_NET_RAW, and
+// CAP_NET_ADMIN for its buffer.
+func init() {
+	if os.Getenv(captureEnv) == "" {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "capture:", capturePackets())
+	os.Exit(1)
 }
 
-// run prints until it is killed.
-func run() error {
-	fd, err := open()
+// capturePackets prints, until it is killed, a JSON line for every packet that
+// begins a TCP connection to the probes' port or with which its caller ends it,
+// and for every DNS message over UDP, as it passes a link of the network
+// namespace.
+func capturePackets() error {
+	fd, err := openPacketSocket()
 	if err != nil {
 		return err
 	}
 	// Whoever started it waits for this line before anything is sent.
 	fmt.Fprintln(os.Stderr, "capturing")
 	for out := json.NewEncoder(os.Stdout); ; {
-		p, err := next(fd)
+		p, err := nextPacket(fd)
 		if err != nil {
 			return err
 		}
@@ -69,8 +69,8 @@ func run() error {
 	}
 }
 
-// open makes a socket that gets what passes all links from now on.
-func open() (int, error) {
+// openPacketSocket makes a socket that gets what passes all links from now on.
+func openPacketSocket() (int, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, int(htons(unix.ETH_P_ALL)))
 	if err != nil {
 		return 0, fmt.Errorf("open packet socket: %w", err)
@@ -87,8 +87,8 @@ func open() (int, error) {
 	return fd, nil
 }
 
-// next waits for the next packet that is one of ours.
-func next(fd int) (witness.Packet, error) {
+// nextPacket waits for the next packet that is one of ours.
+func nextPacket(fd int) (packet, error) {
 	var buf [snapshot]byte
 	var control [64]byte // a time stamp takes 32
 	for {
@@ -97,10 +97,10 @@ func next(fd int) (witness.Packet, error) {
 			continue
 		}
 		if err != nil {
-			return witness.Packet{}, fmt.Errorf("read packet: %w", err)
+			return packet{}, fmt.Errorf("read packet: %w", err)
 		}
-		if p, ok := parse(buf[:n]); ok {
-			if p.At, err = stamp(control[:controls]); err != nil {
+		if p, ok := parsePacket(buf[:n]); ok {
+			if p.At, err = kernelStamp(control[:controls]); err != nil {
 				err = fmt.Errorf("time stamp: %w", err)
 			}
 			return p, err
@@ -108,8 +108,8 @@ func next(fd int) (witness.Packet, error) {
 	}
 }
 
-// stamp is when the kernel saw a packet.
-func stamp(control []byte) (time.Time, error) {
+// kernelStamp is when the kernel saw a packet.
+func kernelStamp(control []byte) (time.Time, error) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
 		return time.Time{}, err
@@ -124,10 +124,10 @@ func stamp(control []byte) (time.Time, error) {
 	return time.Time{}, errors.New("none came with the packet")
 }
 
-// parse recognises a SYN to the port, the SYN-ACK from it, a FIN to it and a DNS
+// parsePacket recognises a SYN to the port, the SYN-ACK from it, a FIN to it and a DNS
 // message, over IPv4: the lab has no other, and no VLANs.
-func parse(frame []byte) (witness.Packet, bool) {
-	var p witness.Packet
+func parsePacket(frame []byte) (packet, bool) {
+	var p packet
 	if len(frame) < ethIPv4+20 || binary.BigEndian.Uint16(frame[12:]) != unix.ETH_P_IP {
 		return p, false
 	}

@@ -1,6 +1,4 @@
-//go:build linux
-
-package main
+package e2e
 
 import (
 	"encoding/binary"
@@ -13,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"headless-job-dns/internal/witness"
 )
 
 // frame is an Ethernet frame from 10.244.1.3 to 10.244.2.3, with options of so
@@ -36,23 +32,23 @@ func segment(flags byte) []byte { return []byte{9: flags, 15: 0} }
 func message(flags byte) []byte { return []byte{4: 4711 >> 8, 5: 4711 & 0xff, 6: flags, 15: 0} }
 
 func TestParse(t *testing.T) {
-	pod := witness.Packet{From: "10.244.1.3", To: "10.244.2.3"}
-	with := func(change func(*witness.Packet)) *witness.Packet { p := pod; change(&p); return &p }
-	dnsWith := func(answer bool) *witness.Packet {
-		return with(func(p *witness.Packet) { p.DNS, p.Answer, p.Port, p.ID = true, answer, 40404, 4711 })
+	pod := packet{From: "10.244.1.3", To: "10.244.2.3"}
+	with := func(change func(*packet)) *packet { p := pod; change(&p); return &p }
+	dnsWith := func(answer bool) *packet {
+		return with(func(p *packet) { p.DNS, p.Answer, p.Port, p.ID = true, answer, 40404, 4711 })
 	}
 	altered := func(b []byte, at int, v byte) []byte { b[at] = v; return b }
 	for name, c := range map[string]struct {
 		frame []byte
-		want  *witness.Packet // nil: not ours
+		want  *packet // nil: not ours
 	}{
 		"SYN":                      {frame(tcp, 0, 40404, port, segment(flagSYN)...), &pod},
 		"SYN behind IP options":    {frame(tcp, 8, 40404, port, segment(flagSYN)...), &pod},
 		"SYN to another port":      {frame(tcp, 0, 40404, 80, segment(flagSYN)...), nil},
 		"SYN from the port":        {frame(tcp, 0, port, 40404, segment(flagSYN)...), nil},
-		"SYN-ACK":                  {frame(tcp, 0, port, 40404, segment(flagSYN|flagACK)...), with(func(p *witness.Packet) { p.Answer = true })},
+		"SYN-ACK":                  {frame(tcp, 0, port, 40404, segment(flagSYN|flagACK)...), with(func(p *packet) { p.Answer = true })},
 		"SYN-ACK to the port":      {frame(tcp, 0, 40404, port, segment(flagSYN|flagACK)...), nil},
-		"FIN of the caller":        {frame(tcp, 0, 40404, port, segment(flagFIN|flagACK)...), with(func(p *witness.Packet) { p.Close = true })},
+		"FIN of the caller":        {frame(tcp, 0, 40404, port, segment(flagFIN|flagACK)...), with(func(p *packet) { p.Close = true })},
 		"FIN of the called":        {frame(tcp, 0, port, 40404, segment(flagFIN|flagACK)...), nil},
 		"RST":                      {frame(tcp, 0, 40404, port, segment(0x04)...), nil},
 		"data":                     {frame(tcp, 0, 40404, port, segment(flagACK)...), nil},
@@ -66,7 +62,7 @@ func TestParse(t *testing.T) {
 		"IPv6":                     {altered(frame(udp, 0, 40404, dns, message(0)...), 12, 0x86), nil},
 		"IP header without length": {altered(frame(udp, 0, 40404, dns, message(0)...), ethIPv4, 4<<4), nil},
 	} {
-		p, ok := parse(c.frame)
+		p, ok := parsePacket(c.frame)
 		if require.Equal(t, c.want != nil, ok, name); ok {
 			require.Equal(t, *c.want, p, name)
 		}
@@ -77,7 +73,7 @@ func TestParse(t *testing.T) {
 func TestParseCut(t *testing.T) {
 	for _, whole := range [][]byte{frame(tcp, 40, 40404, port, segment(flagSYN)...), frame(udp, 40, 40404, dns, message(0)...)} {
 		for n := range len(whole) {
-			parse(append([]byte(nil), whole[:n]...))
+			parsePacket(append([]byte(nil), whole[:n]...))
 		}
 	}
 }
@@ -94,7 +90,7 @@ func TestCapture(t *testing.T) {
 	}
 	runtime.LockOSThread() // for good: the thread ends with the test, and the namespace with it
 	require.NoError(t, unix.Unshare(unix.CLONE_NEWNET))
-	fd, err := open()
+	fd, err := openPacketSocket()
 	require.NoError(t, err)
 	defer unix.Close(fd)
 	lo, err := unix.NewIfreq("lo")
@@ -122,9 +118,9 @@ func TestCapture(t *testing.T) {
 		require.NoError(t, err)
 		passed := time.Now()
 		time.Sleep(kept)
-		p, err := next(fd)
+		p, err := nextPacket(fd)
 		for err == nil && p.ID != binary.BigEndian.Uint16(question) { // loopback shows each twice
-			p, err = next(fd)
+			p, err = nextPacket(fd)
 		}
 		require.NoError(t, err)
 		if tries > 0 && p.At.After(passed.Add(kept)) {
@@ -132,7 +128,7 @@ func TestCapture(t *testing.T) {
 		}
 		require.WithinRange(t, p.At, before, passed.Add(kept/2))
 		require.Equal(t, time.UTC, p.At.Location())
-		require.Equal(t, witness.Packet{At: p.At, From: "127.0.0.1", To: "127.0.0.1", DNS: true,
+		require.Equal(t, packet{At: p.At, From: "127.0.0.1", To: "127.0.0.1", DNS: true,
 			Port: uint16(c.LocalAddr().(*net.UDPAddr).Port), ID: binary.BigEndian.Uint16(question)}, p)
 		return
 	}

@@ -1,9 +1,9 @@
-// Package witness reads what the components of a cluster wrote down about a
-// trial while it ran: the apiserver's audit log, containerd's log, CoreDNS'
-// query log, and the packets that passed. It knows nothing of what the probes
-// recorded, and is what the attribution is checked against. Only the lab keeps
-// all of these logs; the program itself does without.
-package witness
+package e2e
+
+// What the components of a cluster wrote down about a trial while it ran: the
+// apiserver's audit log, containerd's log, CoreDNS' query log, and the packets
+// that passed. It knows nothing of what the probes recorded, and is what the
+// attribution is checked against. Only the lab keeps all of these logs.
 
 import (
 	"bufio"
@@ -20,14 +20,14 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
-// Span is when something happened: not before From, and at To at the latest.
-type Span struct{ From, To time.Time }
+// window is when something happened: not before From, and at To at the latest.
+type window struct{ From, To time.Time }
 
 // Known tells whether it happened at all.
-func (s Span) Known() bool { return !s.To.IsZero() }
+func (s window) Known() bool { return !s.To.IsZero() }
 
 // Off is how far t is from the span: zero inside it.
-func (s Span) Off(t time.Time) time.Duration {
+func (s window) Off(t time.Time) time.Duration {
 	switch {
 	case t.Before(s.From):
 		return t.Sub(s.From)
@@ -37,17 +37,17 @@ func (s Span) Off(t time.Time) time.Duration {
 	return 0
 }
 
-// Pod is one pod of a Job.
-type Pod struct {
+// podAccount is what became of one pod of a Job.
+type podAccount struct {
 	Name, UID, Node, IP, Container string // Container is containerd's id of the probe's
 
-	Created, Scheduled, Addressed, Started, Ready, InSlice Span
+	Created, Scheduled, Addressed, Started, Ready, InSlice window
 }
 
-// Account is what became of one Job.
-type Account struct {
-	Created Span        // the request for the Job
-	Pods    map[int]Pod // by index; of several pods with one index the first
+// jobAccount is what became of one Job.
+type jobAccount struct {
+	Created window             // the request for the Job
+	Pods    map[int]podAccount // by index; of several pods with one index the first
 }
 
 // auditEvent is what is read of one line of the audit log.
@@ -63,12 +63,12 @@ type auditEvent struct {
 // longestLine is far above an audit line, which holds one object twice.
 const longestLine = 1 << 20
 
-// ReadAudit reads the audit log's lines about one Job, and of what was done
+// readAudit reads the audit log's lines about one Job, and of what was done
 // since a time: an earlier Job may have had the same name. The apiserver stamps a
 // request when it comes and when it was answered; the change was made between.
 // It logs a request when it was answered, which on a busy machine may be after
 // one that follows from it; they came in order.
-func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account, error) {
+func readAudit(log io.Reader, namespace, job string, since time.Time) (*jobAccount, error) {
 	var events []auditEvent
 	sc := bufio.NewScanner(log)
 	sc.Buffer(nil, longestLine)
@@ -82,10 +82,10 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 		}
 	}
 	slices.SortStableFunc(events, func(a, b auditEvent) int { return a.Received.Compare(b.Received) })
-	a := &Account{Pods: map[int]Pod{}}
+	a := &jobAccount{Pods: map[int]podAccount{}}
 	index := map[string]int{} // by pod name
 	for _, e := range events {
-		span := Span{e.Received, e.Stage}
+		span := window{e.Received, e.Stage}
 		switch what := e.ObjectRef.Resource + "/" + e.ObjectRef.Subresource; {
 		case what == "jobs/" && e.Verb == "create" && e.ObjectRef.Name == job:
 			a.Created = span
@@ -99,7 +99,7 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 				continue
 			}
 			index[p.Name] = i
-			a.Pods[i] = Pod{Name: p.Name, UID: string(p.UID), Created: span}
+			a.Pods[i] = podAccount{Name: p.Name, UID: string(p.UID), Created: span}
 		case what == "pods/binding":
 			if i, ours := index[e.ObjectRef.Name]; ours {
 				p := a.Pods[i]
@@ -127,13 +127,13 @@ func ReadAudit(log io.Reader, namespace, job string, since time.Time) (*Account,
 	return a, sc.Err()
 }
 
-func keepFirst(s *Span, at Span) {
+func keepFirst(s *window, at window) {
 	if !s.Known() {
 		*s = at
 	}
 }
 
-func (p Pod) status(api corev1.Pod, span Span) Pod {
+func (p podAccount) status(api corev1.Pod, span window) podAccount {
 	p.Node = api.Spec.NodeName
 	if api.Status.PodIP != "" {
 		p.IP = api.Status.PodIP
@@ -152,7 +152,7 @@ func (p Pod) status(api corev1.Pod, span Span) Pod {
 	return p
 }
 
-func (a *Account) slice(s discoveryv1.EndpointSlice, job string, span Span) {
+func (a *jobAccount) slice(s discoveryv1.EndpointSlice, job string, span window) {
 	for _, e := range s.Endpoints {
 		if e.Hostname == nil || e.Conditions.Ready == nil || !*e.Conditions.Ready {
 			continue
@@ -173,8 +173,8 @@ var startLine = regexp.MustCompile(`^time="([^"]+)" .*msg="StartContainer for \\
 // AddContainers reads when the pods' containers were started from a node's
 // containerd log: between the request and its answer, which is given when the
 // program has been exec'ed.
-func (a *Account) AddContainers(log io.Reader) error {
-	spans := map[string]Span{}
+func (a *jobAccount) AddContainers(log io.Reader) error {
+	spans := map[string]window{}
 	sc := bufio.NewScanner(log)
 	sc.Buffer(nil, longestLine)
 	for sc.Scan() {
@@ -203,9 +203,9 @@ func (a *Account) AddContainers(log io.Reader) error {
 	return sc.Err()
 }
 
-// Question is one question as a CoreDNS answered it, with `log` in its
+// dnsQuestion is one question as a CoreDNS answered it, with `log` in its
 // Corefile.
-type Question struct {
+type dnsQuestion struct {
 	At                       time.Time // when the answer had been sent
 	Asked                    time.Time // when the question passed; At where that was not seen
 	Asker, Type, Name, Rcode string    // Asker is an address
@@ -214,10 +214,10 @@ type Question struct {
 
 var questionLine = regexp.MustCompile(`^(\S+) \[INFO\] \[?([0-9a-f.:]+?)\]?:(\d+) - (\d+) "(\S+) IN (\S+) .*" (\S+) `)
 
-// ReadQuestions reads a CoreDNS pod's log with the timestamps of `kubectl logs
+// readQuestions reads a CoreDNS pod's log with the timestamps of `kubectl logs
 // --timestamps`, which are the container runtime's.
-func ReadQuestions(log io.Reader) ([]Question, error) {
-	var out []Question
+func readQuestions(log io.Reader) ([]dnsQuestion, error) {
+	var out []dnsQuestion
 	sc := bufio.NewScanner(log)
 	sc.Buffer(nil, longestLine)
 	for sc.Scan() {
@@ -237,14 +237,14 @@ func ReadQuestions(log io.Reader) ([]Question, error) {
 		if err != nil {
 			return nil, fmt.Errorf("coredns log: id: %w", err)
 		}
-		out = append(out, Question{At: at, Asked: at, Asker: m[2], Type: m[5], Name: m[6], Rcode: m[7], Port: uint16(port), ID: uint16(id)})
+		out = append(out, dnsQuestion{At: at, Asked: at, Asker: m[2], Type: m[5], Name: m[6], Rcode: m[7], Port: uint16(port), ID: uint16(id)})
 	}
 	return out, sc.Err()
 }
 
-// Packet is a packet that begins or ends a TCP connection, or a DNS message over
-// UDP, as package capture prints it.
-type Packet struct {
+// packet is a packet that begins or ends a TCP connection, or a DNS message over
+// UDP, as capturePackets prints it.
+type packet struct {
 	At       time.Time `json:"at"`
 	From, To string    // addresses
 	Answer   bool      // SYN and ACK: the other side's consent; or what a DNS server said
@@ -258,10 +258,10 @@ type Packet struct {
 // the time in which an asker comes back to a port and an id.
 const latestLine = 5 * time.Second
 
-// Stamp gives each question the times at which it and its answer passed first,
+// stampQuestions gives each question the times at which it and its answer passed first,
 // where that was seen. The container runtime stamps a line when it comes to read
 // it, the kernel a packet when it passes.
-func Stamp(questions []Question, packets []Packet) {
+func stampQuestions(questions []dnsQuestion, packets []packet) {
 	type message struct {
 		asker    string
 		port, id uint16
@@ -280,19 +280,19 @@ func Stamp(questions []Question, packets []Packet) {
 	for i := range questions {
 		q := &questions[i]
 		m, line := message{q.Asker, q.Port, q.ID}, q.At
-		if at := earliest(answered[m], line); !at.IsZero() {
+		if at := earliestBefore(answered[m], line); !at.IsZero() {
 			q.At = at
 		}
 		q.Asked = q.At
-		if at := earliest(asked[m], line); !at.IsZero() {
+		if at := earliestBefore(asked[m], line); !at.IsZero() {
 			q.Asked = at
 		}
 	}
 }
 
-// earliest is the first of some times that are before a line, by less than
+// earliestBefore is the first of some times that are before a line, by less than
 // latestLine; zero: none is.
-func earliest(at []time.Time, line time.Time) time.Time {
+func earliestBefore(at []time.Time, line time.Time) time.Time {
 	var out time.Time
 	for _, t := range at {
 		if t.Before(line) && line.Sub(t) < latestLine && (out.IsZero() || t.Before(out)) {
@@ -302,13 +302,13 @@ func earliest(at []time.Time, line time.Time) time.Time {
 	return out
 }
 
-// ReadPackets reads what capture printed on a node. A packet passes several
+// readPackets reads what capture printed on a node. A packet passes several
 // links of a node, each of which is a line.
-func ReadPackets(log io.Reader) ([]Packet, error) {
-	var out []Packet
+func readPackets(log io.Reader) ([]packet, error) {
+	var out []packet
 	sc := bufio.NewScanner(log)
 	for sc.Scan() {
-		var p Packet
+		var p packet
 		if err := json.Unmarshal(sc.Bytes(), &p); err != nil {
 			return nil, fmt.Errorf("packets: %w", err)
 		}
