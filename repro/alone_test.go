@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -75,7 +75,7 @@ func TestResumeBesideWhatIsLeft(t *testing.T) {
 	f := newFakeAPI(t)
 	f.theNamespace("demo")
 	f.theNamespace("other")
-	config, results := kubeconfigOf(t, f.URL), t.TempDir()
+	config, into := kubeconfigOf(t, f.URL), t.TempDir()
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	jobs := 0
@@ -87,11 +87,11 @@ func TestResumeBesideWhatIsLeft(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	err := run(ctx, append([]string{"--kubeconfig", config, "-n", "demo", "--run-id", "r", "--results", results}, smallPlan...), &out, &out)
+	err := run(ctx, append([]string{"--kubeconfig", config, "-n", "demo", "--run-id", "r", "--results", into}, smallPlan...), &out, &out)
 	require.ErrorIs(t, err, context.Canceled, out.String())
 	require.Empty(t, f.ours())
 	f.after = nil
-	dir, err := filepath.EvalSymlinks(filepath.Join(results, result.Latest))
+	dir, err := filepath.EvalSymlinks(filepath.Join(into, results.Latest))
 	require.NoError(t, err)
 
 	f.jobOf("r", "demo", "lag-r-t001")

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // TestReportsNameNobody: what goes wrong after the program has connected is said
@@ -47,23 +47,23 @@ func TestReportsNameNobody(t *testing.T) {
 		}
 		return true
 	}
-	results := t.TempDir()
+	into := t.TempDir()
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", results, "--plan", "quick", "--dns", "cluster",
+	err := run(t.Context(), []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", into, "--plan", "quick", "--dns", "cluster",
 		"--extra", "none", "--observer", "peers", "--pods", "2", "--blocks", "2"}, &out, &out)
 	require.Equal(t, exitInvalid, exitCode(err), "%v: %s", err, out.String())
 	for _, said := range []string{"(cannot create job", `"https://` + host, `User "` + user} {
 		require.Contains(t, out.String(), said, "the terminal says all of it")
 	}
 	all := map[string]string{}
-	for _, name := range []string{result.TrialsFile, result.EnvironmentFile, "report.md"} {
-		text, err := os.ReadFile(filepath.Join(results, result.Latest, name))
+	for _, name := range []string{results.TrialsFile, results.EnvironmentFile, "report.md"} {
+		text, err := os.ReadFile(filepath.Join(into, results.Latest, name))
 		require.NoError(t, err)
 		for what, secret := range map[string]string{"the API server's address": host, "the user's name": user} {
 			require.NotContains(t, string(text), secret, "%s: %s got out", name, what)
 		}
 		all[name] = string(text)
 	}
-	require.Contains(t, all[result.TrialsFile], `Post: EOF"`)
-	require.Contains(t, all[result.TrialsFile], `this user cannot create resource`)
+	require.Contains(t, all[results.TrialsFile], `Post: EOF"`)
+	require.Contains(t, all[results.TrialsFile], `this user cannot create resource`)
 }

@@ -17,7 +17,7 @@ import (
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const intro = `repro times when the pods of an Indexed Job with a headless Service can
@@ -89,10 +89,10 @@ const (
 // options is what the user asked for.
 type options struct {
 	plan      plan.Plan
-	asked     []plan.DNS     // by flag or plan file: not to be replaced
-	resume    string         // results folder; empty: a new plan
-	folder    *result.Folder // nil: not made yet
-	done      result.Tally
+	asked     []plan.DNS      // by flag or plan file: not to be replaced
+	resume    string          // results folder; empty: a new plan
+	folder    *results.Folder // nil: not made yet
+	done      results.Tally
 	before    *environment.Environment // of a resumed run; nil: none was written
 	suffix    string                   // to the names of a resumed run's trials
 	loader    clientcmd.ClientConfig

@@ -12,7 +12,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // TestFlagsMakeThePlan: each factor flag reaches the plan's arms or settings.
@@ -97,7 +97,7 @@ func TestReportsCommandMakesThePlanAgain(t *testing.T) {
 	} {
 		o, err := parse(append(strings.Fields(args), "--run-id", "r"), io.Discard)
 		require.NoError(t, err, args)
-		f, err := result.Create(t.TempDir(), time.Now())
+		f, err := results.Create(t.TempDir(), time.Now())
 		require.NoError(t, err)
 		require.NoError(t, f.WritePlan(o.plan))
 		require.NoError(t, f.Close())

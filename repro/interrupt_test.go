@@ -10,15 +10,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // finished lists the trials on disk.
-func finished(t *testing.T, results string) (list []string) {
+func finished(t *testing.T, into string) (list []string) {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(filepath.Join(results, result.Latest))
+	dir, err := filepath.EvalSymlinks(filepath.Join(into, results.Latest))
 	require.NoError(t, err)
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	for tr, err := range r.Trials() {
 		require.NoError(t, err)
@@ -48,12 +48,12 @@ func TestInterruptWhileDeleting(t *testing.T) {
 					interrupt()
 				}
 			}
-			results := t.TempDir()
+			into := t.TempDir()
 			var out bytes.Buffer
-			err := run(ctx, []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", results, "--plan", "quick", "--dns", "kubeadm-1.32",
+			err := run(ctx, []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", into, "--plan", "quick", "--dns", "kubeadm-1.32",
 				"--extra", "none", "--observer", "peers", "--pods", "2", "--blocks", "2"}, &out, &out)
 			require.Equal(t, exitInterrupted, exitCode(err), "%v: %s", err, out.String())
-			require.Equal(t, want.finished, finished(t, results), out.String())
+			require.Equal(t, want.finished, finished(t, into), out.String())
 			require.Equal(t, want.says, strings.Contains(out.String(), "completes the plan"), out.String())
 			require.Empty(t, f.ours())
 		})
@@ -75,12 +75,12 @@ func TestTrialIsLeft(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		return true
 	}
-	results := t.TempDir()
+	into := t.TempDir()
 	var out bytes.Buffer
-	err := run(t.Context(), []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", results, "--plan", "quick", "--dns", "cluster",
+	err := run(t.Context(), []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", into, "--plan", "quick", "--dns", "cluster",
 		"--extra", "none", "--observer", "peers", "--pods", "2", "--blocks", "2"}, &out, &out)
 	require.NoError(t, err, out.String())
 	require.Contains(t, out.String(), "t001: objects of the trial are left: cannot delete objects labelled ")
-	require.Equal(t, []string{"t001 complete ", "t002 complete "}, finished(t, results))
+	require.Equal(t, []string{"t001 complete ", "t002 complete "}, finished(t, into))
 	require.Empty(t, f.ours())
 }

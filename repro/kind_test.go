@@ -18,7 +18,7 @@ import (
 
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/kind"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // fakeEngine has clusters whose API server is the one at address.
@@ -117,7 +117,7 @@ func TestKindKeepsAndReuses(t *testing.T) {
 	e := &fakeEngine{address: newFakeAPI(t).URL}
 	nothing := func(*options) error { return nil }
 	out, err := onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c", "--keep"}, func(o *options) (err error) {
-		o.folder, err = result.Create(t.TempDir(), time.Now())
+		o.folder, err = results.Create(t.TempDir(), time.Now())
 		require.NoError(t, err)
 		require.Equal(t, "; `repro kind --name c --resume "+o.folder.Dir()+"` completes the plan", o.completion())
 		o.namespace = "theirs"

@@ -18,7 +18,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // Exit codes, as --help documents them.
@@ -67,7 +67,7 @@ func complain(w io.Writer, err error) {
 
 func exitCode(err error) int {
 	var in *plan.InputError
-	var file *result.InputError
+	var file *results.InputError
 	switch {
 	case err == nil:
 		return exitOK

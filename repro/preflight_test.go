@@ -21,7 +21,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -52,7 +52,7 @@ func TestKubeDNSIsOptional(t *testing.T) {
 
 	s := planned(t, "--plan=standard")
 	var err error
-	s.folder, err = result.Create(t.TempDir(), s.env.Collected)
+	s.folder, err = results.Create(t.TempDir(), s.env.Collected)
 	require.NoError(t, err)
 	s.runner = s.newRunner(nil)
 	require.NoError(t, s.without(plan.KubeDNS, &url.Error{Op: "Post", URL: "https://192.0.2.1:6443/api", Err: errors.New("no image")}))
@@ -60,7 +60,7 @@ func TestKubeDNSIsOptional(t *testing.T) {
 	require.NoError(t, plan.Check(s.plan))
 	require.Equal(t, s.plan, s.runner.Plan)
 	require.Equal(t, []string{"The plan's arms with dns kube-dns were left out: Post: no image."}, s.env.Notes)
-	r, err := result.Load(s.folder.Dir())
+	r, err := results.Load(s.folder.Dir())
 	require.NoError(t, err)
 	require.Equal(t, s.plan, r.Plan)
 	require.NoError(t, s.folder.Close())
@@ -86,7 +86,7 @@ func againstFake(t *testing.T, f *fakeAPI, args ...string) (stdout, stderr strin
 	kubeconfig(t, f.URL)
 	dir = t.TempDir()
 	stdout, stderr, code = try(t, append(args, "--results", dir, "--pods", "2")...)
-	return stdout, stderr, code, filepath.Join(dir, result.Latest)
+	return stdout, stderr, code, filepath.Join(dir, results.Latest)
 }
 
 // theNamespace is one that somebody has made for the user.
@@ -126,7 +126,7 @@ func TestARoleIsEnough(t *testing.T) {
 		require.Contains(t, stderr, want)
 	}
 	require.Less(t, strings.LastIndex(stderr, "\nplan quick: 2 trials"), strings.Index(stderr, "results go to"), "before anything is created")
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	require.Len(t, r.Plan.Trials, 2)
 	var env environment.Environment
@@ -224,7 +224,7 @@ func TestTheContextsNamespace(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, bytes.Replace(text, []byte("user: u}"), []byte("user: u, namespace: "+namespace+"}"), 1), 0o600))
 		dir = t.TempDir()
 		_, stderr, code = try(t, "--results", dir, "--pods", "2", "--deliver", "preloaded", "--plan", "quick", "--dns", "cluster", "--extra", "none", "--observer", "peers")
-		return stderr, code, filepath.Join(dir, result.Latest)
+		return stderr, code, filepath.Join(dir, results.Latest)
 	}
 	stderr, code, dir := in("demo")
 	require.Equal(t, 0, code, stderr)
@@ -233,7 +233,7 @@ func TestTheContextsNamespace(t *testing.T) {
 	require.Contains(t, stderr, "\nok        namespace: demo is used as it is;")
 	require.Empty(t, f.left())
 	require.Contains(t, f.objects, placeOf("/api/v1/namespaces/demo"), "it is nobody's to delete")
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	for tr, err := range r.Trials() {
 		require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -38,7 +38,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	var said bytes.Buffer
 	p := newProgress(&said, 1)
 	p.begin(plan.Trial{ID: "t001"}, 1, time.Second)
-	p.end(result.Trial{Status: result.Invalid, Reason: "log of pod x: " + steers})
+	p.end(results.Trial{Status: results.Invalid, Reason: "log of pod x: " + steers})
 	p.line("%s is left: %s", "pod", steers)
 	require.Equal(t, 3, strings.Count(said.String(), "\n"))
 	requireTame(t, said.String())

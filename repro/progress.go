@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // progress tells the person at the terminal what is going on: one line that is
@@ -139,7 +139,7 @@ func (p *progress) halt() {
 }
 
 // end closes a trial's line.
-func (p *progress) end(t result.Trial) {
+func (p *progress) end(t results.Trial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.halt()

@@ -12,7 +12,7 @@ import (
 	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const reportIntro = `repro report DIR makes the report of a results folder again from its records alone:
@@ -58,7 +58,7 @@ func reportCommand(args []string, stdout io.Writer) error {
 
 // write puts report.md, bench.txt and pictures beside their records and prints the summary.
 func write(r *report.Report, dir string, stdout io.Writer) error {
-	f, err := result.Open(dir)
+	f, err := results.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -72,6 +72,6 @@ func write(r *report.Report, dir string, stdout io.Writer) error {
 	if err := r.Summary(stdout); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "\nthe whole report: %s\n", filepath.Join(dir, result.ReportFile))
+	_, err = fmt.Fprintf(stdout, "\nthe whole report: %s\n", filepath.Join(dir, results.ReportFile))
 	return errors.Join(err, picture.Write(filepath.Join(dir, picture.Folder), r.Pictures()))
 }

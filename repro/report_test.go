@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 var update = flag.Bool("update", false, "make the reports of the committed records again")
@@ -29,14 +29,14 @@ func copied(t *testing.T, name string) string {
 // the byte.
 func TestRecordsMakeTheirReport(t *testing.T) {
 	for _, name := range committed {
-		kept := filepath.Join("..", "records", name, result.ReportFile)
+		kept := filepath.Join("..", "records", name, results.ReportFile)
 		want, err := os.ReadFile(kept)
 		require.NoError(t, err)
 		dir := copied(t, name)
-		require.NoError(t, os.Remove(filepath.Join(dir, result.ReportFile)))
+		require.NoError(t, os.Remove(filepath.Join(dir, results.ReportFile)))
 		_, stderr, code := try(t, "report", dir)
 		require.Equal(t, 0, code, stderr)
-		got, err := os.ReadFile(filepath.Join(dir, result.ReportFile))
+		got, err := os.ReadFile(filepath.Join(dir, results.ReportFile))
 		require.NoError(t, err)
 		if *update {
 			require.NoError(t, os.WriteFile(kept, got, 0o644))
@@ -49,12 +49,12 @@ func TestRecordsMakeTheirReport(t *testing.T) {
 // TestReportAsComment: the shorter form is printed, and nothing is written.
 func TestReportAsComment(t *testing.T) {
 	dir := copied(t, "default")
-	require.NoError(t, os.Remove(filepath.Join(dir, result.ReportFile)))
+	require.NoError(t, os.Remove(filepath.Join(dir, results.ReportFile)))
 	stdout, stderr, code := try(t, "report", "--format", "comment", dir)
 	require.Equal(t, 0, code, stderr)
 	require.Contains(t, stdout, "- **Why.** Case a: ")
 	require.Less(t, utf8.RuneCountInString(stdout), 10_000)
-	require.NoFileExists(t, filepath.Join(dir, result.ReportFile))
+	require.NoFileExists(t, filepath.Join(dir, results.ReportFile))
 	_, stderr, code = try(t, "report", "--format", "pdf", dir)
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, `--format "pdf" is not known; accepted: form, comment`)
@@ -87,10 +87,10 @@ func TestDamagedRecords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := copied(t, "default")
-			path := filepath.Join(dir, result.TrialsFile)
+			path := filepath.Join(dir, results.TrialsFile)
 			whole, err := os.ReadFile(path)
 			require.NoError(t, err)
-			report, err := os.ReadFile(filepath.Join(dir, result.ReportFile))
+			report, err := os.ReadFile(filepath.Join(dir, results.ReportFile))
 			require.NoError(t, err)
 			damaged := tc.damage(whole)
 			require.NoError(t, os.WriteFile(path, damaged, 0o644))
@@ -102,7 +102,7 @@ func TestDamagedRecords(t *testing.T) {
 			after, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Equal(t, damaged, after)
-			kept, err := os.ReadFile(filepath.Join(dir, result.ReportFile))
+			kept, err := os.ReadFile(filepath.Join(dir, results.ReportFile))
 			require.NoError(t, err)
 			require.Equal(t, report, kept)
 		})

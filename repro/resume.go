@@ -12,7 +12,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // load takes the plan of an interrupted run, and the right to add to its
@@ -21,7 +21,7 @@ func (o *options) load(given []string) (err error) {
 	if len(given) > 0 {
 		return plan.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, --context, --image and the like", given[0])
 	}
-	if o.folder, err = result.Resume(o.resume); err != nil {
+	if o.folder, err = results.Resume(o.resume); err != nil {
 		return err
 	}
 	defer func() {
@@ -29,12 +29,12 @@ func (o *options) load(given []string) (err error) {
 			err = errors.Join(err, o.folder.Close())
 		}
 	}()
-	r, err := result.Load(o.resume)
+	r, err := results.Load(o.resume)
 	if err != nil {
 		return err
 	}
 	if err := plan.Check(r.Plan); err != nil {
-		return plan.Inputf("%s: %w", filepath.Join(o.resume, result.PlanFile), err)
+		return plan.Inputf("%s: %w", filepath.Join(o.resume, results.PlanFile), err)
 	}
 	if o.done, err = r.Tally(); err != nil {
 		return err
@@ -45,7 +45,7 @@ func (o *options) load(given []string) (err error) {
 	if r.Environment != nil {
 		o.before = &environment.Environment{}
 		if err := json.Unmarshal(r.Environment, o.before); err != nil {
-			return plan.Inputf("%s: is not an environment: %w; accepted: the file as it was written", filepath.Join(o.resume, result.EnvironmentFile), err)
+			return plan.Inputf("%s: is not an environment: %w; accepted: the file as it was written", filepath.Join(o.resume, results.EnvironmentFile), err)
 		}
 	}
 	o.plan = r.Plan
@@ -80,12 +80,12 @@ func (s *session) sameCluster() error {
 	old := s.before
 	switch {
 	case old == nil && s.done.Trials() > 0:
-		return plan.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this cluster; accepted: a folder as it was written", s.resume, result.EnvironmentFile)
+		return plan.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this cluster; accepted: a folder as it was written", s.resume, results.EnvironmentFile)
 	case old == nil:
 		s.env.Note(note)
 		return nil
 	case old.ClusterID == "":
-		return plan.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has a cluster_id", s.resume, result.EnvironmentFile)
+		return plan.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has a cluster_id", s.resume, results.EnvironmentFile)
 	case old.ClusterID != s.env.ClusterID:
 		return plan.Inputf("--resume %s: its trials are of another cluster (%s) than this one (%s at %s); accepted: the cluster on which the plan began", s.resume, old.ClusterID, s.env.ClusterID, s.c.Host)
 	}

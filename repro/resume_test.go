@@ -13,14 +13,14 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // interrupted is a copy of recorded results without their last trials.
 func interrupted(t *testing.T, keep int) string {
 	t.Helper()
 	dir := copied(t, "default")
-	path := filepath.Join(dir, result.TrialsFile)
+	path := filepath.Join(dir, results.TrialsFile)
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(b), "\n")
@@ -48,12 +48,12 @@ func TestResumeRefuses(t *testing.T) {
 		"finished":          {func(t *testing.T) string { return copied(t, "default") }, "the plan is finished, and a finished plan is never extended"},
 		"no folder":         {func(t *testing.T) string { return "nowhere" }, "nowhere: cannot be read"},
 		"no plan":           {func(t *testing.T) string { return t.TempDir() }, "plan.json: cannot be read"},
-		"another version":   {change(result.PlanFile, `"v": 1`, `"v": 2`), "plan.json: has version 2"},
-		"no interval":       {change(result.PlanFile, `"interval": "35ms"`, `"interval": "0s"`), "plan.json: the plan's interval is 0s"},
-		"another seed":      {change(result.PlanFile, `"seed": 805642892`, `"seed": 5`), "plan.json: trial 1 of the plan does not follow from its seed"},
-		"other names":       {change(result.PlanFile, `"job": "lag-mjwz8x-t009"`, `"job": "kube-dns"`), "plan.json: trial 9 of the plan does not follow"},
-		"a foreign trial":   {change(result.TrialsFile, `"id":"t003"`, `"id":"t999"`), `trials.jsonl:3: trial "t999" is not in the plan`},
-		"environment of no": {change(result.EnvironmentFile, `"v": 1`, `"v": "one"`), "environment.json: is not an environment"},
+		"another version":   {change(results.PlanFile, `"v": 1`, `"v": 2`), "plan.json: has version 2"},
+		"no interval":       {change(results.PlanFile, `"interval": "35ms"`, `"interval": "0s"`), "plan.json: the plan's interval is 0s"},
+		"another seed":      {change(results.PlanFile, `"seed": 805642892`, `"seed": 5`), "plan.json: trial 1 of the plan does not follow from its seed"},
+		"other names":       {change(results.PlanFile, `"job": "lag-mjwz8x-t009"`, `"job": "kube-dns"`), "plan.json: trial 9 of the plan does not follow"},
+		"a foreign trial":   {change(results.TrialsFile, `"id":"t003"`, `"id":"t999"`), `trials.jsonl:3: trial "t999" is not in the plan`},
+		"environment of no": {change(results.EnvironmentFile, `"v": 1`, `"v": "one"`), "environment.json: is not an environment"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := tc.dir(t)
@@ -75,7 +75,7 @@ func TestResumeRefuses(t *testing.T) {
 func TestResumeTakesUpThePlan(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/nonexistent")
 	dir := interrupted(t, 5)
-	before, err := os.ReadFile(filepath.Join(dir, result.TrialsFile))
+	before, err := os.ReadFile(filepath.Join(dir, results.TrialsFile))
 	require.NoError(t, err)
 	o, err := parse([]string{"--resume", dir}, io.Discard)
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestResumeTakesUpThePlan(t *testing.T) {
 		require.False(t, names[r.Job])
 		names[r.Job] = true
 	}
-	after, err := os.ReadFile(filepath.Join(dir, result.TrialsFile))
+	after, err := os.ReadFile(filepath.Join(dir, results.TrialsFile))
 	require.NoError(t, err)
 	require.Equal(t, before, after)
 
@@ -119,20 +119,20 @@ func TestSameCluster(t *testing.T) {
 		e.Server.GitVersion = "v1.35.0"
 		return e
 	}
-	var done result.Tally
-	done.Add(result.Trial{Plan: plan.Trial{ID: "t001"}, Status: result.Complete})
+	var done results.Tally
+	done.Add(results.Trial{Plan: plan.Trial{ID: "t001"}, Status: results.Complete})
 	for name, tc := range map[string]struct {
 		resume string
 		before *environment.Environment
-		done   result.Tally
+		done   results.Tally
 		want   string // empty: goes on
 	}{
-		"a new run":           {"", nil, result.Tally{}, ""},
+		"a new run":           {"", nil, results.Tally{}, ""},
 		"the same":            {"r", known("here"), done, ""},
 		"another":             {"r", known("there"), done, "--resume r: its trials are of another cluster (there) than this one (here at https://h)"},
 		"unknown":             {"r", known(""), done, "do not say which cluster they are of"},
 		"nothing known":       {"r", nil, done, "the folder has trials and no environment.json"},
-		"ended before it was": {"r", nil, result.Tally{}, ""},
+		"ended before it was": {"r", nil, results.Tally{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &session{options: &options{resume: tc.resume, before: tc.before, done: tc.done}, c: &cluster.Client{Host: "https://h"}, say: newProgress(io.Discard, 1)}

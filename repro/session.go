@@ -18,7 +18,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
@@ -90,7 +90,7 @@ func (o *options) experiment(ctx context.Context, stdout, stderr io.Writer) (err
 		return err
 	}
 	if o.resume == "" {
-		if o.folder, err = result.Create(o.results, time.Now()); err != nil {
+		if o.folder, err = results.Create(o.results, time.Now()); err != nil {
 			return err
 		}
 		if err := o.folder.WritePlan(o.plan); err != nil {
@@ -197,7 +197,7 @@ func (s *session) trials(ctx context.Context) (err error) {
 			r.Attempt = attempt
 		}
 		// Some of what spoils a trial only its records show.
-		if v := judge.Judge(&r); v.Status == result.Invalid && r.Status != result.Invalid {
+		if v := judge.Judge(&r); v.Status == results.Invalid && r.Status != results.Invalid {
 			r.Status, r.Reason = v.Status, strings.Join(v.Reasons, "; ")
 		}
 		if e := s.folder.Append(anonymous(r)); e != nil {
@@ -218,7 +218,7 @@ func (s *session) trials(ctx context.Context) (err error) {
 			s.say.line("%s: %s", t.ID, why)
 		case err != nil:
 			return err
-		case r.Status != result.Invalid:
+		case r.Status != results.Invalid:
 			row = 0
 			continue
 		}
@@ -233,9 +233,9 @@ func (s *session) trials(ctx context.Context) (err error) {
 }
 
 // anonymous returns the trial as it is kept, and published in a report.
-func anonymous(t result.Trial) result.Trial {
+func anonymous(t results.Trial) results.Trial {
 	t.Reason = cluster.Anonymous(t.Reason)
-	for _, run := range []*result.Run{t.Primer, &t.Run} {
+	for _, run := range []*results.Run{t.Primer, &t.Run} {
 		if run == nil {
 			continue
 		}

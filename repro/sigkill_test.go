@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -88,12 +88,12 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 		f.store(placeOf("/api/v1/namespaces/"+namespace), map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace}})
 		f.mu.Unlock()
 	}
-	results := t.TempDir()
+	into := t.TempDir()
 	in := []string{"--kubeconfig", config}
 	if namespace != "" {
 		in = append(in, "-n", namespace)
 	}
-	args := append([]string{"--results", results, "--plan", "quick", "--dns", "kubeadm-1.32", "--extra", "member-pod", "--observer", "peers", "--pods", "2", "--blocks", "2"}, in...)
+	args := append([]string{"--results", into, "--plan", "quick", "--dns", "kubeadm-1.32", "--extra", "member-pod", "--observer", "peers", "--pods", "2", "--blocks", "2"}, in...)
 	cmd, said := start(program, args...)
 	f.mu.Lock()
 	f.after = func(r *http.Request) {
@@ -118,21 +118,21 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 	require.Equal(t, syscall.SIGKILL, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal(), "%v after change %d: %s", err, n, said)
 
 	var kept []byte
-	dir, err := filepath.EvalSymlinks(filepath.Join(results, result.Latest))
+	dir, err := filepath.EvalSymlinks(filepath.Join(into, results.Latest))
 	begun := err == nil
 	if begun {
-		r, err := result.Load(dir)
+		r, err := results.Load(dir)
 		require.NoError(t, err, "after change %d", n)
 		finished := map[string]bool{}
 		for tr, err := range r.Trials() {
 			require.NoError(t, err, "after change %d", n)
-			require.Equal(t, result.Complete, tr.Status, tr.Reason)
+			require.Equal(t, results.Complete, tr.Status, tr.Reason)
 			finished[tr.Plan.ID] = true
 		}
 		for _, m := range trialOver.FindAllStringSubmatch(said.String(), -1) {
 			require.True(t, finished[m[1]], "after change %d: %s was said to be over: %s", n, m[1], said)
 		}
-		kept, err = os.ReadFile(filepath.Join(dir, result.TrialsFile))
+		kept, err = os.ReadFile(filepath.Join(dir, results.TrialsFile))
 		if !os.IsNotExist(err) { // before the first trial
 			require.NoError(t, err)
 		}
@@ -154,7 +154,7 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 		resume, said := start(program, append([]string{"--resume", dir}, in...)...)
 		err := resume.Run()
 		code := resume.ProcessState.ExitCode()
-		done, err2 := result.Load(dir)
+		done, err2 := results.Load(dir)
 		require.NoError(t, err2)
 		tally, err2 := done.Tally()
 		require.NoError(t, err2)
@@ -164,7 +164,7 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 		if code != exitInput || !strings.Contains(said.String(), "the plan is finished") {
 			require.Zero(t, code, "after change %d: %s", n, said)
 		}
-		now, err2 := os.ReadFile(filepath.Join(dir, result.TrialsFile))
+		now, err2 := os.ReadFile(filepath.Join(dir, results.TrialsFile))
 		require.NoError(t, err2)
 		require.True(t, bytes.HasPrefix(now, kept), "after change %d: what was on disk has changed", n)
 	}

@@ -15,7 +15,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -30,7 +30,7 @@ func benchAnalysis() *Analysis {
 	return filled(p, func(p plan.Trial) *judge.Verdict {
 		switch {
 		case p.Arm == peers:
-			v := &judge.Verdict{Trial: p, Status: result.Complete}
+			v := &judge.Verdict{Trial: p, Status: results.Complete}
 			v.Resolved.Lag, v.OnServer.Lag, v.Connected.Lag = at(29870123456*time.Nanosecond), at(113*ms), at(29871*ms)
 			if p.Block == 3 {
 				v.OnServer.Lag = lost("not looked at: no DNS server by anybody")
@@ -38,7 +38,7 @@ func benchAnalysis() *Analysis {
 			return v
 		case p.Block == 2 && p.Arm == none:
 			v := joins(p, at(sec))
-			v.Status, v.Reasons = result.Invalid, []string{"a pod was evicted\nBenchmarkFaked 1 2 lag-sec"}
+			v.Status, v.Reasons = results.Invalid, []string{"a pod was evicted\nBenchmarkFaked 1 2 lag-sec"}
 			return v
 		case p.Arm == rare && p.Block > 1:
 			return nil

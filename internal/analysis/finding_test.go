@@ -12,7 +12,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -52,7 +52,7 @@ func TestTimeoutsWithinTrials(t *testing.T) {
 	f := only(t, filled(p, func(p plan.Trial) *judge.Verdict {
 		if p.Block == 3 {
 			v := joins(p, at(sec))
-			v.Status = result.Invalid
+			v.Status = results.Invalid
 			return v
 		}
 		b := 10 * ms * time.Duration(p.Block)
@@ -152,7 +152,7 @@ func TestLeftOut(t *testing.T) {
 		switch p.ID {
 		case "t001": // block 1, control
 			v := joins(p, at(sec))
-			v.Status, v.Reasons = result.Invalid, []string{"the pod was evicted", "and more"}
+			v.Status, v.Reasons = results.Invalid, []string{"the pod was evicted", "and more"}
 			return v
 		case "t004": // block 2, with
 			return joins(p, lost("index 1: no last line"))
@@ -181,7 +181,7 @@ func TestAttempts(t *testing.T) {
 	a := filled(p, func(p plan.Trial) *judge.Verdict { return joins(p, at(seconds(float64(p.Block)))) })
 	require.Equal(t, 6, only(t, a).Blocks)
 	v := joins(p.Trials[3], at(sec))
-	v.Status = result.Invalid
+	v.Status = results.Invalid
 	a.Add(v)
 	require.Equal(t, 5, only(t, a).Blocks)
 	a.Add(joins(p.Trials[3], at(7*sec)))
@@ -386,7 +386,7 @@ func TestNamedPlans(t *testing.T) {
 				}
 				return solo(q, workers...)
 			}
-			v := &judge.Verdict{Trial: q, Status: result.Complete}
+			v := &judge.Verdict{Trial: q, Status: results.Complete}
 			v.Resolved.Lag, v.OnServer.Lag, v.Connected.Lag = at(d), at(sec), at(d)
 			return v
 		})

@@ -7,7 +7,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -36,7 +36,7 @@ type joined struct {
 
 func newTrial(v *judge.Verdict) trial {
 	t := trial{id: v.Trial.ID, arm: v.Trial.Arm, seq: v.Trial.Seq, block: v.Trial.Block}
-	if v.Status == result.Invalid {
+	if v.Status == results.Invalid {
 		t.invalid = "invalid: " + strings.Join(v.Reasons, "; ")
 	}
 	deadline := time.Duration(v.Trial.Deadline)

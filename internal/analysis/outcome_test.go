@@ -8,7 +8,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -107,7 +107,7 @@ func TestNumber(t *testing.T) {
 // A peers trial's last pair could have been any: the shortest watch counts. The
 // uncached view was watched by those who looked.
 func TestWatchedIsTheShortest(t *testing.T) {
-	v := &judge.Verdict{Trial: planOf(1, none).Trials[0], Status: result.Complete}
+	v := &judge.Verdict{Trial: planOf(1, none).Trials[0], Status: results.Complete}
 	lag := judge.Timing{Lag: at(sec)}
 	v.Resolved, v.OnServer, v.Connected = lag, lag, lag
 	v.Pairs = []judge.Pair{

@@ -8,7 +8,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const (
@@ -67,14 +67,14 @@ type worker struct {
 // solo is the verdict on a solo trial: both resolved and connected when the last
 // worker had joined, as far as anybody looks here.
 func solo(t plan.Trial, workers ...worker) *judge.Verdict {
-	v := &judge.Verdict{Trial: t, Status: result.Complete, Pods: len(workers) + 1}
+	v := &judge.Verdict{Trial: t, Status: results.Complete, Pods: len(workers) + 1}
 	v.OnServer.Lag = lost(judge.NotObserved)
 	for i, w := range workers {
 		joined := judge.Timing{Lag: w.joined, Since: w.joined}
 		v.Workers = append(v.Workers, judge.Worker{Index: i + 1, Timeout: time.Duration(w.timeout), Joined: joined})
 		v.Pairs = append(v.Pairs, judge.Pair{Client: i + 1, Peer: 0, Zero: w.zero, Resolved: joined, Connected: joined, Timeout: time.Duration(w.timeout)})
 		if w.joined.Censored {
-			v.Status = result.Censored
+			v.Status = results.Censored
 		}
 		if i == 0 || w.joined.Value > v.Connected.Lag.Value {
 			v.Resolved, v.Connected = joined, joined

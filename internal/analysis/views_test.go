@@ -10,7 +10,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -64,7 +64,7 @@ func TestViews(t *testing.T) {
 		if p.Arm == none {
 			return joins(p, at(20*sec))
 		}
-		v := &judge.Verdict{Trial: p, Status: result.Complete}
+		v := &judge.Verdict{Trial: p, Status: results.Complete}
 		v.Resolved.Lag = at(30 * sec)
 		v.OnServer.Lag = at(100 * ms * time.Duration(p.Block))
 		if p.Block == 2 {
@@ -122,7 +122,7 @@ func TestDrift(t *testing.T) {
 	d = filled(p, func(p plan.Trial) *judge.Verdict {
 		v := joins(p, at(20*sec))
 		if p.Block > 6 {
-			v.Status = result.Invalid
+			v.Status = results.Invalid
 		}
 		return v
 	}).Drift()

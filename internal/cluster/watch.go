@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -131,7 +131,7 @@ type Observation struct {
 
 type stamped struct {
 	at time.Time
-	result.Event
+	results.Event
 }
 
 type podState struct {
@@ -145,8 +145,8 @@ func (o *Observation) Changed() <-chan struct{} { return o.changed }
 func (o *Observation) note(m metav1.Object, deleted bool, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	e := result.Event{Name: m.GetName(), UID: string(m.GetUID())}
-	once := func(what result.What) {
+	e := results.Event{Name: m.GetName(), UID: string(m.GetUID())}
+	once := func(what results.What) {
 		if key := e.UID + string(what); !o.seen[key] {
 			o.seen[key] = true
 			e.What = what
@@ -156,10 +156,10 @@ func (o *Observation) note(m metav1.Object, deleted bool, at time.Time) {
 	switch v := m.(type) {
 	case *batchv1.Job:
 		e.Object = "job"
-		once(result.Created)
+		once(results.Created)
 	case *corev1.Service:
 		e.Object = "service"
-		once(result.Created)
+		once(results.Created)
 	case *corev1.Pod:
 		o.notePod(v, &e, once)
 		if s := o.pods[e.UID]; deleted && s.deleted.IsZero() {
@@ -170,12 +170,12 @@ func (o *Observation) note(m metav1.Object, deleted bool, at time.Time) {
 		e.Trigger = v.Annotations[corev1.EndpointsLastChangeTriggerTime]
 		e.Endpoints = endpoints(v)
 		if !deleted {
-			e.What = result.Changed
+			e.What = results.Changed
 			o.events = append(o.events, stamped{at, e})
 		}
 	}
 	if deleted {
-		once(result.Deleted)
+		once(results.Deleted)
 	}
 	select {
 	case o.changed <- struct{}{}:
@@ -183,7 +183,7 @@ func (o *Observation) note(m metav1.Object, deleted bool, at time.Time) {
 	}
 }
 
-func (o *Observation) notePod(p *corev1.Pod, e *result.Event, once func(result.What)) {
+func (o *Observation) notePod(p *corev1.Pod, e *results.Event, once func(results.What)) {
 	e.Object, e.Node = "pod", p.Spec.NodeName
 	e.Index = jobIndex(p)
 	for _, ip := range p.Status.PodIPs {
@@ -194,23 +194,23 @@ func (o *Observation) notePod(p *corev1.Pod, e *result.Event, once func(result.W
 	} else {
 		o.pods[e.UID] = &podState{pod: p}
 	}
-	once(result.Created)
+	once(results.Created)
 	if p.Spec.NodeName != "" {
-		once(result.Scheduled)
+		once(results.Scheduled)
 	}
 	if len(p.Status.PodIPs) > 0 {
-		once(result.Addressed)
+		once(results.Addressed)
 	}
 	if cs := ProbeStatus(p); cs != nil && cs.State.Running != nil {
-		once(result.Started)
+		once(results.Started)
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			once(result.Ready)
+			once(results.Ready)
 		}
 	}
 	if p.Status.Phase == corev1.PodFailed {
-		once(result.Failed)
+		once(results.Failed)
 	}
 }
 
@@ -233,10 +233,10 @@ func jobIndex(p *corev1.Pod) *int {
 	return &i
 }
 
-func endpoints(s *discoveryv1.EndpointSlice) []result.Endpoint {
-	var out []result.Endpoint
+func endpoints(s *discoveryv1.EndpointSlice) []results.Endpoint {
+	var out []results.Endpoint
 	for _, ep := range s.Endpoints {
-		r := result.Endpoint{Addrs: ep.Addresses, Ready: ep.Conditions.Ready == nil || *ep.Conditions.Ready}
+		r := results.Endpoint{Addrs: ep.Addresses, Ready: ep.Conditions.Ready == nil || *ep.Conditions.Ready}
 		if ep.Hostname != nil {
 			r.Hostname = *ep.Hostname
 		}
@@ -247,15 +247,15 @@ func endpoints(s *discoveryv1.EndpointSlice) []result.Endpoint {
 
 // Events returns what was seen so far with times counted from zero, in order
 // of receipt.
-func (o *Observation) Events(zero time.Time) []result.Event {
+func (o *Observation) Events(zero time.Time) []results.Event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	out := make([]result.Event, len(o.events))
+	out := make([]results.Event, len(o.events))
 	for i, s := range o.events {
 		out[i] = s.Event
 		out[i].T = int64(s.at.Sub(zero))
 	}
-	slices.SortStableFunc(out, func(a, b result.Event) int { return int(a.T - b.T) })
+	slices.SortStableFunc(out, func(a, b results.Event) int { return int(a.T - b.T) })
 	return out
 }
 
@@ -305,7 +305,7 @@ func (o *Observation) Gone() (time.Time, bool) {
 func (o *Observation) JobGone() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.ContainsFunc(o.events, func(s stamped) bool { return s.Object == "job" && s.What == result.Deleted })
+	return slices.ContainsFunc(o.events, func(s stamped) bool { return s.Object == "job" && s.What == results.Deleted })
 }
 
 // Lost names an object that was deleted; empty while there is none. Slices do
@@ -314,7 +314,7 @@ func (o *Observation) Lost() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, s := range o.events {
-		if s.What == result.Deleted && s.Object != "endpointslice" {
+		if s.What == results.Deleted && s.Object != "endpointslice" {
 			return s.Object + " " + s.Name
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/tools/cache"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -40,7 +40,7 @@ func ready(p *corev1.Pod) {
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 }
 
-func whats(events []result.Event) (out []result.What) {
+func whats(events []results.Event) (out []results.What) {
 	for _, e := range events {
 		out = append(out, e.What)
 	}
@@ -61,7 +61,7 @@ func TestEachStageIsReportedOnce(t *testing.T) {
 	w.note(cache.DeletedFinalStateUnknown{Obj: jobPod(scheduled, addressed, started, ready)}, true)
 	w.note(jobPod(), true) // of the same pod once more
 	e := o.Events(zero)
-	require.Equal(t, []result.What{result.Created, result.Scheduled, result.Addressed, result.Started, result.Ready, result.Deleted}, whats(e))
+	require.Equal(t, []results.What{results.Created, results.Scheduled, results.Addressed, results.Started, results.Ready, results.Deleted}, whats(e))
 	require.Equal(t, 0, *e[0].Index)
 	require.Equal(t, []string{"10.0.0.1"}, e[2].IPs)
 	for i := 1; i < len(e); i++ {
@@ -99,7 +99,7 @@ func TestThePodIsItsProbe(t *testing.T) {
 					slices.SortFunc(p.Status.ContainerStatuses, func(a, b corev1.ContainerStatus) int { return strings.Compare(a.Name, b.Name) })
 				})
 				w.note(p, false)
-				require.Equal(t, tc.started, slices.Contains(whats(o.Events(time.Now())), result.Started))
+				require.Equal(t, tc.started, slices.Contains(whats(o.Events(time.Now())), results.Started))
 				require.Equal(t, tc.waits, Waiting(p))
 			})
 		}
@@ -129,8 +129,8 @@ func TestEndpointSlicesKeepEveryChange(t *testing.T) {
 	s.Endpoints = []discoveryv1.Endpoint{{Hostname: &host, Addresses: []string{"10.0.0.1"}}, {Addresses: []string{"10.0.0.2"}, Conditions: discoveryv1.EndpointConditions{Ready: &no}}}
 	w.note(s.DeepCopy(), false)
 	e := o.Events(time.Now())
-	require.Equal(t, []result.What{result.Changed, result.Changed}, whats(e))
-	require.Equal(t, []result.Endpoint{{Hostname: "lag-0", Addrs: []string{"10.0.0.1"}, Ready: true}, {Addrs: []string{"10.0.0.2"}}}, e[1].Endpoints)
+	require.Equal(t, []results.What{results.Changed, results.Changed}, whats(e))
+	require.Equal(t, []results.Endpoint{{Hostname: "lag-0", Addrs: []string{"10.0.0.1"}, Ready: true}, {Addrs: []string{"10.0.0.2"}}}, e[1].Endpoints)
 	require.Equal(t, "2026-01-01T00:00:00Z", e[1].Trigger)
 }
 

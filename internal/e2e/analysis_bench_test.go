@@ -14,7 +14,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // TestBenchAnalysis makes the report of 1,000 trials of 16 pods from their
@@ -30,7 +30,7 @@ func TestBenchAnalysis(t *testing.T) {
 		Extras: []plan.Extra{plan.ExtraNone, plan.ExtraService}, Observers: []record.Observer{record.PeersServer, record.Solo}})
 	require.NoError(t, err)
 	require.Len(t, p.Trials, 1000)
-	f, err := result.Create(t.TempDir(), time.Now())
+	f, err := results.Create(t.TempDir(), time.Now())
 	require.NoError(t, err)
 	require.NoError(t, f.WritePlan(p))
 	for i, pt := range p.Trials {
@@ -41,7 +41,7 @@ func TestBenchAnalysis(t *testing.T) {
 		require.NoError(t, f.Append(*tr))
 	}
 	require.NoError(t, f.Close())
-	info, err := os.Stat(filepath.Join(f.Dir(), result.TrialsFile))
+	info, err := os.Stat(filepath.Join(f.Dir(), results.TrialsFile))
 	require.NoError(t, err)
 	cmd := exec.Command(filepath.Join(root(t), "bin", "repro"), "report", f.Dir())
 	began := time.Now()

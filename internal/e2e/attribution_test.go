@@ -21,7 +21,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -68,7 +68,7 @@ func inject(t *testing.T, in injection) ([]checked, error) {
 	stop()
 	beside.Wait()
 	v := judge.Judge(&tr)
-	if v.Status != result.Complete {
+	if v.Status != results.Complete {
 		return nil, fmt.Errorf("the trial is %s: %v", v.Status, v.Reasons)
 	}
 	truth := truth{witnesses: w, namespace: s.namespace, job: tr.Plan.Job, service: tr.Plan.Service, success: in.success, denial: in.denial, zero: tr.Run.Zero}

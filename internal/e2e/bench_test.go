@@ -20,7 +20,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -45,11 +45,11 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	return s[min(len(s)-1, int(q*float64(len(s))))]
 }
 
-func trials(t *testing.T, dir string) []result.Trial {
+func trials(t *testing.T, dir string) []results.Trial {
 	t.Helper()
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
-	var out []result.Trial
+	var out []results.Trial
 	for tr, err := range r.Trials() {
 		require.NoError(t, err)
 		out = append(out, tr)
@@ -268,7 +268,7 @@ func TestBenchPerturbation(t *testing.T) {
 
 // cost is what a trial took beyond the time from its Job's creation to its
 // probes' last event, and its pods' times to the first question.
-func cost(tr result.Trial) (cost time.Duration, first []time.Duration, interval time.Duration) {
+func cost(tr results.Trial) (cost time.Duration, first []time.Duration, interval time.Duration) {
 	var last time.Time
 	for _, p := range tr.Run.Pods {
 		start := p.Lines[0].Start

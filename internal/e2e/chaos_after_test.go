@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -43,7 +43,7 @@ func (s *storm) observe(r *row) {
 	before, raw := s.load()
 	r.finished = len(before)
 	for _, tr := range before {
-		if tr.Status == result.Invalid {
+		if tr.Status == results.Invalid {
 			r.invalid++
 		}
 	}
@@ -107,26 +107,26 @@ func (s *storm) checkExit(code int) string {
 }
 
 // load reads what is on disk, and the bytes of its whole lines.
-func (s *storm) load() (trials []result.Trial, raw []byte) {
+func (s *storm) load() (trials []results.Trial, raw []byte) {
 	t := s.t
 	dir := s.folder()
 	if dir == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, result.TrialsFile))
+	raw, err := os.ReadFile(filepath.Join(dir, results.TrialsFile))
 	if os.IsNotExist(err) {
 		return nil, nil
 	}
 	require.NoError(t, err)
 	raw = raw[:bytes.LastIndexByte(raw, '\n')+1]
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	for tr, err := range r.Trials() {
 		require.NoError(t, err)
-		if tr.Status == result.Invalid && tr.Reason == "" {
+		if tr.Status == results.Invalid && tr.Reason == "" {
 			t.Errorf("%s is invalid and does not say why", tr.Plan.ID)
 		}
-		if v := judge.Judge(&tr); v.Status == result.Invalid && tr.Status != result.Invalid {
+		if v := judge.Judge(&tr); v.Status == results.Invalid && tr.Status != results.Invalid {
 			t.Errorf("%s is judged invalid and was not repeated: %v", tr.Plan.ID, v.Reasons)
 		}
 		trials = append(trials, tr)
@@ -135,7 +135,7 @@ func (s *storm) load() (trials []result.Trial, raw []byte) {
 }
 
 // lost counts the trials that were said to be finished and are not on disk.
-func (s *storm) lost(onDisk []result.Trial) int {
+func (s *storm) lost(onDisk []results.Trial) int {
 	n := map[string]int{}
 	for _, id := range s.printed {
 		n[id]++
@@ -159,7 +159,7 @@ func (s *storm) finished() bool {
 	if dir == "" {
 		return false
 	}
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	if err != nil {
 		return false
 	}
@@ -172,7 +172,7 @@ func (s *storm) finished() bool {
 // checkSpoiled finds the trial that the fault spoiled, where it is one that
 // spoils, and wants it not to count as whole. Probes that were done before were
 // not struck.
-func (s *storm) checkSpoiled(trials []result.Trial) {
+func (s *storm) checkSpoiled(trials []results.Trial) {
 	if !s.fault.spoils || s.struck.IsZero() {
 		return
 	}
@@ -181,7 +181,7 @@ func (s *storm) checkSpoiled(trials []result.Trial) {
 			if s.pod != nil && p.UID != string(s.pod.UID) {
 				continue
 			}
-			if tr.Status == result.Complete && s.struck.After(tr.Run.Zero) && s.struck.Before(doneAt(p, tr)) {
+			if tr.Status == results.Complete && s.struck.After(tr.Run.Zero) && s.struck.Before(doneAt(p, tr)) {
 				s.t.Errorf("%s counts as whole, although pod %s was struck before its probe was done", tr.Plan.ID, p.Name)
 			}
 		}
@@ -189,7 +189,7 @@ func (s *storm) checkSpoiled(trials []result.Trial) {
 }
 
 // doneAt is when a probe was done, on the clock that all of the lab shares.
-func doneAt(p result.Pod, tr result.Trial) time.Time {
+func doneAt(p results.Pod, tr results.Trial) time.Time {
 	if len(p.Lines) > 0 && p.Lines[0].Start != nil {
 		for _, l := range p.Lines {
 			if l.Done != nil {
@@ -218,7 +218,7 @@ func (s *storm) resume(raw []byte, finished bool) string {
 	if dir == "" {
 		return "no plan"
 	}
-	if _, err := os.Stat(filepath.Join(dir, result.PlanFile)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, results.PlanFile)); err != nil {
 		return "no plan"
 	}
 	out, errs, code := s.repro("--resume", dir)
@@ -234,7 +234,7 @@ func (s *storm) resume(raw []byte, finished bool) string {
 		t.Logf("repro --resume: exit code %d\n%s%s", code, errs, out)
 	}
 	after, _ := s.load()
-	now, err := os.ReadFile(filepath.Join(dir, result.TrialsFile))
+	now, err := os.ReadFile(filepath.Join(dir, results.TrialsFile))
 	if err != nil && len(after) > 0 || !bytes.HasPrefix(now, raw) {
 		t.Errorf("trials that were on disk have changed: %v", err)
 	}

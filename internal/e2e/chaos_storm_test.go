@@ -23,7 +23,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -289,7 +289,7 @@ func (s *storm) running() (*corev1.Pod, error) {
 
 // folder is the results folder that the run made; empty: it made none.
 func (s *storm) folder() string {
-	dir, err := filepath.EvalSymlinks(filepath.Join(s.dir, result.Latest))
+	dir, err := filepath.EvalSymlinks(filepath.Join(s.dir, results.Latest))
 	if err != nil {
 		return ""
 	}

@@ -13,7 +13,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // busyboxImage is what `lab up` makes of Debian's busybox; the lab has no
@@ -35,7 +35,7 @@ func registry(t *testing.T) {
 
 // created is how far apart the processes of a run's pods were created, and how
 // long after the Job the last one was.
-func created(t *testing.T, run result.Run) (spread, last time.Duration) {
+func created(t *testing.T, run results.Run) (spread, last time.Duration) {
 	t.Helper()
 	var at []int64
 	for _, p := range run.Pods {
@@ -69,7 +69,7 @@ func TestDeliver(t *testing.T) {
 			require.Equal(t, 0, o.code)
 			o.nothingLeft(t)
 
-			text, err := os.ReadFile(filepath.Join(o.dir, result.EnvironmentFile))
+			text, err := os.ReadFile(filepath.Join(o.dir, results.EnvironmentFile))
 			require.NoError(t, err)
 			var env environment.Environment
 			require.NoError(t, json.Unmarshal(text, &env))
@@ -79,7 +79,7 @@ func TestDeliver(t *testing.T) {
 
 			trials, prompt := trialsOf(t, o.dir), time.Hour
 			for i, v := range verdicts(t, o.dir) {
-				require.Equal(t, result.Complete, v.Status, v.Reasons)
+				require.Equal(t, results.Complete, v.Status, v.Reasons)
 				spread, last := created(t, trials[i].Run)
 				ms := time.Millisecond
 				t.Logf("DELIVERY %s %s: connected %s; container created to first question at most %s; containers created within %s, the last %s after the Job",
@@ -110,7 +110,7 @@ func TestDeliverByAddress(t *testing.T) {
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
-		require.Equal(t, result.Complete, v.Status, v.Reasons)
+		require.Equal(t, results.Complete, v.Status, v.Reasons)
 	}
 }
 

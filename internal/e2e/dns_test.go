@@ -9,7 +9,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // dnsmasqImage is what `lab up` makes of Debian's dnsmasq; the lab has no
@@ -36,7 +36,7 @@ func TestEveryDNS(t *testing.T) {
 	require.Less(t, took, time.Minute)
 	nothingLeft(t)
 
-	r, err := result.Load(o.dir)
+	r, err := results.Load(o.dir)
 	require.NoError(t, err)
 	var env environment.Environment
 	require.NoError(t, json.Unmarshal(r.Environment, &env))
@@ -66,7 +66,7 @@ func TestEveryDNS(t *testing.T) {
 		require.Equal(t, dns.Private(), env.Corefiles[dns] != "", dns)
 	}
 	for _, v := range verdicts(t, o.dir) {
-		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
+		require.NotEqual(t, results.Invalid, v.Status, v.Reasons)
 		var most time.Duration
 		switch v.Trial.Arm.DNS {
 		case plan.KubeDNS, plan.NoDenialCache:

@@ -28,7 +28,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -86,13 +86,13 @@ type outcome struct {
 
 // command prepares the reproducer with results in a folder of the test's.
 func command(t *testing.T, ctx context.Context, args ...string) (*exec.Cmd, string) {
-	results := filepath.Join(t.TempDir(), "results")
+	into := filepath.Join(t.TempDir(), "results")
 	if !slices.ContainsFunc(args, func(a string) bool { return a == "--deliver" || a == "--image" }) {
 		// Nodes take up to a minute to say which images they were given.
 		args = append([]string{"--deliver", "preloaded"}, args...)
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(root(t), "bin", "repro"), append(args, "--results", results)...)
-	return cmd, filepath.Join(results, result.Latest)
+	cmd := exec.CommandContext(ctx, filepath.Join(root(t), "bin", "repro"), append(args, "--results", into)...)
+	return cmd, filepath.Join(into, results.Latest)
 }
 
 func finish(t *testing.T, cmd *exec.Cmd, dir string, out, errs *bytes.Buffer, err error) outcome {
@@ -118,7 +118,7 @@ func repro(t *testing.T, args ...string) outcome {
 // verdicts judges every trial of a results folder.
 func verdicts(t *testing.T, dir string) []*judge.Verdict {
 	t.Helper()
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	var out []*judge.Verdict
 	for tr, err := range r.Trials() {
@@ -160,7 +160,7 @@ func nothingLeft(t *testing.T) {
 // nothingLeft checks that no object of this run is left.
 func (o outcome) nothingLeft(t *testing.T) {
 	t.Helper()
-	r, err := result.Load(o.dir)
+	r, err := results.Load(o.dir)
 	require.NoError(t, err)
 	require.NoError(t, left(kube(t), ours+","+manifests.LabelRun+"="+r.Plan.Run))
 }
@@ -213,7 +213,7 @@ func TestReusedNames(t *testing.T) {
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
-		require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
+		require.NotEqual(t, results.Invalid, v.Status, v.Reasons)
 		require.NotNil(t, v.Gap)
 		// By what the primer's pods took to start, which differs by as much beside
 		// other tests; TestGaps has the lab for itself.
@@ -248,7 +248,7 @@ func TestEveryExtra(t *testing.T) {
 	o.nothingLeft(t)
 	extras := map[plan.Extra]bool{}
 	for _, v := range verdicts(t, o.dir) {
-		require.Equal(t, result.Complete, v.Status, v.Reasons)
+		require.Equal(t, results.Complete, v.Status, v.Reasons)
 		extras[v.Trial.Arm.Extra] = true
 	}
 	require.Len(t, extras, len(plan.Extras))
@@ -269,7 +269,7 @@ func TestOwnNamespace(t *testing.T) {
 	require.Equal(t, 0, o.code)
 	nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
-		require.Equal(t, result.Complete, v.Status, v.Reasons)
+		require.Equal(t, results.Complete, v.Status, v.Reasons)
 		// Nothing was waited for: the old pods may end after the first question.
 		require.NotNil(t, v.Gap)
 		require.Less(t, *v.Gap, 3*time.Second)

@@ -8,7 +8,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // TestByAddressAndOrder carries out both orders of creation, by name and by
@@ -24,7 +24,7 @@ func TestByAddressAndOrder(t *testing.T) {
 	trials := trialsOf(t, o.dir)
 	require.Len(t, trials, 4)
 	for _, tr := range trials {
-		require.Equal(t, result.Complete, tr.Status, tr.Reason)
+		require.Equal(t, results.Complete, tr.Status, tr.Reason)
 		byAddress := tr.Plan.Arm.Connect == plan.ByAddress
 		for _, p := range tr.Run.Pods[1:] {
 			last := record.Answer{}
@@ -66,9 +66,9 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-func trialsOf(t *testing.T, dir string) (list []result.Trial) {
+func trialsOf(t *testing.T, dir string) (list []results.Trial) {
 	t.Helper()
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	for tr, err := range r.Trials() {
 		require.NoError(t, err)

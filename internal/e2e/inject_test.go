@@ -23,7 +23,7 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/privatedns"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
@@ -137,7 +137,7 @@ const injectedPods = 4
 
 // measure runs one trial while the injector works, and returns it with its
 // witnesses.
-func (s *stand) measure(arm plan.Arm, deadline time.Duration, alter func([]manifests.Object), step func(string)) (result.Trial, *witnesses) {
+func (s *stand) measure(arm plan.Arm, deadline time.Duration, alter func([]manifests.Object), step func(string)) (results.Trial, *witnesses) {
 	s.t.Helper()
 	settings := plan.Defaults()
 	settings.Pods = injectedPods
@@ -156,7 +156,7 @@ func (s *stand) measure(arm plan.Arm, deadline time.Duration, alter func([]manif
 	}
 	t, err := r.Run(s.t.Context(), s.trial)
 	require.NoError(s.t, err)
-	require.NotEqual(s.t, result.Invalid, t.Status, t.Reason)
+	require.NotEqual(s.t, results.Invalid, t.Status, t.Reason)
 	return t, s.witnesses(t, spoke, captures)
 }
 
@@ -256,7 +256,7 @@ func background(t *testing.T, ready string, args ...string) func() string {
 }
 
 // witnesses collects the logs about a trial.
-func (s *stand) witnesses(t result.Trial, spoke map[string]time.Time, packets func() []packet) *witnesses {
+func (s *stand) witnesses(t results.Trial, spoke map[string]time.Time, packets func() []packet) *witnesses {
 	s.t.Helper()
 	ctx := context.Background()
 	w := &witnesses{questions: map[string][]dnsQuestion{}, packets: packets()}

@@ -13,14 +13,14 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // reportAgain makes the report again from the records and checks that it is
 // the same to the byte.
 func reportAgain(t *testing.T, dir string) outcome {
 	t.Helper()
-	path := filepath.Join(dir, result.ReportFile)
+	path := filepath.Join(dir, results.ReportFile)
 	before, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(path))

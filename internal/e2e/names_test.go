@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // TestUnpleasantNames uses names that Kubernetes takes and that others take for
@@ -34,7 +34,7 @@ func TestUnpleasantNames(t *testing.T) {
 			require.Equal(t, 0, o.code)
 			o.nothingLeft(t)
 			for _, v := range verdicts(t, o.dir) {
-				require.Equal(t, result.Complete, v.Status, v.Reasons)
+				require.Equal(t, results.Complete, v.Status, v.Reasons)
 			}
 			require.Equal(t, 0, reportAgain(t, o.dir).code)
 		})

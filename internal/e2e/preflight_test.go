@@ -19,7 +19,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -76,10 +76,10 @@ func TestUnderTheRoleAlone(t *testing.T) {
 	} {
 		require.Contains(t, o.stderr, want)
 	}
-	r, err := result.Load(o.dir)
+	r, err := results.Load(o.dir)
 	require.NoError(t, err)
 	require.Equal(t, []plan.DNS{plan.Forwarding}, r.Plan.PrivateDNS())
-	text, err := os.ReadFile(filepath.Join(o.dir, result.EnvironmentFile))
+	text, err := os.ReadFile(filepath.Join(o.dir, results.EnvironmentFile))
 	require.NoError(t, err)
 	require.NotContains(t, string(text), somebody, "reports are published")
 	var env environment.Environment

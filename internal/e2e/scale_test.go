@@ -14,7 +14,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const (
@@ -55,16 +55,16 @@ func TestLargeJob(t *testing.T) {
 	require.Positive(t, most)
 	require.Less(t, most, float64(largeMemory))
 
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	require.Equal(t, record.Sample{Peers: largePeers, Seed: 117819}, r.Plan.Trials[0].Sample)
 	trials := trialsOf(t, dir)
 	require.Len(t, trials, 1)
 	tr := &trials[0]
-	require.Equal(t, result.Complete, tr.Status, tr.Reason)
+	require.Equal(t, results.Complete, tr.Status, tr.Reason)
 	require.Len(t, tr.Run.Pods, largePods)
 	v := judge.Judge(tr)
-	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	require.Equal(t, results.Complete, v.Status, v.Reasons)
 	t.Logf("SCALE resolved %+v on servers %+v connected %+v notes %v", v.Resolved, v.OnServer, v.Connected, v.Notes)
 	require.Len(t, v.Pairs, largePods*largePeers)
 	for _, p := range v.Pairs {
@@ -95,7 +95,7 @@ func peakMemory(pid int, ended <-chan struct{}) float64 {
 
 // startsApart says how far apart the probes started, which the default deadline
 // has to leave time for. (The lab's nodes share a clock.)
-func startsApart(t *testing.T, tr *result.Trial) {
+func startsApart(t *testing.T, tr *results.Trial) {
 	t.Helper()
 	var first, last int64
 	for _, p := range tr.Run.Pods {
@@ -110,7 +110,7 @@ func startsApart(t *testing.T, tr *result.Trial) {
 
 // withinBudget compares the questions that were asked with what the plan said
 // of them: in all, and of each stream.
-func withinBudget(t *testing.T, pl plan.Plan, tr *result.Trial) {
+func withinBudget(t *testing.T, pl plan.Plan, tr *results.Trial) {
 	t.Helper()
 	budget, _ := pl.Load()
 	interval := int64(pl.Settings.Interval)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // These are the finding, and that nothing is left, in their shortest form:
@@ -35,7 +35,7 @@ func TestNewNames(t *testing.T) {
 	list := verdicts(t, o.dir)
 	require.Len(t, list, 2)
 	for _, v := range list {
-		require.Equal(t, result.Complete, v.Status, v.Reasons)
+		require.Equal(t, results.Complete, v.Status, v.Reasons)
 		require.True(t, v.OnServer.Lag.Known())
 		require.Less(t, v.OnServer.Lag.Value, isLate)
 		if v.Trial.Arm.DNS == plan.Kubeadm132 {
@@ -61,7 +61,7 @@ func TestPreviousJob(t *testing.T) {
 	o.nothingLeft(t)
 	list := verdicts(t, o.dir)
 	require.Len(t, list, 1)
-	require.Equal(t, result.Complete, list[0].Status, list[0].Reasons)
+	require.Equal(t, results.Complete, list[0].Status, list[0].Reasons)
 	require.Positive(t, list[0].Counts.StaleAnswers())
 	require.Len(t, list[0].Workers, 2)
 	for _, w := range list[0].Workers {
@@ -128,6 +128,6 @@ func interrupt(t *testing.T, in interruption) {
 	require.GreaterOrEqual(t, len(list), in.finished)
 	require.LessOrEqual(t, len(list), in.finished+1, "it ended soon")
 	if in.finished > 0 {
-		require.FileExists(t, filepath.Join(dir, result.ReportFile))
+		require.FileExists(t, filepath.Join(dir, results.ReportFile))
 	}
 }

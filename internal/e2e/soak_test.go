@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -139,26 +139,26 @@ func median(v []float64) float64 {
 // half's: whether the cluster or the program tires.
 func reportDrift(t *testing.T, dir string) {
 	t.Helper()
-	r, err := result.Load(dir)
+	r, err := results.Load(dir)
 	require.NoError(t, err)
 	var lags []float64
-	n := map[result.Status]int{}
+	n := map[results.Status]int{}
 	for tr, err := range r.Trials() {
 		require.NoError(t, err)
 		v := judge.Judge(&tr)
 		n[v.Status]++
-		if since := v.Connected.Since; v.Status == result.Complete && since.Known() {
+		if since := v.Connected.Since; v.Status == results.Complete && since.Known() {
 			lags = append(lags, since.Value.Seconds())
 		}
 	}
 	t.Logf("SOAK trials: %v", n)
 	// Nothing disturbs the lab: a trial in ten that is not whole is the program's.
-	require.Less(t, 10*(n[result.Censored]+n[result.Invalid]), n[result.Complete]+n[result.Censored]+n[result.Invalid])
+	require.Less(t, 10*(n[results.Censored]+n[results.Invalid]), n[results.Complete]+n[results.Censored]+n[results.Invalid])
 	require.Greater(t, len(lags), 10)
 	half := len(lags) / 2
 	d, err := stats.TwoSample(lags[:half], lags[half:], 0.95)
 	require.NoError(t, err)
 	t.Logf("SOAK drift of the control arm: all connected, since the Job's creation, median %.2f s; second half against first %+.3f s (95 %% interval %+.3f to %+.3f), by trend %+.3f s over %d trials",
 		median(lags), d.Estimate, d.Interval.Lo, d.Interval.Hi, theilSen(lags)*float64(len(lags)), len(lags))
-	require.FileExists(t, filepath.Join(dir, result.ReportFile))
+	require.FileExists(t, filepath.Join(dir, results.ReportFile))
 }

@@ -35,7 +35,7 @@ import (
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const (
@@ -146,7 +146,7 @@ type finding struct {
 func (in *Input) valid(is func(plan.Arm) bool) []trial {
 	var out []trial
 	for _, t := range in.trials {
-		if t.status != result.Invalid && is(t.arm) {
+		if t.status != results.Invalid && is(t.arm) {
 			out = append(out, t)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -129,7 +129,7 @@ var scenarios = []scenario{
 	{"H1", "no trial with reused names", NotTestable, func(w *world) { w.add(1, fresh131, prompt) }},
 	{"H1", "the only one is invalid", NotTestable, func(w *world) {
 		v := w.add(1, reused131, dialled(30*s, 1))
-		v.Status = result.Invalid
+		v.Status = results.Invalid
 	}},
 	{"H1", "every record had expired", NotTestable, func(w *world) { remaining(w.add(1, reused131, prompt), -5) }},
 	{"H1", "answered after it had expired", NotTestable, func(w *world) { remaining(w.add(1, reused131, dialled(30*s, 1)), -5) }},

@@ -15,7 +15,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // The texts are for people who have read nothing else.
@@ -145,7 +145,7 @@ func TestTrialRepeated(t *testing.T) {
 	v := w.add(1, reused131, dialled(30*s, 1))
 	remaining(v, 20)
 	again := *v
-	again.Status = result.Invalid
+	again.Status = results.Invalid
 	in := New(w.plan, &w.env)
 	in.Add(v)
 	require.Equal(t, Supported, in.Decisions()[0].Status)
@@ -201,7 +201,7 @@ func TestAnyOrderAnyVerdict(t *testing.T) {
 					gap(v, d()-20*s)
 				}
 				if rng.IntN(8) == 0 {
-					v.Status = result.Invalid
+					v.Status = results.Invalid
 				}
 			}
 		}
@@ -265,7 +265,7 @@ func TestThroughTheJudge(t *testing.T) {
 		w.plan.Trials = []plan.Trial{trial.Plan}
 		in := New(w.plan, &w.env)
 		v := judge.Judge(trial)
-		require.NotEqual(t, result.Invalid, v.Status, "%s: %v", tc.name, v.Reasons)
+		require.NotEqual(t, results.Invalid, v.Status, "%s: %v", tc.name, v.Reasons)
 		in.Add(v)
 		fmt.Fprintf(&b, "%s\n", tc.name)
 		for _, d := range in.Decisions() {

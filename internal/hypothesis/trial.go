@@ -7,7 +7,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // part is what can hold a wait.
@@ -39,7 +39,7 @@ type trial struct {
 	arm    plan.Arm
 	seq    int
 	block  int
-	status result.Status
+	status results.Status
 
 	lag judge.Measurement // until the last pair was connected
 

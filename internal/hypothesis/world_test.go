@@ -9,7 +9,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const (
@@ -92,7 +92,7 @@ func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 	if !planned {
 		w.plan.Arms = append(w.plan.Arms, a)
 	}
-	v := &judge.Verdict{Trial: t, Status: result.Complete, Pods: len(pairs) + 1}
+	v := &judge.Verdict{Trial: t, Status: results.Complete, Pods: len(pairs) + 1}
 	var last judge.Measurement
 	for i, p := range pairs {
 		lag := at(p.wait+p.unasked, p.censored)
@@ -120,7 +120,7 @@ func (w *world) add(block int, a plan.Arm, pairs ...pair) *judge.Verdict {
 		}
 		last = at(max(last.Value, lag.Value), last.Censored || p.censored)
 		if p.censored {
-			v.Status = result.Censored
+			v.Status = results.Censored
 		}
 	}
 	v.Connected.Lag, v.Resolved.Lag = last, last

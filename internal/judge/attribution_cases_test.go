@@ -12,7 +12,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 func share(p judge.Pair, part judge.Stage) judge.StageTime {
@@ -156,7 +156,7 @@ func TestSharesInOddCases(t *testing.T) {
 		}},
 		{"censored: until the end of the observation", func(t *testing.T) {
 			v := play(synth.Stale("t001", plan.Kubeadm131, 0, s))
-			require.Equal(t, result.Censored, v.Status)
+			require.Equal(t, results.Censored, v.Status)
 			require.Equal(t, [2]int{1, 0}, v.SlowestPair)
 			p := pair(v, 1, 0)
 			addUp(t, "censored", p)
@@ -329,7 +329,7 @@ func TestLogOfAnotherJob(t *testing.T) {
 	v := judge.Judge(b.End())
 	require.Equal(t, 3, v.Pods)
 	require.Len(t, v.Pairs, 9)
-	require.Equal(t, result.Invalid, v.Status)
+	require.Equal(t, results.Invalid, v.Status)
 	require.Equal(t, []string{"index 1: its log is of a job of 1000 pods, not 3"}, v.Reasons)
 	require.True(t, pair(v, 0, 2).Connected.Lag.Known())
 }
@@ -348,7 +348,7 @@ func BenchmarkHugeLog(b *testing.B) {
 }
 
 // hugeLog is of a worker that dialled n addresses, none of which was there.
-func hugeLog(n int) *result.Trial {
+func hugeLog(n int) *results.Trial {
 	b := synth.New("t001", plan.Arm{Observer: record.Solo}, 2)
 	for i := range n {
 		at := time.Duration(i+2) * ms
@@ -375,7 +375,7 @@ func FuzzJudge(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var tr result.Trial
+		var tr results.Trial
 		if json.Unmarshal(b, &tr) != nil {
 			return
 		}

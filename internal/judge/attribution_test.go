@@ -13,7 +13,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // tolerance is what the attribution promises: 100 ms, or one interval, which
@@ -158,8 +158,8 @@ func TestShares(t *testing.T) {
 		{"one replica's watch held back", set(synth.Apart("t001", server, 3, 4*s), func(w *synth.World) {
 			w.Replicas = w.Replicas[1:] // the client's luck does not matter then
 		}), []judge.Stage{judge.StagePolling}},
-		{"one pod scheduled late", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Pods[1].Delay(result.Scheduled, 3*s) }), []judge.Stage{judge.StagePolling}},
-		{"one pod's init container", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Pods[1].Delay(result.Started, 3*s) }), []judge.Stage{judge.StagePolling}},
+		{"one pod scheduled late", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Pods[1].Delay(results.Scheduled, 3*s) }), []judge.Stage{judge.StagePolling}},
+		{"one pod's init container", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Pods[1].Delay(results.Started, 3*s) }), []judge.Stage{judge.StagePolling}},
 		{"first question late", set(synth.Denied("t001", server, 3), func(w *synth.World) { w.FirstQuery = 5 * s }), []judge.Stage{judge.StageConnect, judge.StageNoAnswer}},
 		{"by address", synth.ByAddress("t001", 4), []judge.Stage{judge.StageUnasked}},
 	} {
@@ -211,7 +211,7 @@ func TestInjected(t *testing.T) {
 		said := fmt.Sprintf("seed %d:", seed)
 		for range 1 + rng.IntN(3) {
 			pod := &w.Pods[rng.IntN(3)]
-			what := []result.What{result.Created, result.Scheduled, result.Started, result.Ready, result.Changed}[rng.IntN(5)]
+			what := []results.What{results.Created, results.Scheduled, results.Started, results.Ready, results.Changed}[rng.IntN(5)]
 			d := delay()
 			said += fmt.Sprintf(" %s +%v", what, d)
 			pod.Delay(what, d)

@@ -11,7 +11,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // A wall clock that is set while a trial runs, on the kernel that runner and
@@ -20,7 +20,7 @@ func TestAClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{10 * time.Second, time.Hour, -10 * time.Second, -time.Hour} {
 		t.Run(by.String(), func(t *testing.T) {
 			whole := judge.Judge(synth.Prompt("t001", record.Peers, 4).Trial().End())
-			require.Equal(t, result.Complete, whole.Status, whole.Reasons)
+			require.Equal(t, results.Complete, whole.Status, whole.Reasons)
 
 			b := synth.Prompt("t001", record.Peers, 4).Trial()
 			// It is set before the last two start. Who answers a connect reads it
@@ -56,5 +56,5 @@ func TestAClockIsSetALittle(t *testing.T) {
 	b := synth.Peers("t001", plan.Kubeadm132, plan.ExtraNone, 3, 300*ms, 500*ms, false)
 	b.Start(2).Wall += int64(5 * ms)
 	v := judge.Judge(b.End())
-	require.NotEqual(t, result.Invalid, v.Status, v.Reasons)
+	require.NotEqual(t, results.Invalid, v.Status, v.Reasons)
 }

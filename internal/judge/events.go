@@ -4,30 +4,30 @@ import (
 	"slices"
 	"strconv"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // podEvents are the watch's receipts about one index, on the runner's axis.
 type podEvents struct {
-	at map[result.What]int64
+	at map[results.What]int64
 	// inSlice is when an EndpointSlice first held one of the pod's addresses
 	// under its hostname, ready: what its DNS record is made of.
 	inSlice    int64
 	hasInSlice bool
-	slice      *result.Event
+	slice      *results.Event
 }
 
 func (e podEvents) addressed() (int64, bool) {
-	t, ok := e.at[result.Addressed]
+	t, ok := e.at[results.Addressed]
 	return t, ok
 }
 
 // readEvents sorts a run's events by index. Events of a pod that was replaced
 // under the same index are left out: they are not the judged pod's.
-func readEvents(run *result.Run, logs []*podLog, job string) []podEvents {
+func readEvents(run *results.Run, logs []*podLog, job string) []podEvents {
 	out := make([]podEvents, len(logs))
 	for i := range out {
-		out[i].at = map[result.What]int64{}
+		out[i].at = map[results.What]int64{}
 	}
 	hosts := make(map[string]int, len(logs))
 	for i := range logs {

@@ -13,7 +13,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 var (
@@ -23,7 +23,7 @@ var (
 
 // overIPv6 is a trial as it would have been on a cluster of IPv6 alone: every
 // address is of the other family, and AAAA was asked where A was.
-func overIPv6(t *testing.T, tr *result.Trial) *result.Trial {
+func overIPv6(t *testing.T, tr *results.Trial) *results.Trial {
 	t.Helper()
 	b, err := json.Marshal(tr)
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func overIPv6(t *testing.T, tr *result.Trial) *result.Trial {
 	text = v4Host.ReplaceAllString(text, `"fd00:$1:$2:$3::$4"`)
 	text = strings.ReplaceAll(text, `"type":"A"`, `"type":"AAAA"`)
 	require.NotContains(t, text, "10.244")
-	other := new(result.Trial)
+	other := new(results.Trial)
 	require.NoError(t, json.Unmarshal([]byte(text), other))
 	return other
 }
@@ -39,16 +39,16 @@ func overIPv6(t *testing.T, tr *result.Trial) *result.Trial {
 // TestIPv6IsJudgedAlike: nothing in a verdict but the addresses in it depends on
 // the family.
 func TestIPv6IsJudgedAlike(t *testing.T) {
-	worlds := map[string]func() *result.Trial{
-		"peers, denied": func() *result.Trial { return synth.Denied("t001", record.PeersServer, 3).Trial().End() },
-		"prompt":        func() *result.Trial { return synth.Prompt("t001", record.PeersServer, 3).Trial().End() },
-		"stale": func() *result.Trial {
+	worlds := map[string]func() *results.Trial{
+		"peers, denied": func() *results.Trial { return synth.Denied("t001", record.PeersServer, 3).Trial().End() },
+		"prompt":        func() *results.Trial { return synth.Prompt("t001", record.PeersServer, 3).Trial().End() },
+		"stale": func() *results.Trial {
 			return synth.Stale("t001", plan.Kubeadm131, 0, 5*time.Second).Trial().End()
 		},
-		"NodeLocal":      func() *result.Trial { return synth.NodeLocal("t001", record.PeersServer, 3).Trial().End() },
-		"handed over":    func() *result.Trial { return handedOver().End() },
-		"stale solo":     func() *result.Trial { return staleSolo().End() },
-		"cached denials": func() *result.Trial { return cachedPeers().End() },
+		"NodeLocal":      func() *results.Trial { return synth.NodeLocal("t001", record.PeersServer, 3).Trial().End() },
+		"handed over":    func() *results.Trial { return handedOver().End() },
+		"stale solo":     func() *results.Trial { return staleSolo().End() },
+		"cached denials": func() *results.Trial { return cachedPeers().End() },
 	}
 	for name, make := range worlds {
 		t.Run(name, func(t *testing.T) {

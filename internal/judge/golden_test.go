@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 var update = flag.Bool("update", false, "write the golden verdicts anew")
@@ -102,7 +102,7 @@ func goldenVerdicts(t *testing.T, file string) string {
 		if old.Plan.Arm.Connect != "" { // by address
 			continue
 		}
-		var tr result.Trial
+		var tr results.Trial
 		require.NoError(t, json.Unmarshal(line, &tr))
 		fmt.Fprintf(&b, "trial %s/%d", old.Plan.ID, max(old.Attempt, 1))
 		writeVerdict(&b, judge.Judge(&tr))

@@ -25,15 +25,15 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // Verdict is what happened in one trial.
 type Verdict struct {
 	Trial   plan.Trial
-	Status  result.Status // the worse of what the runner said and what the records show
-	Reasons []string      // of censored and invalid
-	Notes   []string      // what a reader should know although the trial counts
+	Status  results.Status // the worse of what the runner said and what the records show
+	Reasons []string       // of censored and invalid
+	Notes   []string       // what a reader should know although the trial counts
 	Pods    int
 	Clocks  []Clock
 
@@ -115,7 +115,7 @@ type Replica struct {
 }
 
 // Judge computes what happened in a trial.
-func Judge(t *result.Trial) *Verdict {
+func Judge(t *results.Trial) *Verdict {
 	j := &judgement{t: t, v: &Verdict{Trial: t.Plan, Status: t.Status}}
 	if t.Reason != "" {
 		j.v.Reasons = append(j.v.Reasons, t.Reason)
@@ -139,7 +139,7 @@ func Judge(t *result.Trial) *Verdict {
 
 // judgement is the work on one verdict.
 type judgement struct {
-	t      *result.Trial
+	t      *results.Trial
 	v      *Verdict
 	logs   []*podLog // by index
 	clocks *clocks
@@ -241,13 +241,13 @@ func (j *judgement) status() {
 		switch o := total.t.Lag; {
 		case o.Lost == NotObserved, strings.HasPrefix(o.Lost, notLooked):
 		case o.Lost != "":
-			if v.Status == result.Invalid && len(v.Reasons) > 0 {
+			if v.Status == results.Invalid && len(v.Reasons) > 0 {
 				continue // what spoiled it is known
 			}
-			v.Status = result.Invalid
+			v.Status = results.Invalid
 			reason(total.what + " as far as is known: " + o.Lost)
-		case o.Censored && v.Status != result.Invalid:
-			v.Status = result.Censored
+		case o.Censored && v.Status != results.Invalid:
+			v.Status = results.Censored
 			reason(fmt.Sprintf("%s within %.2f s", total.what, o.Value.Seconds()))
 		}
 	}

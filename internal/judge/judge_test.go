@@ -11,7 +11,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const ms = time.Millisecond
@@ -32,7 +32,7 @@ func pair(v *judge.Verdict, client, peer int) judge.Pair {
 
 func TestDenial(t *testing.T) {
 	v := judge.Judge(synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, 3, 300*ms, 30*time.Second, true).End())
-	require.Equal(t, result.Complete, v.Status)
+	require.Equal(t, results.Complete, v.Status)
 	require.Empty(t, v.Reasons)
 	require.Len(t, v.Pairs, 9)
 	near(t, 30*time.Second, v.Resolved.Lag.Value, "all start together")
@@ -79,7 +79,7 @@ func TestZero(t *testing.T) {
 			b.Starts(0, tc.client, synth.Boot, 0)
 			b.Starts(1, tc.peer, synth.Boot, 0)
 			for i := range b.Run.Events {
-				if e := &b.Run.Events[i]; e.What == result.Addressed {
+				if e := &b.Run.Events[i]; e.What == results.Addressed {
 					e.T = int64(tc.addr)
 				}
 			}
@@ -103,7 +103,7 @@ func TestSolo(t *testing.T) {
 		synth.Worker{Timeout: 5 * time.Second, Joined: 10 * ms},
 	)
 	v := judge.Judge(b.End())
-	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	require.Equal(t, results.Complete, v.Status, v.Reasons)
 	require.Len(t, v.Workers, 3)
 	near(t, 133500*ms, v.Workers[0].Joined.Lag.Value, "no timeout")
 	near(t, 9500*ms, v.Workers[1].Joined.Lag.Value, "1 s")
@@ -129,7 +129,7 @@ func TestCensored(t *testing.T) {
 		synth.Worker{Timeout: time.Second, Joined: 500 * ms},
 	)
 	v := judge.Judge(b.End())
-	require.Equal(t, result.Censored, v.Status)
+	require.Equal(t, results.Censored, v.Status)
 	require.True(t, v.Workers[0].Joined.Lag.Censored)
 	near(t, 40*time.Second, v.Workers[0].Joined.Lag.Value, "at least until its deadline")
 	require.False(t, v.Workers[1].Joined.Lag.Censored)
@@ -162,7 +162,7 @@ func TestTwoNodes(t *testing.T) {
 	b.Starts(0, 300*ms, "boot-a", 0)
 	b.Starts(1, 800*ms, "boot-b", ahead)
 	for i := range b.Run.Events { // the watch was slow: only the clocks can tell
-		if b.Run.Events[i].What == result.Addressed {
+		if b.Run.Events[i].What == results.Addressed {
 			b.Run.Events[i].T = int64(5 * time.Second)
 		}
 	}

@@ -3,7 +3,7 @@ package judge
 import (
 	"time"
 
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // PodMoments is when one pod passed each stage, since just before the request
@@ -37,13 +37,13 @@ func (j *judgement) moments() []PodMoments {
 	out := make([]PodMoments, len(j.logs))
 	for i, l := range j.logs {
 		e := &j.events[i]
-		receipt := func(what result.What) Measurement {
+		receipt := func(what results.What) Measurement {
 			t, ok := e.at[what]
 			return received(t, ok)
 		}
 		out[i] = PodMoments{
-			Index: i, Created: receipt(result.Created), Scheduled: receipt(result.Scheduled), Addressed: receipt(result.Addressed),
-			Started: j.started(l), Ready: receipt(result.Ready), InSlice: received(e.inSlice, e.hasInSlice),
+			Index: i, Created: receipt(results.Created), Scheduled: receipt(results.Scheduled), Addressed: receipt(results.Addressed),
+			Started: j.started(l), Ready: receipt(results.Ready), InSlice: received(e.inSlice, e.hasInSlice),
 			OnServer: j.onName[i], Resolved: client(&current[i]), Connected: client(&connected[i]),
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 func TestNasty(t *testing.T) {
@@ -19,84 +19,84 @@ func TestNasty(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		make  func() *result.Trial
+		make  func() *results.Trial
 		check func(t *testing.T, v *judge.Verdict)
 	}{
-		{"no pods at all", func() *result.Trial {
+		{"no pods at all", func() *results.Trial {
 			b := peers(2)
 			b.Run.Pods, b.Run.Events = nil, nil
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Empty(t, v.Pairs)
 		}},
-		{"pod without a log", func() *result.Trial {
+		{"pod without a log", func() *results.Trial {
 			b := peers(3)
 			b.Pod(1).Lines, b.Pod(1).Problem = nil, "never ran: not scheduled"
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Contains(t, v.Reasons[0], "index 1: never ran")
 			require.Equal(t, "index 1: never ran: not scheduled", pair(v, 1, 0).Resolved.Lag.Lost)
 			require.True(t, pair(v, 0, 1).Resolved.Lag.Known(), "it was resolvable; only its own view is lost")
 			near(t, 150*ms, pair(v, 0, 1).Zero, "the API's word for its address is left")
 			require.NotEmpty(t, stage(v, "process started").At.Lost)
 		}},
-		{"a pod is missing from the records", func() *result.Trial {
+		{"a pod is missing from the records", func() *results.Trial {
 			b := peers(3)
 			b.Run.Pods = b.Run.Pods[:2]
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
 			require.Equal(t, 3, v.Pods)
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 		}},
-		{"log cut off before the name resolved", func() *result.Trial {
+		{"log cut off before the name resolved", func() *results.Trial {
 			b := peers(2)
 			b.End()
 			b.Pod(0).Lines = b.Pod(0).Lines[:3]
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Contains(t, pair(v, 0, 1).Resolved.Lag.Lost, "ends without a last line")
 			require.Zero(t, pair(v, 0, 1).Resolved.Lag.Value)
 		}},
-		{"log cut off after the name resolved", func() *result.Trial {
+		{"log cut off after the name resolved", func() *results.Trial {
 			b := peers(2)
 			p := b.End().Run.Pods
 			p[0].Lines = p[0].Lines[:len(p[0].Lines)-1]
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Complete, v.Status, "what is in the log happened")
+			require.Equal(t, results.Complete, v.Status, "what is in the log happened")
 		}},
-		{"probe failed", func() *result.Trial {
+		{"probe failed", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, time.Second, "error")
 			b.Done(1, time.Second, "error")
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Contains(t, v.Resolved.Lag.Lost, "its probe failed")
 		}},
-		{"released before anything happened", func() *result.Trial {
+		{"released before anything happened", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, time.Second, "released")
 			b.Done(1, time.Second, "released")
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Censored, v.Status)
+			require.Equal(t, results.Censored, v.Status)
 			require.True(t, v.Resolved.Lag.Censored)
 			near(t, time.Second, v.Resolved.Lag.Value, "at least")
 		}},
-		{"satisfied without a reason", func() *result.Trial {
+		{"satisfied without a reason", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Done(0, time.Second, "complete")
 			b.Done(1, time.Second, "complete")
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Contains(t, v.Resolved.Lag.Lost, "satisfied")
 		}},
-		{"container restarted", func() *result.Trial {
+		{"container restarted", func() *results.Trial {
 			b := peers(2)
 			tr := b.End()
 			l := tr.Run.Pods[0].Lines
@@ -105,23 +105,23 @@ func TestNasty(t *testing.T) {
 		}, func(t *testing.T, v *judge.Verdict) {
 			require.Contains(t, pair(v, 0, 1).Resolved.Lag.Lost, "started again")
 		}},
-		{"pod replaced", func() *result.Trial {
+		{"pod replaced", func() *results.Trial {
 			b := peers(2)
-			b.Run.Pods = append(b.Run.Pods, result.Pod{Name: "second", UID: "other", Index: 1})
+			b.Run.Pods = append(b.Run.Pods, results.Pod{Name: "second", UID: "other", Index: 1})
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Contains(t, v.Reasons[0], "index 1 had more than one pod")
 		}},
-		{"index out of range", func() *result.Trial {
+		{"index out of range", func() *results.Trial {
 			b := peers(2)
-			b.Run.Pods = append(b.Run.Pods, result.Pod{Index: -3})
+			b.Run.Pods = append(b.Run.Pods, results.Pod{Index: -3})
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Complete, v.Status)
+			require.Equal(t, results.Complete, v.Status)
 			require.Len(t, v.Notes, 1)
 		}},
-		{"another pod answers at the right address", func() *result.Trial {
+		{"another pod answers at the right address", func() *results.Trial {
 			b := peers(3)
 			for i := range b.Pod(0).Lines {
 				if d := b.Pod(0).Lines[i].Dial; d != nil && d.Peer == 1 {
@@ -136,7 +136,7 @@ func TestNasty(t *testing.T) {
 			require.True(t, p.Connected.Lag.Censored, "a connect to another pod is not it")
 			require.False(t, p.Resolved.Lag.Censored)
 		}},
-		{"nobody says who answers", func() *result.Trial {
+		{"nobody says who answers", func() *results.Trial {
 			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			b.Dial(1, 0, synth.Addr(0), 500*ms, ms, record.Connected, 3, nil)
 			return b.End()
@@ -144,7 +144,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, 3, v.Counts.Unidentified)
 			near(t, time.Second, v.Workers[0].Joined.Lag.Value, "only then was it known")
 		}},
-		{"the right address is silent", func() *result.Trial {
+		{"the right address is silent", func() *results.Trial {
 			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 2, Silence: time.Second, Joined: 5 * time.Second})
 			b.Dial(1, 0, synth.Addr(0), 3*time.Second, time.Second, record.DialTimeout, 1, nil)
 			return b.End()
@@ -152,7 +152,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, 3, v.Counts.DialTimeouts)
 			require.Equal(t, 1, v.Counts.SilentRight)
 		}},
-		{"a name is looked at for a while only", func() *result.Trial {
+		{"a name is looked at for a while only", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.PeersServer}, 2)
 			for a := range 2 {
 				o := 1 - a
@@ -163,12 +163,12 @@ func TestNasty(t *testing.T) {
 			}
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Censored, v.Status)
+			require.Equal(t, results.Censored, v.Status)
 			require.True(t, v.OnServer.Lag.Censored)
 			near(t, time.Second-ms, v.OnServer.Lag.Value, "until the last look, not until the probe was done")
 			require.False(t, v.Resolved.Lag.Censored)
 		}},
-		{"its predecessor answers", func() *result.Trial {
+		{"its predecessor answers", func() *results.Trial {
 			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			w := b.Who(0, 1, 500*ms)
 			w.UID, w.Trial = "uid-t001-old-0", "t001-primer"
@@ -178,7 +178,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, 1, v.Counts.WrongPeer)
 			near(t, time.Second, v.Workers[0].Joined.Lag.Value, "joined its successor later")
 		}},
-		{"who answered proves an address that the API did not report", func() *result.Trial {
+		{"who answered proves an address that the API did not report", func() *results.Trial {
 			b := peers(2)
 			b.Pod(1).IPs = nil
 			b.Start(1).Addresses = nil
@@ -187,10 +187,10 @@ func TestNasty(t *testing.T) {
 			}
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Complete, v.Status, v.Reasons)
+			require.Equal(t, results.Complete, v.Status, v.Reasons)
 			near(t, 2*time.Second, pair(v, 0, 1).Resolved.Lag.Value, "resolved")
 		}},
-		{"replicas disagree: right, then stale again", func() *result.Trial {
+		{"replicas disagree: right, then stale again", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers, Names: plan.Reused}, 2)
 			b.Prime(2*time.Second, 20)
 			for a := range 2 {
@@ -206,7 +206,7 @@ func TestNasty(t *testing.T) {
 			near(t, 100*ms, p.Resolved.Lag.Value, "the first right answer")
 			require.Equal(t, 180, p.Counts.StaleAnswers())
 		}},
-		{"two addresses, one of them stale", func() *result.Trial {
+		{"two addresses, one of them stale", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			for a := range 2 {
@@ -220,7 +220,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, 2, v.Counts.StaleAnswers())
 			near(t, 200*ms, v.Resolved.Lag.Value, "a client may take either")
 		}},
-		{"satisfied by one of two addresses", func() *result.Trial {
+		{"satisfied by one of two addresses", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			for a := range 2 {
@@ -231,12 +231,12 @@ func TestNasty(t *testing.T) {
 			}
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Complete, v.Status)
+			require.Equal(t, results.Complete, v.Status)
 			near(t, 100*ms, v.Resolved.Lag.Value, "as the probe saw it")
 			require.Equal(t, 2, v.Counts.StaleAnswers())
 			require.Len(t, v.Notes, 2)
 		}},
-		{"log full", func() *result.Trial {
+		{"log full", func() *results.Trial {
 			b := peers(2)
 			tr := b.End()
 			for i := range tr.Run.Pods {
@@ -245,14 +245,14 @@ func TestNasty(t *testing.T) {
 			}
 			return tr
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Complete, v.Status, "what it holds happened")
+			require.Equal(t, results.Complete, v.Status, "what it holds happened")
 			require.Contains(t, v.Notes[0], "log full")
 		}},
-		{"whose addresses", func() *result.Trial {
+		{"whose addresses", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			b.Earlier = map[string]string{"10.244.7.7": "index 4 of trial t000"}
-			b.Run.Events = append(b.Run.Events, result.Event{Object: "pod", Name: "extra-x", IPs: []string{"10.244.8.8"}})
+			b.Run.Events = append(b.Run.Events, results.Event{Object: "pod", Name: "extra-x", IPs: []string{"10.244.8.8"}})
 			for i, a := range []string{synth.Old(1), synth.Old(0), synth.Addr(0), "10.244.8.8", "10.244.7.7", "192.0.2.1"} {
 				b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{a}, First: time.Duration(i+1) * 10 * ms})
 			}
@@ -267,7 +267,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, []string{"the primer's index 1", "the primer's index 0", "this run's index 0", "another pod of this trial (extra-x)",
 				"earlier: index 4 of trial t000", "unknown address 192.0.2.1"}, got)
 		}},
-		{"address used again by the asked pod", func() *result.Trial {
+		{"address used again by the asked pod", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Prime(2*time.Second, 20)
 			for i := range b.Primer.Pods {
@@ -280,7 +280,7 @@ func TestNasty(t *testing.T) {
 			require.Zero(t, v.Counts.StaleAnswers())
 			near(t, 10*ms, pair(v, 0, 1).Resolved.Lag.Value+pair(v, 0, 1).Zero, "right, whoever held it before")
 		}},
-		{"IPv6 spelt differently", func() *result.Trial {
+		{"IPv6 spelt differently", func() *results.Trial {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
 			b.Pod(1).IPs = []string{"fd00:0:0::2"}
 			b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{"fd00::2"}, First: 10 * ms})
@@ -289,7 +289,7 @@ func TestNasty(t *testing.T) {
 		}, func(t *testing.T, v *judge.Verdict) {
 			require.False(t, pair(v, 0, 1).Resolved.Lag.Censored)
 		}},
-		{"a server whose uncached view means nothing", func() *result.Trial {
+		{"a server whose uncached view means nothing", func() *results.Trial {
 			b := peers(2)
 			for i := range 2 {
 				b.Pod(i).Lines = append(b.Pod(i).Lines, record.Line{V: record.Version, T: 1, Check: &record.Check{Server: "10.244.0.21:53", OK: false}})
@@ -300,7 +300,7 @@ func TestNasty(t *testing.T) {
 			near(t, 100*ms, v.OnServer.Lag.Value, "the other one's")
 			require.Equal(t, []string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave no answer, one that does not no answer (found by index 0, 1)"}, v.Notes)
 		}},
-		{"search domain", func() *result.Trial {
+		{"search domain", func() *results.Trial {
 			b := synth.Solo("t001", plan.Kubeadm132, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			b.Ask(1, 0, synth.Answer{Class: record.NXDomain, Suffix: "ns.svc.cluster.local", First: 2 * ms, Count: 4, SOATTL: 3})
 			return b.End()
@@ -308,7 +308,7 @@ func TestNasty(t *testing.T) {
 			require.Zero(t, v.Counts.Denials())
 			require.EqualValues(t, 30, v.FullTTL)
 		}},
-		{"impossible times", func() *result.Trial {
+		{"impossible times", func() *results.Trial {
 			b := peers(2)
 			b.Start(1).Wall = -1 << 62
 			tr := b.End()
@@ -318,12 +318,12 @@ func TestNasty(t *testing.T) {
 			require.Contains(t, pair(v, 1, 0).Resolved.Lag.Lost, "usable start line")
 			require.True(t, pair(v, 0, 1).Resolved.Lag.Known())
 		}},
-		{"runner says invalid", func() *result.Trial {
+		{"runner says invalid", func() *results.Trial {
 			b := peers(2)
-			b.Status, b.Reason = result.Invalid, "interrupted"
+			b.Status, b.Reason = results.Invalid, "interrupted"
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
-			require.Equal(t, result.Invalid, v.Status)
+			require.Equal(t, results.Invalid, v.Status)
 			require.Equal(t, []string{"interrupted"}, v.Reasons)
 		}},
 	} {

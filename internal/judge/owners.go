@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // Kind says whose an address in an answer is.
@@ -61,7 +61,7 @@ type owners struct {
 // findOwners collects whose each address was: by the API (pods, and the events
 // of pods that were replaced), by the pods' own word, and by who answered a
 // connect.
-func findOwners(t *result.Trial, logs []*podLog) *owners {
+func findOwners(t *results.Trial, logs []*podLog) *owners {
 	o := &owners{
 		run: map[string][]int{}, primer: map[string][]int{}, other: map[string]string{}, earlier: map[string]string{},
 		uids: map[string]Owner{}, job: t.Plan.Job, trial: t.Plan.ID,
@@ -89,7 +89,7 @@ func findOwners(t *result.Trial, logs []*podLog) *owners {
 	return o
 }
 
-func (o *owners) collect(run *result.Run, of map[string][]int, kind Kind) {
+func (o *owners) collect(run *results.Run, of map[string][]int, kind Kind) {
 	for _, p := range run.Pods {
 		for _, ip := range p.IPs {
 			add(of, ip, p.Index)
@@ -124,7 +124,7 @@ func (o *owners) collect(run *result.Run, of map[string][]int, kind Kind) {
 
 // replaced tells the event of a pod whose index another pod holds now: its
 // address is not the peer's.
-func replaced(run *result.Run, e result.Event) bool {
+func replaced(run *results.Run, e results.Event) bool {
 	for _, p := range run.Pods {
 		if p.Index == *e.Index {
 			return p.UID != "" && e.UID != "" && p.UID != e.UID

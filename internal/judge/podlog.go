@@ -7,7 +7,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // longest is more than any trial takes. A log with later times is broken.
@@ -15,7 +15,7 @@ const longest = int64(30 * 24 * time.Hour)
 
 // podLog is one pod's log, indexed.
 type podLog struct {
-	pod     *result.Pod
+	pod     *results.Pod
 	clock   int // in clocks; meaningless without start
 	start   *record.Start
 	done    *record.Done
@@ -99,7 +99,7 @@ func (j *judgement) readLogs() {
 		case p.Index < 0 || p.Index >= n:
 			j.note("pod %q has index %d and is left out", p.Name, p.Index)
 		case j.logs[p.Index] != nil:
-			j.v.Status = result.Invalid
+			j.v.Status = results.Invalid
 			j.v.Reasons = append(j.v.Reasons, fmt.Sprintf("index %d had more than one pod", p.Index))
 		default:
 			j.logs[p.Index] = readLog(p)
@@ -107,13 +107,13 @@ func (j *judgement) readLogs() {
 	}
 	for i := range j.logs {
 		if j.logs[i] == nil {
-			j.logs[i] = readLog(&result.Pod{Index: i, Problem: "there is no such pod in the records"})
+			j.logs[i] = readLog(&results.Pod{Index: i, Problem: "there is no such pod in the records"})
 		}
 		// Its probe asked for others than there were, or one that there was is
 		// not in the records.
 		if problem := j.another(j.logs[i].start, n); problem != "" {
 			j.logs[i].problem = problem
-			j.v.Status = result.Invalid
+			j.v.Status = results.Invalid
 			j.v.Reasons = append(j.v.Reasons, j.logs[i].name()+": "+problem)
 		}
 	}
@@ -151,7 +151,7 @@ func possible(l *record.Line) bool {
 	return false
 }
 
-func readLog(p *result.Pod) *podLog {
+func readLog(p *results.Pod) *podLog {
 	l := &podLog{pod: p, failed: map[string]bool{}, problem: p.Problem}
 	broken := func(why string) {
 		if l.problem == "" {

@@ -11,7 +11,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // Whatever a trial holds, a verdict is consistent: intervals are intervals, no
@@ -75,14 +75,14 @@ func TestInvariants(t *testing.T) {
 			outcome("first question", f.Start)
 			outcome("first question", f.Slice)
 		}
-		if v.Resolved.Lag.Lost == "" && v.Resolved.Lag.Censored && v.Status == result.Complete {
+		if v.Resolved.Lag.Lost == "" && v.Resolved.Lag.Censored && v.Status == results.Complete {
 			t.Fatalf("seed %d: censored and complete", seed)
 		}
 	}
 }
 
 // random makes a trial out of a few pods that say anything in any order.
-func random(r *rand.Rand) *result.Trial {
+func random(r *rand.Rand) *results.Trial {
 	observers := []record.Observer{record.Solo, record.Peers, record.PeersServer}
 	pods := 2 + r.IntN(3)
 	b := synth.New("t001", plan.Arm{DNS: plan.ClusterDNS, Observer: observers[r.IntN(3)]}, pods)

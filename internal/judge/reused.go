@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // reused works out, from the primer's own records, how long before the judged
@@ -62,7 +62,7 @@ func (j *judgement) judgePrimer() {
 		}
 	}
 	if len(undone) > 0 {
-		j.v.Status = result.Invalid
+		j.v.Status = results.Invalid
 		j.v.Reasons = append(j.v.Reasons, "primer not complete: "+strings.Join(undone, "; "))
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // seen is one answer that a primer's pod got, with the seconds before the
@@ -86,16 +86,16 @@ func TestLeft(t *testing.T) {
 func TestPrimerNotComplete(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		spoil  func(p *result.Pod)
-		status result.Status
+		spoil  func(p *results.Pod)
+		status results.Status
 		reason []string
 	}{
-		{"complete", func(*result.Pod) {}, result.Complete, nil},
-		{"deadline", func(p *result.Pod) { p.Lines[len(p.Lines)-1].Done.Reason = "deadline" }, result.Invalid, []string{`primer not complete: index 1 ended with "deadline"`}},
-		{"failed", func(p *result.Pod) { p.Lines[len(p.Lines)-1].Done = &record.Done{Reason: "error", Err: "no port"} }, result.Invalid, []string{"primer not complete: index 1: its probe failed: no port"}},
-		{"cut off", func(p *result.Pod) { p.Lines = p.Lines[:len(p.Lines)-1] }, result.Invalid, []string{"primer not complete: index 1: its log ends without a last line"}},
-		{"no log", func(p *result.Pod) { p.Lines, p.Problem = nil, "never ran" }, result.Invalid, []string{"primer not complete: index 1: never ran"}},
-		{"log full", func(p *result.Pod) { p.Lines[len(p.Lines)-1].Done.Err = "log full" }, result.Complete, nil},
+		{"complete", func(*results.Pod) {}, results.Complete, nil},
+		{"deadline", func(p *results.Pod) { p.Lines[len(p.Lines)-1].Done.Reason = "deadline" }, results.Invalid, []string{`primer not complete: index 1 ended with "deadline"`}},
+		{"failed", func(p *results.Pod) { p.Lines[len(p.Lines)-1].Done = &record.Done{Reason: "error", Err: "no port"} }, results.Invalid, []string{"primer not complete: index 1: its probe failed: no port"}},
+		{"cut off", func(p *results.Pod) { p.Lines = p.Lines[:len(p.Lines)-1] }, results.Invalid, []string{"primer not complete: index 1: its log ends without a last line"}},
+		{"no log", func(p *results.Pod) { p.Lines, p.Problem = nil, "never ran" }, results.Invalid, []string{"primer not complete: index 1: never ran"}},
+		{"log full", func(p *results.Pod) { p.Lines[len(p.Lines)-1].Done.Err = "log full" }, results.Complete, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			tr := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second}).End()
@@ -178,7 +178,7 @@ func TestNotLookedAt(t *testing.T) {
 			require.Equal(t, tc.lost, v.OnServer.Lag.Lost)
 			require.Equal(t, tc.lost, v.OnServer.Since.Lost)
 			require.Equal(t, tc.notes, v.Notes)
-			require.Equal(t, result.Complete, v.Status, "the clients' view is whole")
+			require.Equal(t, results.Complete, v.Status, "the clients' view is whole")
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // sampled is a trial of pods that ask for some of the others.
@@ -28,7 +28,7 @@ func TestSampledPairs(t *testing.T) {
 	s := record.Sample{Peers: 3, Seed: 9}
 	const pods = 12
 	v := judge.Judge(sampled(plan.Kubeadm131, pods, s).End())
-	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	require.Equal(t, results.Complete, v.Status, v.Reasons)
 	require.Empty(t, v.Notes)
 	require.True(t, v.OnServer.Lag.Known(), "each name was looked at: %+v", v.OnServer)
 	require.Len(t, v.Pairs, pods*s.Peers)
@@ -65,7 +65,7 @@ func TestAnswersBesideTheSample(t *testing.T) {
 	got := judge.Judge(tr.End())
 	require.Equal(t, want.Counts, got.Counts)
 	require.Equal(t, want.Connected, got.Connected)
-	require.Equal(t, result.Complete, got.Status, got.Reasons)
+	require.Equal(t, results.Complete, got.Status, got.Reasons)
 }
 
 // A sampled pair of which nothing was seen is censored, as any other.
@@ -84,7 +84,7 @@ func TestSampledPairIsCensored(t *testing.T) {
 	}
 	tr.Pod(5).Lines = lines
 	v := judge.Judge(tr.End())
-	require.Equal(t, result.Censored, v.Status)
+	require.Equal(t, results.Censored, v.Status)
 	require.True(t, v.Connected.Lag.Censored)
 }
 
@@ -93,7 +93,7 @@ func TestAnotherSample(t *testing.T) {
 	tr := sampled(plan.Kubeadm132, 6, record.Sample{Peers: 2, Seed: 9})
 	tr.Start(4).Sample.Seed = 10
 	v := judge.Judge(tr.End())
-	require.Equal(t, result.Invalid, v.Status)
+	require.Equal(t, results.Invalid, v.Status)
 	require.Contains(t, v.Reasons, "index 4: its log is of a sample of 2 peers from seed 10, not of 2 from 9")
 }
 
@@ -106,7 +106,7 @@ func TestSampleOfALargeJob(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	v := judge.Judge(tr)
 	runtime.ReadMemStats(&after)
-	require.Equal(t, result.Complete, v.Status, v.Reasons)
+	require.Equal(t, results.Complete, v.Status, v.Reasons)
 	require.Len(t, v.Pairs, pods*s.Peers)
 	allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
 	t.Logf("%d pairs, %d MB allocated", len(v.Pairs), allocated)

@@ -5,7 +5,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // timeline holds when each stage of one pod ended, on the runner's axis.
@@ -62,7 +62,7 @@ func (j *judgement) findTimelines() {
 	j.fullAddress = j.fullTTL(addresses)
 	service := maybe{}
 	for _, e := range j.t.Run.Events {
-		if e.Object == "service" && e.What == result.Created && e.Name == j.t.Plan.Service && !service.ok {
+		if e.Object == "service" && e.What == results.Created && e.Name == j.t.Plan.Service && !service.ok {
 			service = maybe{point{t: e.T}, true}
 		}
 	}
@@ -75,7 +75,7 @@ func (j *judgement) findTimelines() {
 func (j *judgement) timeline(i int, service maybe, looks []looked) timeline {
 	var r timeline
 	l, e := j.logs[i], &j.events[i]
-	receipt := func(what result.What) maybe {
+	receipt := func(what results.What) maybe {
 		t, ok := e.at[what]
 		return maybe{point{t: t}, ok}
 	}
@@ -93,18 +93,18 @@ func (j *judgement) timeline(i int, service maybe, looks []looked) timeline {
 			missing = p
 		}
 	}
-	add(StageCreate, receipt(result.Created))
-	add(StageSchedule, receipt(result.Scheduled))
+	add(StageCreate, receipt(results.Created))
+	add(StageSchedule, receipt(results.Scheduled))
 	before := len(steps)
 	add(StageStart, r.process)
 	r.start = inOrder(slices.Clone(steps))
 	byAddress := j.t.Plan.Arm.Connect == plan.ByAddress
 	if j.t.Plan.Arm.Publish || byAddress || !r.process.ok {
 		steps, missing = steps[:before], ""
-		add(StageAddress, receipt(result.Addressed))
+		add(StageAddress, receipt(results.Addressed))
 	}
 	if !j.t.Plan.Arm.Publish && !byAddress {
-		add(StageReady, receipt(result.Ready))
+		add(StageReady, receipt(results.Ready))
 	}
 	if !byAddress {
 		add(StageSlice, slice)

@@ -9,7 +9,7 @@ import (
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
@@ -32,11 +32,11 @@ func Of(p plan.Plan, a *analysis.Analysis, trial *judge.Verdict) Input {
 // the first. An invalid one is never drawn, nor is nil. What is returned has no
 // pairs, so that it can be kept.
 func Slowest(kept, v *judge.Verdict) *judge.Verdict {
-	if v.Status == result.Invalid {
+	if v.Status == results.Invalid {
 		return kept
 	}
 	if kept != nil {
-		if a, b := v.Status == result.Complete, kept.Status == result.Complete; a != b && b ||
+		if a, b := v.Status == results.Complete, kept.Status == results.Complete; a != b && b ||
 			a == b && v.Connected.Since.Value <= kept.Connected.Since.Value {
 			return kept
 		}

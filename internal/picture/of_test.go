@@ -12,13 +12,13 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 )
 
 // recorded is what there is to draw of a folder of records.
 func recorded(t testing.TB, dir string) Input {
-	f, err := result.Load(dir)
+	f, err := results.Load(dir)
 	require.NoError(t, err)
 	a := analysis.New(f.Plan)
 	var slowest *judge.Verdict
@@ -147,7 +147,7 @@ func TestOfNamedPlans(t *testing.T) {
 		require.NoError(t, err)
 		a := analysis.New(p)
 		for i, trial := range p.Trials {
-			v := &judge.Verdict{Trial: trial, Status: result.Complete}
+			v := &judge.Verdict{Trial: trial, Status: results.Complete}
 			o := judge.Measurement{Value: time.Duration(i%31) * time.Second}
 			v.Resolved.Lag, v.OnServer.Lag = o, judge.Measurement{Lost: judge.NotObserved}
 			if trial.Arm.Observer == record.PeersServer {
@@ -174,7 +174,7 @@ func TestOfNamedPlans(t *testing.T) {
 }
 
 func TestSlowest(t *testing.T) {
-	trial := func(status result.Status, s int) *judge.Verdict {
+	trial := func(status results.Status, s int) *judge.Verdict {
 		v := &judge.Verdict{Status: status, Pairs: make([]judge.Pair, 1)}
 		v.Connected.Since.Value = time.Duration(s) * time.Second
 		return v
@@ -184,19 +184,19 @@ func TestSlowest(t *testing.T) {
 		v    *judge.Verdict
 		want int // seconds of the kept one
 	}{
-		{trial(result.Censored, 50), 50},
-		{trial(result.Complete, 5), 5},
-		{trial(result.Invalid, 500), 5},
-		{trial(result.Complete, 31), 31},
-		{trial(result.Complete, 30), 31},
-		{trial(result.Censored, 60), 31},
+		{trial(results.Censored, 50), 50},
+		{trial(results.Complete, 5), 5},
+		{trial(results.Invalid, 500), 5},
+		{trial(results.Complete, 31), 31},
+		{trial(results.Complete, 30), 31},
+		{trial(results.Censored, 60), 31},
 	} {
 		kept = Slowest(kept, step.v)
 		require.Equal(t, time.Duration(step.want)*time.Second, kept.Connected.Since.Value, "step %d", i)
 		require.Nil(t, kept.Pairs)
 		require.NotNil(t, step.v.Pairs, "the caller's is left alone")
 	}
-	require.Nil(t, Slowest(nil, trial(result.Invalid, 1)))
+	require.Nil(t, Slowest(nil, trial(results.Invalid, 1)))
 }
 
 func TestOfTrial(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // One of each kind that is not whole or not simple, several trials an arm,
@@ -58,8 +58,8 @@ func TestMixed(t *testing.T) {
 			b = synth.Solo(planned.ID, a.DNS, a.Extra, synth.Worker{Joined: 200 * ms}, synth.Worker{Timeout: time.Second, Joined: 250 * ms})
 		default: // spoiled altogether
 			b = synth.New(planned.ID, a, 3)
-			b.Run = result.Run{}
-			b.Status, b.Reason = result.Invalid, "pods had not started: "+trouble
+			b.Run = results.Run{}
+			b.Status, b.Reason = results.Invalid, "pods had not started: "+trouble
 		}
 		b.Plan = planned
 		r.Add(b.End())
@@ -108,7 +108,7 @@ func TestAgain(t *testing.T) {
 	p := testPlan(t, "quick")
 	r := New(p, nil)
 	spoilt := play(p.Trials[0])
-	spoilt.Status, spoilt.Reason = result.Invalid, "a node went away"
+	spoilt.Status, spoilt.Reason = results.Invalid, "a node went away"
 	r.Add(spoilt)
 	require.Equal(t, 1, r.Invalid())
 	for _, planned := range p.Trials {
@@ -134,7 +134,7 @@ func TestEnvironmentThatCannotBeRead(t *testing.T) {
 // The report comes from the folder alone, byte for byte, also when a crash cut
 // the records off; and making it changes nothing but report.md.
 func TestLoad(t *testing.T) {
-	folder, err := result.Create(t.TempDir(), time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC))
+	folder, err := results.Create(t.TempDir(), time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC))
 	require.NoError(t, err)
 	p := testPlan(t, "quick")
 	require.NoError(t, folder.WritePlan(p))
@@ -150,7 +150,7 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(live.Markdown()), string(again.Markdown()))
 
-	path := filepath.Join(folder.Dir(), result.TrialsFile)
+	path := filepath.Join(folder.Dir(), results.TrialsFile)
 	whole, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, whole[:len(whole)-100], 0o644))
@@ -161,7 +161,7 @@ func TestLoad(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(path, append(bytes.Clone(whole), "not ours\n"...), 0o644))
 	_, err = Load(folder.Dir())
-	var input *result.InputError
+	var input *results.InputError
 	require.ErrorAs(t, err, &input)
 	require.Equal(t, len(p.Trials)+1, input.Line)
 }

@@ -9,14 +9,14 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // exceptions names what is not whole: trials and records.
 func (r *Report) exceptions() []string {
 	var out []string
 	for _, t := range r.trials {
-		if t.status != result.Complete {
+		if t.status != results.Complete {
 			out = append(out, fmt.Sprintf("%s, %s, %s: %s.", code(t.id), code(t.arm.String()), word(t.status), reasons(t.reasons)))
 		}
 	}
@@ -37,8 +37,8 @@ func (r *Report) exceptions() []string {
 	return out
 }
 
-func word(s result.Status) string {
-	if s == result.Censored {
+func word(s results.Status) string {
+	if s == results.Censored {
 		return "censored"
 	}
 	return "invalid"

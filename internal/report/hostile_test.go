@@ -11,7 +11,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // trouble has of each kind of hostile text one.
@@ -37,7 +37,7 @@ func walk(v any, path string, f func(path, s string) string) any {
 
 // changed is a trial with its strings as f returns them; ok is false where it
 // is none any more.
-func changed(t *testing.T, trial *result.Trial, f func(path, s string) string) (out result.Trial, ok bool) {
+func changed(t *testing.T, trial *results.Trial, f func(path, s string) string) (out results.Trial, ok bool) {
 	t.Helper()
 	b, err := json.Marshal(trial)
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestNoRecordBreaksOut(t *testing.T) {
 	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: plan.Defaults(),
 		DNS: []plan.DNS{plan.Kubeadm131}, Extras: []plan.Extra{plan.ExtraNone}})
 	require.NoError(t, err)
-	var trials []*result.Trial
+	var trials []*results.Trial
 	paths := map[string]bool{}
 	for _, planned := range p.Trials {
 		trial := play(planned)
@@ -80,7 +80,7 @@ func TestNoRecordBreaksOut(t *testing.T) {
 		}
 		switch len(trials) {
 		case 0:
-			trial.Status, trial.Reason = result.Invalid, "a node went away"
+			trial.Status, trial.Reason = results.Invalid, "a node went away"
 		case 1:
 			trial.Run.Pods[1].Problem = "log ends before the probe was done"
 			trial.Earlier = map[string]string{"10.244.0.1": "index 3 of trial t000"}

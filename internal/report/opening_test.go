@@ -12,7 +12,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 var (
@@ -77,17 +77,17 @@ func TestOpenings(t *testing.T) {
 		return p
 	}
 	quick := func(dns ...plan.DNS) plan.Plan { return build(plan.Options{Name: "quick", DNS: dns}) }
-	whole := func(*result.Trial) {}
+	whole := func(*results.Trial) {}
 	for name, tc := range map[string]struct {
 		plan  plan.Plan
-		spoil func(*result.Trial)
+		spoil func(*results.Trial)
 	}{
 		"one block":           {build(plan.Options{Name: "default"}), whole},
 		"one DNS":             {quick(plan.Kubeadm131), whole},
 		"the cluster's":       {quick(plan.ClusterDNS), whole},
 		"cluster's and other": {quick(plan.ClusterDNS, plan.Kubeadm131), whole},
 		"nothing slow":        {quick(plan.Kubeadm132, plan.KubeDNS), whole},
-		"all invalid":         {quick(), func(t *result.Trial) { t.Status, t.Reason = result.Invalid, "a node went away" }},
+		"all invalid":         {quick(), func(t *results.Trial) { t.Status, t.Reason = results.Invalid, "a node went away" }},
 		"extras":              {build(plan.Options{Name: "extras", Blocks: 6}), whole},
 		"timeouts":            {build(plan.Options{Name: "timeouts"}), whole},
 		"only further": {build(plan.Options{Name: "mine", Blocks: 1, Arms: []plan.Arm{

@@ -10,7 +10,7 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // TestProgramIsNamed: which build measured and how its probe got there, in one
@@ -23,9 +23,9 @@ func TestProgramIsNamed(t *testing.T) {
 	const want = "Measured by: `headless-job-dns (devel), commit 0123456789ab with changes, go1.26.0`; its probe: `in ConfigMaps, on image shell:1`"
 	require.Contains(t, r.facts(), want)
 	r.trials = []trial{
-		{status: result.Complete, v: &judge.Verdict{FirstQueryDelay: 70 * time.Millisecond}},
-		{status: result.Complete, v: &judge.Verdict{FirstQueryDelay: 90 * time.Millisecond}},
-		{status: result.Invalid, v: &judge.Verdict{FirstQueryDelay: time.Minute}},
+		{status: results.Complete, v: &judge.Verdict{FirstQueryDelay: 70 * time.Millisecond}},
+		{status: results.Complete, v: &judge.Verdict{FirstQueryDelay: 90 * time.Millisecond}},
+		{status: results.Invalid, v: &judge.Verdict{FirstQueryDelay: time.Minute}},
 	}
 	require.Contains(t, r.facts(), want+", first questions at most 0.090 s after the creation of their container's process")
 	r.env.Delivery = nil

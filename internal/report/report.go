@@ -19,7 +19,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // late is from when on a readiness lag counts as a delay. A pod start takes
@@ -36,22 +36,22 @@ type Report struct {
 
 	analysis   *analysis.Analysis
 	hypotheses *hypothesis.Input
-	cached     *results       // of the trials so far; nil: not made yet
+	cached     *reduced       // of the trials so far; nil: not made yet
 	slowest    *judge.Verdict // to be drawn; nil: none yet
 }
 
-// results are what the analyses make of all trials.
-type results struct {
+// reduced is what the analyses make of all trials.
+type reduced struct {
 	findings  []analysis.Finding
 	remedies  []analysis.Remedy
 	decisions []hypothesis.Decision
 }
 
-func (r *Report) results() *results {
+func (r *Report) results() *reduced {
 	if r.cached == nil {
 		findings := r.analysis.Findings()
 		r.hypotheses.Findings = findings
-		r.cached = &results{findings, r.analysis.Remedies(), r.hypotheses.Decisions()}
+		r.cached = &reduced{findings, r.analysis.Remedies(), r.hypotheses.Decisions()}
 	}
 	return r.cached
 }
@@ -60,7 +60,7 @@ func (r *Report) results() *results {
 type trial struct {
 	id      string
 	arm     plan.Arm
-	status  result.Status
+	status  results.Status
 	reasons []string
 	notes   []string
 	v       *judge.Verdict    // without its pairs
@@ -68,7 +68,7 @@ type trial struct {
 }
 
 // counts tells whether the trial enters the numbers.
-func (t trial) counts() bool { return t.status != result.Invalid }
+func (t trial) counts() bool { return t.status != results.Invalid }
 
 // New begins a report on a plan. The environment is environment.json as it is
 // on disk, or nil.
@@ -86,9 +86,9 @@ func New(p plan.Plan, env json.RawMessage) *Report {
 }
 
 // Load makes the report of a results folder from its records alone. An error
-// is a *result.InputError when it is about the folder.
+// is a *results.InputError when it is about the folder.
 func Load(dir string) (*Report, error) {
-	records, err := result.Load(dir)
+	records, err := results.Load(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func Load(dir string) (*Report, error) {
 
 // Add judges a trial and takes it in. A trial that comes again replaces the
 // attempt before.
-func (r *Report) Add(t *result.Trial) {
+func (r *Report) Add(t *results.Trial) {
 	v := judge.Judge(t)
 	r.cached = nil
 	r.analysis.Add(v)
@@ -172,9 +172,9 @@ func (r *Report) tally(is func(plan.Arm) bool) tally {
 			continue
 		}
 		switch t.status {
-		case result.Complete:
+		case results.Complete:
 			n.complete++
-		case result.Censored:
+		case results.Censored:
 			n.censored++
 		default:
 			n.invalid++

@@ -16,7 +16,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -92,7 +92,7 @@ func testPlan(t *testing.T, name string) plan.Plan {
 }
 
 // play makes a trial of the plan as its arm leads one to expect.
-func play(p plan.Trial) *result.Trial {
+func play(p plan.Trial) *results.Trial {
 	var b *synth.Trial
 	jitter := time.Duration(p.Seq) * 7 * ms
 	slow := p.Arm.DNS == plan.Kubeadm131
@@ -165,7 +165,7 @@ func TestStandardPlan(t *testing.T) {
 }
 
 // simulated makes a trial of the plan in the world that follows from its arm.
-func simulated(p plan.Plan, planned plan.Trial) *result.Trial {
+func simulated(p plan.Plan, planned plan.Trial) *results.Trial {
 	w := synth.Of(planned.ID, planned.Arm, p.Settings.Pods)
 	w.Seed, w.Deadline, w.Timeouts = uint64(planned.Seq), time.Duration(planned.Deadline), nil
 	for _, timeout := range p.Settings.ConnectTimeouts {
@@ -187,7 +187,7 @@ func simulated(p plan.Plan, planned plan.Trial) *result.Trial {
 }
 
 // relabel makes a synthetic trial the plan's.
-func relabel(b *synth.Trial, planned plan.Trial) *result.Trial {
+func relabel(b *synth.Trial, planned plan.Trial) *results.Trial {
 	for i := range b.Run.Events {
 		for k := range b.Run.Events[i].Endpoints {
 			e := &b.Run.Events[i].Endpoints[k]

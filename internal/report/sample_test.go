@@ -13,7 +13,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // A job of 500 pods that ask for 16 others each goes from the disk to the
@@ -30,7 +30,7 @@ func TestReportOfALargeSample(t *testing.T) {
 	w := synth.Of(p.Trials[0].ID, p.Trials[0].Arm, settings.Pods)
 	w.Sample, w.Interval, w.Deadline = p.Trials[0].Sample, time.Duration(p.Settings.Interval), time.Duration(p.Settings.Deadline)
 	tr := relabel(w.Trial(), p.Trials[0])
-	f, err := result.Create(t.TempDir(), time.Now())
+	f, err := results.Create(t.TempDir(), time.Now())
 	require.NoError(t, err)
 	require.NoError(t, f.WritePlan(p))
 	require.NoError(t, f.Append(*tr))
@@ -45,7 +45,7 @@ func TestReportOfALargeSample(t *testing.T) {
 	text := r.Markdown()
 	close(stop)
 	heap := <-most >> 20
-	info, err := os.Stat(filepath.Join(f.Dir(), result.TrialsFile))
+	info, err := os.Stat(filepath.Join(f.Dir(), results.TrialsFile))
 	require.NoError(t, err)
 	t.Logf("%d MB on disk, heap at most %d MB", info.Size()>>20, heap)
 	require.Less(t, heap, uint64(200), "MB")

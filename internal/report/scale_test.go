@@ -13,7 +13,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // BenchmarkPairs takes the records of one trial of up to 300 pods, in which
@@ -28,20 +28,20 @@ func BenchmarkPairs(b *testing.B) {
 		require.NoError(b, err)
 		t := synth.Peers(p.Trials[0].ID, plan.Kubeadm131, plan.ExtraNone, pods, 300*ms, 30*time.Second, true)
 		t.Plan = p.Trials[0]
-		f, err := result.Create(b.TempDir(), time.Now())
+		f, err := results.Create(b.TempDir(), time.Now())
 		require.NoError(b, err)
 		require.NoError(b, f.WritePlan(p))
 		require.NoError(b, f.Append(*t.End()))
 		require.NoError(b, f.Close())
-		info, err := os.Stat(filepath.Join(f.Dir(), result.TrialsFile))
+		info, err := os.Stat(filepath.Join(f.Dir(), results.TrialsFile))
 		require.NoError(b, err)
-		var read result.Trial
+		var read results.Trial
 		for _, step := range []struct {
 			name string
 			do   func()
 		}{
 			{"read", func() {
-				r, err := result.Load(f.Dir())
+				r, err := results.Load(f.Dir())
 				require.NoError(b, err)
 				for t, err := range r.Trials() {
 					require.NoError(b, err)

@@ -14,7 +14,7 @@ import (
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // formHeadings are those of kubernetes/kubernetes,
@@ -133,7 +133,7 @@ func spoiled(t testing.TB, text string, arms, trials, nodes int) *Report {
 		trial := play(planned)
 		trial.Run.Pods[1].Problem = text
 		if i%3 == 2 {
-			trial.Status, trial.Reason = result.Invalid, text
+			trial.Status, trial.Reason = results.Invalid, text
 		}
 		trial.Earlier = map[string]string{"10.244.0.1": text}
 		r.Add(trial)

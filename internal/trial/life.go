@@ -13,7 +13,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -51,9 +51,9 @@ type life struct {
 
 // live creates the objects, waits until every probe is done, and returns what
 // was recorded, also beside an error. The objects are still there afterwards.
-func (l life) live(ctx context.Context) (run result.Run, obs *cluster.Observation, err error) {
+func (l life) live(ctx context.Context) (run results.Run, obs *cluster.Observation, err error) {
 	obs = l.w.Observe(l.owner.Trial)
-	run = result.Run{Namespace: l.owner.Namespace, Boot: bootID(), Zero: time.Now()}
+	run = results.Run{Namespace: l.owner.Namespace, Boot: bootID(), Zero: time.Now()}
 	for _, o := range l.objects {
 		sent := time.Now()
 		if l.anew {

@@ -14,7 +14,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const (
@@ -239,18 +239,18 @@ func (f *follower) silent() (pod, problem string) {
 
 // collect ends the streams and returns the Job's pods with their records, by
 // index. A pod whose log is not whole says why.
-func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
+func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []results.Pod {
 	f.cancel()
 	f.wg.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var out []result.Pod
+	var out []results.Pod
 	for _, p := range pods {
 		i := cluster.JobIndex(p)
 		if i < 0 {
 			continue
 		}
-		r := result.Pod{Name: p.Name, UID: string(p.UID), Index: i, Node: p.Spec.NodeName}
+		r := results.Pod{Name: p.Name, UID: string(p.UID), Index: i, Node: p.Spec.NodeName}
 		for _, ip := range p.Status.PodIPs {
 			r.IPs = append(r.IPs, ip.IP)
 		}
@@ -276,7 +276,7 @@ func (f *follower) collect(zero time.Time, pods []*corev1.Pod) []result.Pod {
 		}
 		out = append(out, r)
 	}
-	slices.SortStableFunc(out, func(a, b result.Pod) int { return a.Index - b.Index })
+	slices.SortStableFunc(out, func(a, b results.Pod) int { return a.Index - b.Index })
 	return out
 }
 

@@ -15,7 +15,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // A container that a webhook put beside the probe's says nothing of the probe.
@@ -116,7 +116,7 @@ func TestNotStarted(t *testing.T) {
 				got, err := r.Run(t.Context(), pt)
 				r.Watcher.Stop()
 				require.Equal(t, got.Run.Pods == nil, err != nil, "without any pod the plan ends")
-				require.Equal(t, result.Invalid, got.Status)
+				require.Equal(t, results.Invalid, got.Status)
 				want := "job ns/" + pt.Job + ": " + strings.Replace(unread, "%d", tc.unread, 1) + strings.ReplaceAll(tc.want, "JOB", pt.Job)
 				require.True(t, strings.HasPrefix(got.Reason, want), "%s\nis not %s", got.Reason, want)
 				require.Contains(t, got.Reason, tc.also)

@@ -17,12 +17,12 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // during runs a trial on a fake cluster whose API server is away for a while,
 // from the first request of a kind on.
-func during(t *testing.T, verb, resource string, away time.Duration) (result.Trial, *fakeCluster, error) {
+func during(t *testing.T, verb, resource string, away time.Duration) (results.Trial, *fakeCluster, error) {
 	t.Helper()
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
@@ -49,7 +49,7 @@ func TestOutageWhileCreating(t *testing.T) {
 	t.Parallel()
 	got, f, err := during(t, "create", "jobs", 1200*time.Millisecond)
 	require.NoError(t, err, "the plan goes on")
-	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, results.Invalid, got.Status)
 	require.Contains(t, got.Reason, "cannot create job ")
 	require.Contains(t, got.Reason, "connection refused")
 	require.Contains(t, f.happened(), "delete jobs")
@@ -60,7 +60,7 @@ func TestOutageWhileDeleting(t *testing.T) {
 	t.Parallel()
 	got, f, err := during(t, "delete-collection", "jobs", 1200*time.Millisecond)
 	require.NoError(t, err)
-	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.Equal(t, results.Complete, got.Status, got.Reason)
 	require.Contains(t, f.happened(), "delete jobs")
 }
 
@@ -85,14 +85,14 @@ func TestDNSIsRenewed(t *testing.T) {
 	r.Resolvers[plan.Kubeadm131] = was
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
-	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, results.Invalid, got.Status)
 	require.Equal(t, lost.Error(), got.Reason)
 	require.False(t, changed)
 	pt.ID = "t002"
 	pt = pt.Renamed("-2")
 	got, err = r.Run(t.Context(), pt)
 	require.NoError(t, err)
-	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.Equal(t, results.Complete, got.Status, got.Reason)
 	require.True(t, slices.Contains(r.Resolvers[plan.Kubeadm131].Replicas, "10.0.0.9:1053"))
 }
 
@@ -110,7 +110,7 @@ func TestServiceIsDeletedUnderUs(t *testing.T) {
 	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
-	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, results.Invalid, got.Status)
 	require.Equal(t, "service "+pt.Service+" in namespace "+r.Namespace+" was deleted by somebody while it was needed", got.Reason)
 }
 
@@ -131,7 +131,7 @@ func TestPrimerIsDisturbed(t *testing.T) {
 	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err, "the plan goes on")
-	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, results.Invalid, got.Status)
 	require.Contains(t, got.Reason, "was deleted by somebody")
 	require.NotEmpty(t, got.Primer.Pods)
 	require.Nil(t, got.Run.Pods)
@@ -141,11 +141,11 @@ func TestPrimerIsDisturbed(t *testing.T) {
 // they are of: after an outage they may go a while later.
 func TestPodsAreNotGoneInTime(t *testing.T) {
 	for names, want := range map[plan.Names]struct {
-		status result.Status
+		status results.Status
 		left   bool
 	}{
-		plan.Fresh:  {result.Complete, true},
-		plan.Reused: {result.Invalid, false},
+		plan.Fresh:  {results.Complete, true},
+		plan.Reused: {results.Invalid, false},
 	} {
 		t.Run(string(names), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -176,11 +176,11 @@ func TestInterrupt(t *testing.T) {
 		verb   string // the request with which the interrupt comes
 		now    error  // what is found of the DNS
 		cut    bool
-		status result.Status
+		status results.Status
 	}{
 		"while creating":             {verb: "create", cut: true},
-		"while deleting":             {verb: "delete-collection", status: result.Complete},
-		"while deleting, DNS is new": {verb: "delete-collection", now: lost, status: result.Invalid},
+		"while deleting":             {verb: "delete-collection", status: results.Complete},
+		"while deleting, DNS is new": {verb: "delete-collection", now: lost, status: results.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -230,5 +230,5 @@ func TestClockIsSetBack(t *testing.T) {
 	defer stop()
 	got, err := r.Run(ctx, pt)
 	require.NoError(t, err)
-	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.Equal(t, results.Complete, got.Status, got.Reason)
 }

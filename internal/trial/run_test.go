@@ -24,7 +24,7 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -149,7 +149,7 @@ func on(t *testing.T, r *Runner, f *fakeCluster) {
 }
 
 // carryOut runs one trial of the arm on a fake cluster.
-func carryOut(t *testing.T, arm plan.Arm) (result.Trial, *fakeCluster) {
+func carryOut(t *testing.T, arm plan.Arm) (results.Trial, *fakeCluster) {
 	t.Helper()
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
@@ -158,7 +158,7 @@ func carryOut(t *testing.T, arm plan.Arm) (result.Trial, *fakeCluster) {
 	pt.Arm, pt.Extra = arm, "extra"
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
-	require.Equal(t, result.Complete, got.Status, got.Reason)
+	require.Equal(t, results.Complete, got.Status, got.Reason)
 	require.Len(t, got.Run.Pods, r.Plan.Settings.Pods)
 	return got, f
 }
@@ -210,7 +210,7 @@ func TestGaps(t *testing.T) {
 
 // gapOf carries out a trial with the gap, in which what is wanted happens
 // between primer and measured run.
-func gapOf(t *testing.T, gap plan.Gap, want []string) result.Trial {
+func gapOf(t *testing.T, gap plan.Gap, want []string) results.Trial {
 	t.Helper()
 	got, f := carryOut(t, plan.Arm{Names: plan.Reused, Extra: plan.ExtraNone, Gap: gap})
 	require.Equal(t, slices.Concat([]string{"create services", "create job"}, want, []string{"delete jobs", "delete pods"}), f.happened())
@@ -230,6 +230,6 @@ func TestByAddressWithoutExec(t *testing.T) {
 	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
-	require.Equal(t, result.Invalid, got.Status)
+	require.Equal(t, results.Invalid, got.Status)
 	require.Contains(t, got.Reason, "index 0's address was not handed over: cannot run /proc/1/exe in pod ns/lag-r-t001-")
 }

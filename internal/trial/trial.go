@@ -13,7 +13,7 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
@@ -82,8 +82,8 @@ var ErrLeft = errors.New("objects of the trial are left")
 // something could not be deleted (ErrLeft, where that may pass); or, if it is
 // the context's, the trial was cut short and says nothing. A trial whose probes
 // were done when the context ended is as good as any.
-func (r *Runner) Run(ctx context.Context, pt plan.Trial) (result.Trial, error) {
-	t := result.Trial{V: result.Version, Plan: pt, Status: result.Complete, Began: time.Now()}
+func (r *Runner) Run(ctx context.Context, pt plan.Trial) (results.Trial, error) {
+	t := results.Trial{V: results.Version, Plan: pt, Status: results.Complete, Began: time.Now()}
 	var err, cleanup error
 	var primed *cluster.Observation
 	if pt.Arm.Names == plan.Reused {
@@ -109,7 +109,7 @@ func (r *Runner) Run(ctx context.Context, pt plan.Trial) (result.Trial, error) {
 	t.Took = plan.Duration(time.Since(t.Began))
 	switch {
 	case err != nil:
-		t.Status, t.Reason = result.Invalid, err.Error()
+		t.Status, t.Reason = results.Invalid, err.Error()
 	default:
 		t.Status, t.Reason = status(t.Run)
 	}
@@ -174,7 +174,7 @@ func (r *Runner) unchanged(ctx context.Context, dns plan.DNS) error {
 // run is going to need until its first question; a gap that is shorter than
 // that ends as soon as the last pod is gone, and the records say how long it
 // was. It returns what was observed of the primer, which may still be ending.
-func (r *Runner) prime(ctx context.Context, t *result.Trial) (*cluster.Observation, error) {
+func (r *Runner) prime(ctx context.Context, t *results.Trial) (*cluster.Observation, error) {
 	r.step("primer")
 	l, err := r.life(t.Plan, true)
 	if err != nil {
@@ -211,7 +211,7 @@ func primerID(pt plan.Trial) string { return pt.ID + "-primer" }
 // firstStart estimates how long the first pod took from the Job's creation to
 // its first instruction, from the runner's side alone: the receipt of the first
 // log line is a few milliseconds late, which the recorded gap shows.
-func firstStart(run result.Run) time.Duration {
+func firstStart(run results.Run) time.Duration {
 	first := int64(0)
 	for _, p := range run.Pods {
 		if len(p.Lines) == 0 || p.Lines[0].Start == nil || p.LogStart == 0 {
@@ -234,7 +234,7 @@ func firstStart(run result.Run) time.Duration {
 }
 
 // measure runs what is judged.
-func (r *Runner) measure(ctx context.Context, t *result.Trial) (err, cleanup error) {
+func (r *Runner) measure(ctx context.Context, t *results.Trial) (err, cleanup error) {
 	r.step("measuring")
 	l, err := r.life(t.Plan, false)
 	if err != nil {
@@ -349,11 +349,11 @@ func (r *Runner) args(pt plan.Trial, primer bool) map[string]string {
 }
 
 // status tells whether a run may enter the statistics, from its records alone.
-func status(run result.Run) (result.Status, string) {
+func status(run results.Run) (results.Status, string) {
 	var cut []string
 	for _, p := range run.Pods {
 		if p.Problem != "" {
-			return result.Invalid, fmt.Sprintf("pod %s/%s: %s", run.Namespace, p.Name, p.Problem)
+			return results.Invalid, fmt.Sprintf("pod %s/%s: %s", run.Namespace, p.Name, p.Problem)
 		}
 		for _, l := range p.Lines {
 			switch {
@@ -361,23 +361,23 @@ func status(run result.Run) (result.Status, string) {
 			case l.Done.Reason == "deadline":
 				cut = append(cut, fmt.Sprint(p.Index))
 			default:
-				return result.Invalid, fmt.Sprintf("probe in pod %s/%s ended as %s %s", run.Namespace, p.Name, l.Done.Reason, l.Done.Err)
+				return results.Invalid, fmt.Sprintf("probe in pod %s/%s ended as %s %s", run.Namespace, p.Name, l.Done.Reason, l.Done.Err)
 			}
 		}
 	}
 	if len(cut) > 0 {
-		return result.Censored, "deadline reached in pod index " + strings.Join(cut, ", ")
+		return results.Censored, "deadline reached in pod index " + strings.Join(cut, ", ")
 	}
-	return result.Complete, ""
+	return results.Complete, ""
 }
 
 // remember keeps the addresses of a trial's pods, so that a later answer that
 // holds one can be told whose it was.
-func (r *Runner) remember(t result.Trial) {
+func (r *Runner) remember(t results.Trial) {
 	if r.owners == nil {
 		r.owners = map[string]string{}
 	}
-	for _, run := range []*result.Run{t.Primer, &t.Run} {
+	for _, run := range []*results.Run{t.Primer, &t.Run} {
 		if run == nil {
 			continue
 		}
@@ -390,9 +390,9 @@ func (r *Runner) remember(t result.Trial) {
 }
 
 // earlier returns the earlier owners of addresses answered in the trial.
-func (r *Runner) earlier(t result.Trial) map[string]string {
+func (r *Runner) earlier(t results.Trial) map[string]string {
 	own := map[string]bool{}
-	for _, run := range []*result.Run{t.Primer, &t.Run} {
+	for _, run := range []*results.Run{t.Primer, &t.Run} {
 		if run == nil {
 			continue
 		}

@@ -11,12 +11,12 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
 
-func pod(index int, ip string, lines ...record.Line) result.Pod {
-	return result.Pod{Name: "p", Index: index, IPs: []string{ip}, Lines: lines}
+func pod(index int, ip string, lines ...record.Line) results.Pod {
+	return results.Pod{Name: "p", Index: index, IPs: []string{ip}, Lines: lines}
 }
 
 func done(reason string) record.Line { return record.Line{Done: &record.Done{Reason: reason}} }
@@ -27,16 +27,16 @@ func answered(addrs ...string) record.Line {
 
 func TestStatus(t *testing.T) {
 	for name, tc := range map[string]struct {
-		pods   []result.Pod
-		want   result.Status
+		pods   []results.Pod
+		want   results.Status
 		reason string
 	}{
-		"whole":    {[]result.Pod{pod(0, "a", done("complete")), pod(1, "b", done("complete"))}, result.Complete, ""},
-		"deadline": {[]result.Pod{pod(0, "a", done("complete")), pod(1, "b", done("deadline")), pod(2, "c", done("deadline"))}, result.Censored, "deadline reached in pod index 1, 2"},
-		"released": {[]result.Pod{pod(0, "a", done("released"))}, result.Invalid, "ended as released"},
-		"problem":  {[]result.Pod{pod(0, "a", done("deadline")), {Name: "q", Problem: "log ends before the probe was done"}}, result.Invalid, "pod ns/q: log ends"},
+		"whole":    {[]results.Pod{pod(0, "a", done("complete")), pod(1, "b", done("complete"))}, results.Complete, ""},
+		"deadline": {[]results.Pod{pod(0, "a", done("complete")), pod(1, "b", done("deadline")), pod(2, "c", done("deadline"))}, results.Censored, "deadline reached in pod index 1, 2"},
+		"released": {[]results.Pod{pod(0, "a", done("released"))}, results.Invalid, "ended as released"},
+		"problem":  {[]results.Pod{pod(0, "a", done("deadline")), {Name: "q", Problem: "log ends before the probe was done"}}, results.Invalid, "pod ns/q: log ends"},
 	} {
-		got, why := status(result.Run{Namespace: "ns", Pods: tc.pods})
+		got, why := status(results.Run{Namespace: "ns", Pods: tc.pods})
 		require.Equal(t, tc.want, got, name)
 		require.Contains(t, why, tc.reason, name)
 	}
@@ -44,8 +44,8 @@ func TestStatus(t *testing.T) {
 
 func TestOwnersOfEarlierTrialsAreRemembered(t *testing.T) {
 	r := &Runner{}
-	r.remember(result.Trial{Plan: plan.Trial{ID: "t001"}, Primer: &result.Run{Pods: []result.Pod{pod(0, "10.0.0.9")}}, Run: result.Run{Pods: []result.Pod{pod(0, "10.0.0.1"), pod(1, "10.0.0.2")}}})
-	now := result.Trial{Run: result.Run{Pods: []result.Pod{
+	r.remember(results.Trial{Plan: plan.Trial{ID: "t001"}, Primer: &results.Run{Pods: []results.Pod{pod(0, "10.0.0.9")}}, Run: results.Run{Pods: []results.Pod{pod(0, "10.0.0.1"), pod(1, "10.0.0.2")}}})
+	now := results.Trial{Run: results.Run{Pods: []results.Pod{
 		pod(0, "10.0.0.2", answered("10.0.0.1", "10.0.0.2"), answered("10.0.0.9"), answered("10.0.0.7")),
 	}}}
 	// 10.0.0.2 has a new owner in this trial; 10.0.0.7 never had one of ours.
@@ -57,27 +57,27 @@ func TestFirstStart(t *testing.T) {
 	start := func(boot string, after time.Duration) record.Line {
 		return record.Line{Start: &record.Start{Boot: boot, Wall: zero.Add(after).UnixNano()}}
 	}
-	p := func(logAt time.Duration, l record.Line) result.Pod {
-		return result.Pod{LogStart: int64(logAt), Lines: []record.Line{l}}
+	p := func(logAt time.Duration, l record.Line) results.Pod {
+		return results.Pod{LogStart: int64(logAt), Lines: []record.Line{l}}
 	}
-	run := result.Run{Zero: zero, Boot: "here"}
+	run := results.Run{Zero: zero, Boot: "here"}
 	for name, tc := range map[string]struct {
-		pods []result.Pod
+		pods []results.Pod
 		want time.Duration
 	}{
-		"the same kernel: exact": {[]result.Pod{p(1300*time.Millisecond, start("here", 1200*time.Millisecond))}, 1200 * time.Millisecond},
-		"another clock: receipt": {[]result.Pod{p(1300*time.Millisecond, start("there", time.Hour))}, 1300 * time.Millisecond},
-		"the first of them": {[]result.Pod{p(1300*time.Millisecond, start("here", 1200*time.Millisecond)),
+		"the same kernel: exact": {[]results.Pod{p(1300*time.Millisecond, start("here", 1200*time.Millisecond))}, 1200 * time.Millisecond},
+		"another clock: receipt": {[]results.Pod{p(1300*time.Millisecond, start("there", time.Hour))}, 1300 * time.Millisecond},
+		"the first of them": {[]results.Pod{p(1300*time.Millisecond, start("here", 1200*time.Millisecond)),
 			p(1100*time.Millisecond, start("there", time.Hour)), {}}, 1100 * time.Millisecond},
-		"before the Job: the clock was set back":  {[]result.Pod{p(1300*time.Millisecond, start("here", -time.Hour))}, 1300 * time.Millisecond},
-		"after it was read: the clock was set on": {[]result.Pod{p(1300*time.Millisecond, start("here", time.Hour))}, 1300 * time.Millisecond},
-		"a log that lies: an overflow":            {[]result.Pod{p(1300*time.Millisecond, record.Line{Start: &record.Start{Boot: "here", Wall: math.MinInt64}})}, 1300 * time.Millisecond},
-		"no log":                                  {[]result.Pod{{}}, 0},
+		"before the Job: the clock was set back":  {[]results.Pod{p(1300*time.Millisecond, start("here", -time.Hour))}, 1300 * time.Millisecond},
+		"after it was read: the clock was set on": {[]results.Pod{p(1300*time.Millisecond, start("here", time.Hour))}, 1300 * time.Millisecond},
+		"a log that lies: an overflow":            {[]results.Pod{p(1300*time.Millisecond, record.Line{Start: &record.Start{Boot: "here", Wall: math.MinInt64}})}, 1300 * time.Millisecond},
+		"no log":                                  {[]results.Pod{{}}, 0},
 	} {
 		run.Pods = tc.pods
 		require.Equal(t, tc.want, firstStart(run), name)
 	}
-	require.Zero(t, firstStart(result.Run{}))
+	require.Zero(t, firstStart(results.Run{}))
 }
 
 func runner(observer record.Observer) (*Runner, plan.Trial) {

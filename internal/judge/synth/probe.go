@@ -5,7 +5,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // probe is one pod's: what the program in folder probe does, on the runner's
@@ -116,7 +116,7 @@ func (p *probe) finish(at time.Duration, reason string) {
 	p.log.close(at - p.life().Started)
 	p.t.Done(p.index, at-p.life().Started, reason)
 	if reason == "deadline" {
-		p.t.Status, p.t.Reason = result.Censored, "deadline reached"
+		p.t.Status, p.t.Reason = results.Censored, "deadline reached"
 	}
 }
 

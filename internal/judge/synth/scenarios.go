@@ -5,7 +5,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 const ms = time.Millisecond
@@ -76,7 +76,7 @@ func Solo(id string, dns plan.DNS, extra plan.Extra, workers ...Worker) *Trial {
 		}
 		if w.Joined == 0 {
 			t.Done(i, time.Duration(t.Plan.Deadline), "deadline")
-			t.Status, t.Reason = result.Censored, "deadline reached in pod index "+string(rune('0'+i))
+			t.Status, t.Reason = results.Censored, "deadline reached in pod index "+string(rune('0'+i))
 			continue
 		}
 		prev := time.Duration(0)

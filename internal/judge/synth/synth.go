@@ -11,7 +11,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // Boot is the kernel that the runner and, unless told otherwise, all pods
@@ -23,7 +23,7 @@ var Zero = time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)
 
 // Trial is a trial in the making.
 type Trial struct {
-	result.Trial
+	results.Trial
 	id   map[int]int // last run id by client
 	gap  time.Duration
 	left float64 // of the primer's records at the first question, in seconds
@@ -32,29 +32,29 @@ type Trial struct {
 // New makes a trial whose pods are created, scheduled, addressed, started and
 // Ready within half a second, on the runner's kernel, and say nothing yet.
 func New(id string, arm plan.Arm, pods int) *Trial {
-	t := &Trial{Trial: result.Trial{
-		V: result.Version, Status: result.Complete, Began: Zero, Took: plan.Duration(35 * time.Second),
+	t := &Trial{Trial: results.Trial{
+		V: results.Version, Status: results.Complete, Began: Zero, Took: plan.Duration(35 * time.Second),
 		Plan: plan.Trial{ID: id, Seq: 1, Block: 1, Arm: arm, Job: "lag-" + id, Service: "svc-" + id, Deadline: plan.Duration(40 * time.Second)},
 	}, id: map[int]int{}}
-	t.Run = result.Run{Namespace: "ns", Zero: Zero, Boot: Boot}
+	t.Run = results.Run{Namespace: "ns", Zero: Zero, Boot: Boot}
 	for i := range pods {
-		t.Run.Pods = append(t.Run.Pods, result.Pod{
+		t.Run.Pods = append(t.Run.Pods, results.Pod{
 			Name: fmt.Sprintf("lag-%s-%d-abcde", id, i), UID: fmt.Sprintf("uid-%s-%d", id, i), Index: i, Node: "node-a",
 			IPs: []string{Addr(i)},
 		})
 		t.Starts(i, 300*time.Millisecond, Boot, 0)
 		t.Start(i).Pods = pods
-		for k, what := range []result.What{result.Created, result.Scheduled, result.Addressed, result.Started, result.Ready} {
+		for k, what := range []results.What{results.Created, results.Scheduled, results.Addressed, results.Started, results.Ready} {
 			at := []int64{20, 50, 450, 450, 500}[k]
-			e := result.Event{T: at * int64(time.Millisecond), Object: "pod", Name: t.Run.Pods[i].Name, UID: t.Run.Pods[i].UID, What: what, Index: &t.Run.Pods[i].Index}
+			e := results.Event{T: at * int64(time.Millisecond), Object: "pod", Name: t.Run.Pods[i].Name, UID: t.Run.Pods[i].UID, What: what, Index: &t.Run.Pods[i].Index}
 			if k >= 2 {
 				e.IPs = t.Run.Pods[i].IPs
 			}
 			t.Run.Events = append(t.Run.Events, e)
 		}
-		t.Run.Events = append(t.Run.Events, result.Event{
-			T: int64(600 * time.Millisecond), Object: "endpointslice", Name: t.Plan.Service + "-x", What: result.Changed,
-			Endpoints: []result.Endpoint{{Hostname: fmt.Sprintf("%s-%d", t.Plan.Job, i), Addrs: []string{Addr(i)}, Ready: true}},
+		t.Run.Events = append(t.Run.Events, results.Event{
+			T: int64(600 * time.Millisecond), Object: "endpointslice", Name: t.Plan.Service + "-x", What: results.Changed,
+			Endpoints: []results.Endpoint{{Hostname: fmt.Sprintf("%s-%d", t.Plan.Job, i), Addrs: []string{Addr(i)}, Ready: true}},
 		})
 	}
 	return t
@@ -73,7 +73,7 @@ func address(second, third, index int) string {
 }
 
 // Pod returns the pod with the index.
-func (t *Trial) Pod(index int) *result.Pod { return &t.Run.Pods[index] }
+func (t *Trial) Pod(index int) *results.Pod { return &t.Run.Pods[index] }
 
 // Start returns the pod's start line.
 func (t *Trial) Start(index int) *record.Start { return t.Run.Pods[index].Lines[0].Start }
@@ -197,9 +197,9 @@ func (t *Trial) Done(client int, at time.Duration, reason string) {
 // Prime gives the trial a primer run with addresses of its own that ended
 // before, and a gap.
 func (t *Trial) Prime(gap time.Duration, left float64) {
-	run := &result.Run{Namespace: "ns", Zero: Zero.Add(-20 * time.Second), Boot: Boot, Gone: int64(15 * time.Second)}
+	run := &results.Run{Namespace: "ns", Zero: Zero.Add(-20 * time.Second), Boot: Boot, Gone: int64(15 * time.Second)}
 	for i := range t.Run.Pods {
-		p := result.Pod{Name: fmt.Sprintf("lag-%s-%d-fghij", t.Plan.ID, i), UID: fmt.Sprintf("uid-%s-old-%d", t.Plan.ID, i), Index: i, IPs: []string{Old(i)}}
+		p := results.Pod{Name: fmt.Sprintf("lag-%s-%d-fghij", t.Plan.ID, i), UID: fmt.Sprintf("uid-%s-old-%d", t.Plan.ID, i), Index: i, IPs: []string{Old(i)}}
 		p.Lines = []record.Line{
 			{V: record.Version, Start: &record.Start{Job: t.Plan.Job, Pod: p.Name, UID: p.UID, Index: i, Boot: Boot, Wall: run.Zero.UnixNano()}},
 			{V: record.Version, T: 1, Done: &record.Done{Reason: "complete"}},
@@ -244,11 +244,11 @@ func (t *Trial) line(pod int, at time.Duration, l record.Line) {
 }
 
 // End sorts the logs and returns the trial.
-func (t *Trial) End() *result.Trial {
+func (t *Trial) End() *results.Trial {
 	for i := range t.Run.Pods {
 		slices.SortStableFunc(t.Run.Pods[i].Lines, func(a, b record.Line) int { return int(a.T - b.T) })
 	}
 	t.settlePrimer()
-	slices.SortStableFunc(t.Run.Events, func(a, b result.Event) int { return int(a.T - b.T) })
+	slices.SortStableFunc(t.Run.Events, func(a, b results.Event) int { return int(a.T - b.T) })
 	return &t.Trial
 }

@@ -10,7 +10,7 @@ import (
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
-	"headless-job-dns/internal/result"
+	"headless-job-dns/internal/results"
 )
 
 // World is how a trial really went: when each pod was where, what the DNS
@@ -126,17 +126,17 @@ func (l Life) entry(publish bool) time.Duration {
 // Delay has the pod pass one stage, and all that follow from it, so much later:
 // created, scheduled, started (an init container), ready, changed (its
 // EndpointSlice).
-func (l *Life) Delay(what result.What, by time.Duration) {
+func (l *Life) Delay(what results.What, by time.Duration) {
 	later := false
 	for _, s := range []struct {
-		what result.What
+		what results.What
 		at   *time.Duration
-	}{{result.Created, &l.Created}, {result.Scheduled, &l.Scheduled}, {result.Started, &l.Started}, {result.Ready, &l.Ready}, {result.Changed, &l.InSlice}} {
+	}{{results.Created, &l.Created}, {results.Scheduled, &l.Scheduled}, {results.Started, &l.Started}, {results.Ready, &l.Ready}, {results.Changed, &l.InSlice}} {
 		if later = later || s.what == what; later {
 			*s.at += by
 		}
 	}
-	if what == result.Created || what == result.Scheduled {
+	if what == results.Created || what == results.Scheduled {
 		l.Addressed += by
 	}
 }
@@ -159,7 +159,7 @@ func (w World) Trial() *Trial {
 		t.Prime(2*time.Second, w.Left.Seconds())
 		s.prefill()
 	}
-	t.Run.Events = []result.Event{{T: int64(w.Service), Object: "service", Name: t.Plan.Service, UID: "uid-" + t.Plan.Service, What: result.Created}}
+	t.Run.Events = []results.Event{{T: int64(w.Service), Object: "service", Name: t.Plan.Service, UID: "uid-" + t.Plan.Service, What: results.Created}}
 	for i, l := range w.Pods {
 		t.Live(i, l)
 		start := t.Start(i)
@@ -184,23 +184,23 @@ func (w World) Trial() *Trial {
 // Live replaces what the watch reported of a pod, and when its process started.
 func (t *Trial) Live(index int, l Life) {
 	p := t.Pod(index)
-	t.Run.Events = slices.DeleteFunc(t.Run.Events, func(e result.Event) bool {
-		return e.UID == p.UID || slices.ContainsFunc(e.Endpoints, func(ep result.Endpoint) bool { return ep.Hostname == t.hostname(index) })
+	t.Run.Events = slices.DeleteFunc(t.Run.Events, func(e results.Event) bool {
+		return e.UID == p.UID || slices.ContainsFunc(e.Endpoints, func(ep results.Endpoint) bool { return ep.Hostname == t.hostname(index) })
 	})
 	for _, s := range []struct {
-		what result.What
+		what results.What
 		at   time.Duration
-	}{{result.Created, l.Created}, {result.Scheduled, l.Scheduled}, {result.Addressed, l.Addressed}, {result.Started, max(l.Started, l.Addressed)}, {result.Ready, l.Ready}} {
-		e := result.Event{T: int64(s.at), Object: "pod", Name: p.Name, UID: p.UID, What: s.what, Index: &p.Index}
+	}{{results.Created, l.Created}, {results.Scheduled, l.Scheduled}, {results.Addressed, l.Addressed}, {results.Started, max(l.Started, l.Addressed)}, {results.Ready, l.Ready}} {
+		e := results.Event{T: int64(s.at), Object: "pod", Name: p.Name, UID: p.UID, What: s.what, Index: &p.Index}
 		if s.at >= l.Addressed {
 			e.IPs = p.IPs
 		}
 		t.Run.Events = append(t.Run.Events, e)
 	}
 	if l.InSlice > 0 {
-		t.Run.Events = append(t.Run.Events, result.Event{
-			T: int64(l.InSlice), Object: "endpointslice", Name: t.Plan.Service + "-x", What: result.Changed,
-			Endpoints: []result.Endpoint{{Hostname: t.hostname(index), Addrs: p.IPs, Ready: true}},
+		t.Run.Events = append(t.Run.Events, results.Event{
+			T: int64(l.InSlice), Object: "endpointslice", Name: t.Plan.Service + "-x", What: results.Changed,
+			Endpoints: []results.Endpoint{{Hostname: t.hostname(index), Addrs: p.IPs, Ready: true}},
 			Trigger:   Zero.Add(l.Ready).Truncate(time.Second).Format(time.RFC3339),
 		})
 	}

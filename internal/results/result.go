@@ -1,7 +1,7 @@
-// Package result defines and stores what an experiment leaves on disk: one
+// Package results defines and stores what an experiment leaves on disk: one
 // folder with plan.json, trials.jsonl, environment.json and report.md. The
 // report can always be made again from the other three.
-package result
+package results
 
 import (
 	"time"
