@@ -61,14 +61,14 @@ func killed() []runtime.Object {
 	}
 }
 
-const killedList = `run b1, 3 h old
+const killedList = `run b1, 3h old
   cluster-wide: clusterrolebinding headless-job-dns:b1:dns, clusterrole headless-job-dns:b1:dns, namespace lag-b1 and all that is in it
   in namespace lag-b1: configmap dns
-run b2, 20 min old, MAY STILL BE RUNNING: job work/lag-b2-t003 is active
+run b2, 20m old, MAY STILL BE RUNNING: job work/lag-b2-t003 is active
   in namespace work: job lag-b2-t003, 3 pods (1 being deleted)
 `
 
-func answer(a string) asker {
+func answer(a string) question {
 	return func(ctx context.Context, question string) (bool, error) {
 		return ask(ctx, strings.NewReader(a), &bytes.Buffer{}, question)
 	}
@@ -95,7 +95,7 @@ func TestClean(t *testing.T) {
 		name    string
 		run     string
 		yes     bool
-		ask     asker
+		ask     question
 		empty   bool
 		change  func(*fake.Clientset)
 		code    int
@@ -118,7 +118,7 @@ func TestClean(t *testing.T) {
 			stdout: killedList[:strings.Index(killedList, "run b2")] + "left: clusterrole headless-job-dns:b1:dns: cannot delete it: clusterroles is forbidden: no rights\n",
 			stderr: "repro: 1 object left"},
 		{name: "a namespace's admin", run: "b1", yes: true, change: func(k *fake.Clientset) { forbidden(k, "list", "*", "lag-b1") }, deletes: 1,
-			stdout: "run b1, 2 h old\n  in namespace lag-b1: configmap dns\n1 object deleted; nothing is left of what can be seen\n",
+			stdout: "run b1, 120m old\n  in namespace lag-b1: configmap dns\n1 object deleted; nothing is left of what can be seen\n",
 			stderr: "in all namespaces: looked for them in namespace lag-b1 only"},
 		{name: "may see nothing", change: func(k *fake.Clientset) { forbidden(k, "list", "*") }, code: 1, stderr: "repro: this user may list nothing"},
 		{name: "no answer from the API server", code: 1, stderr: "repro: cannot list pods in all namespaces: ill", change: func(k *fake.Clientset) {
@@ -134,9 +134,9 @@ func TestClean(t *testing.T) {
 				if tc.change != nil {
 					tc.change(kube)
 				}
-				o := &cleanOptions{scope: cluster.Scope{Run: tc.run, Namespace: "lag-b1"}, yes: tc.yes}
+				o := &cleaning{c: &cluster.Client{Kube: kube}, scope: cluster.Scope{Run: tc.run, Namespace: "lag-b1"}, yes: tc.yes, question: tc.ask}
 				var out, errs bytes.Buffer
-				err := o.clean(t.Context(), &cluster.Client{Kube: kube}, tc.ask, &out, &errs)
+				err := o.run(t.Context(), &out, &errs)
 				if err != nil {
 					fmt.Fprintln(&errs, "repro:", err)
 				}
@@ -168,14 +168,14 @@ func stubborn(kube *fake.Clientset) {
 }
 
 func TestCleanIsInterrupted(t *testing.T) {
-	run := func(t *testing.T, yes bool, question asker) (string, int) {
+	run := func(t *testing.T, yes bool, question question) (string, int) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, interrupt)
 		kube := fake.NewClientset(killed()...)
 		kube.PrependReactor("delete", "*", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
-		o := &cleanOptions{scope: cluster.Scope{Run: "b1"}, yes: yes}
+		o := &cleaning{c: &cluster.Client{Kube: kube}, scope: cluster.Scope{Run: "b1"}, yes: yes, question: question}
 		var out bytes.Buffer
-		err := o.clean(ctx, &cluster.Client{Kube: kube}, question, &out, &out)
+		err := o.run(ctx, &out, &out)
 		return out.String(), exitCode(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -208,14 +208,14 @@ func (s silence) Read([]byte) (int, error) {
 func TestTheQuestionNamesWhatMayBeAlive(t *testing.T) {
 	kube := fake.NewClientset(killed()...)
 	asked := ""
-	o := &cleanOptions{}
-	err := o.clean(t.Context(), &cluster.Client{Kube: kube}, func(_ context.Context, q string) (bool, error) {
+	o := &cleaning{c: &cluster.Client{Kube: kube}, question: func(_ context.Context, q string) (bool, error) {
 		asked = q
 		return false, nil
-	}, &bytes.Buffer{}, &bytes.Buffer{})
+	}}
+	err := o.run(t.Context(), &bytes.Buffer{}, &bytes.Buffer{})
 	require.Error(t, err)
 	require.Equal(t, "delete 8 objects of 2 runs, also where it may still be running (1)?", asked)
-	require.Nil(t, askAt(os.Stdin, &bytes.Buffer{}), "a buffer is no terminal")
+	require.Nil(t, questionAt(os.Stdin, &bytes.Buffer{}), "a buffer is no terminal")
 }
 
 func TestCleanRefusesBadInput(t *testing.T) {
@@ -263,10 +263,10 @@ func TestNoticeIsOneLine(t *testing.T) {
 		want string
 	}{
 		{nil, ""},
-		{[]cluster.Run{run("x", 3*time.Hour)}, "leftovers of run x (3 h old): `repro clean` removes them\n"},
-		{[]cluster.Run{run("y", 3*day), run("x", time.Minute)}, "leftovers of run y (3 d old), x (60 s old, may still be running): `repro clean` removes them, but look first\n"},
+		{[]cluster.Run{run("x", 3*time.Hour)}, "leftovers of run x (3h old): `repro clean` removes them\n"},
+		{[]cluster.Run{run("y", 3*day), run("x", time.Minute)}, "leftovers of run y (3d old), x (60s old, may still be running): `repro clean` removes them, but look first\n"},
 		{[]cluster.Run{run("a", 9*day), run("b", 8*day), run("c", 47*time.Hour), run("d", 100*time.Minute), run("e", 99*time.Minute)},
-			"leftovers of run a (9 d old), b (8 d old), c (47 h old) and 2 more: `repro clean` removes them\n"},
+			"leftovers of run a (9d old), b (8d old), c (47h old) and 2 more: `repro clean` removes them\n"},
 	} {
 		require.Equal(t, tc.want, notice(tc.runs, now))
 	}
@@ -287,7 +287,8 @@ func TestNoticeDoesNotHoldUpTheRun(t *testing.T) {
 	require.NoError(t, err)
 	var out bytes.Buffer
 	began := time.Now()
-	noticeLeftovers(t.Context(), &cluster.Client{Kube: kube}, &out)
+	s := &session{c: &cluster.Client{Kube: kube}, say: newProgress(&out, 1)}
+	s.warnOfLeftovers(t.Context())
 	require.Less(t, time.Since(began), noticePatience+8*time.Second) // the machine may be busy
 	require.Empty(t, out.String())
 }

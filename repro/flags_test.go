@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"reflect"
 	"strings"
 	"testing"
@@ -29,7 +28,7 @@ func TestFlagsMakeThePlan(t *testing.T) {
 		"--again":                          "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/again",
 		"--gap 10s --first-query-after 5s": "kubeadm-1.31/reused/none/solo",
 	} {
-		o, err := parse(strings.Fields(base+args), io.Discard)
+		o, err := parsed(strings.Fields(base + args))
 		require.NoError(t, err, args)
 		var arms []string
 		for _, a := range o.plan.Arms {
@@ -37,14 +36,14 @@ func TestFlagsMakeThePlan(t *testing.T) {
 		}
 		require.Equal(t, want, strings.Join(arms, " "), args)
 	}
-	o, err := parse(strings.Fields(base+"--gap 10s --first-query-after 5s --margin 1s --blocks 6 --again"), io.Discard)
+	o, err := parsed(strings.Fields(base + "--gap 10s --first-query-after 5s --margin 1s --blocks 6 --again"))
 	require.NoError(t, err)
 	gap, noWait := o.plan.GapOf(o.plan.Arms[0])
 	require.Equal(t, 10*time.Second, gap)
 	require.False(t, noWait)
 	require.Equal(t, 5*time.Second, o.plan.FirstQuery(o.plan.Arms[0]))
 	require.Equal(t, plan.Duration(time.Second), o.plan.Margin)
-	o, err = parse(strings.Fields(base+"--no-wait"), io.Discard)
+	o, err = parsed(strings.Fields(base + "--no-wait"))
 	require.NoError(t, err)
 	_, noWait = o.plan.GapOf(o.plan.Arms[0])
 	require.True(t, noWait)
@@ -54,13 +53,13 @@ func TestFlagsMakeThePlan(t *testing.T) {
 func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	for _, s := range plan.Summaries {
 		settings, blocks := plan.Preset(s.Name)
-		o, err := parse([]string{"--plan", s.Name}, io.Discard)
+		o, err := parsed([]string{"--plan", s.Name})
 		require.NoError(t, err)
 		settings.Interval = o.plan.Settings.Interval
 		require.Equal(t, settings, o.plan.Settings, s.Name)
 		require.Equal(t, blocks, o.plan.Blocks, s.Name)
 	}
-	o, err := parse([]string{"--plan", "timeouts", "--pods", "5", "--deadline", "1m", "--connect-timeouts", "none,5s", "--blocks", "6", "--seed", "9"}, io.Discard)
+	o, err := parsed([]string{"--plan", "timeouts", "--pods", "5", "--deadline", "1m", "--connect-timeouts", "none,5s", "--blocks", "6", "--seed", "9"})
 	require.NoError(t, err)
 	require.Equal(t, 5, o.plan.Settings.Pods)
 	require.Equal(t, plan.Duration(time.Minute), o.plan.Settings.Deadline)
@@ -73,12 +72,12 @@ func TestNamedPlansKeepTheirSettings(t *testing.T) {
 		"--plan quick --pods 20": 40 * time.Second, "--plan quick --pods 150 --peers 8": 105 * time.Second, "--plan standard --pods 30": 41 * time.Second,
 		"--plan quick --pods 150 --peers 8 --deadline 40s": 40 * time.Second,
 	} {
-		o, err = parse(strings.Fields(args), io.Discard)
+		o, err = parsed(strings.Fields(args))
 		require.NoError(t, err, args)
 		require.Equal(t, want, time.Duration(o.plan.Settings.Deadline), args)
 	}
 
-	o, err = parse([]string{"--plan", "../records/providers.yaml", "--blocks", "9", "--seed", "4"}, io.Discard)
+	o, err = parsed([]string{"--plan", "../records/providers.yaml", "--blocks", "9", "--seed", "4"})
 	require.NoError(t, err)
 	require.Equal(t, "providers", o.plan.Name)
 	require.Equal(t, 9, o.plan.Blocks)
@@ -95,7 +94,7 @@ func TestReportsCommandMakesThePlanAgain(t *testing.T) {
 		"--extra none,pod --again --blocks 6", "--blocks 6 --margin 1s", "--deadline 50s --follow 3m --connect-timeouts none,2.5s",
 		"--plan quick --pods 150 --peers 8 --qps 3000", "--plan quick --pods 30 --observer peers --peers 4 --deadline 40s",
 	} {
-		o, err := parse(append(strings.Fields(args), "--run-id", "r"), io.Discard)
+		o, err := parsed(append(strings.Fields(args), "--run-id", "r"))
 		require.NoError(t, err, args)
 		f, err := results.Create(t.TempDir(), time.Now())
 		require.NoError(t, err)
@@ -113,7 +112,7 @@ func TestReportsCommandMakesThePlanAgain(t *testing.T) {
 		if strings.HasPrefix(command, "--plan plan.yaml") {
 			continue // the report has the file beside it and tests that
 		}
-		again, err := parse(append(strings.Fields(command), "--run-id", "r"), io.Discard)
+		again, err := parsed(append(strings.Fields(command), "--run-id", "r"))
 		require.NoError(t, err, "%s: %s", args, command)
 		require.True(t, reflect.DeepEqual(o.plan, again.plan), "%s: %s", args, command) // too long to print
 	}

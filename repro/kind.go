@@ -8,12 +8,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -31,37 +29,66 @@ does, and deletes the cluster again, also after Ctrl-C. After a kill -9 the clus
 is left: ` + "`kind delete cluster --name`" + ` with the name that it had printed (in a
 checkout ` + "`go run sigs.k8s.io/kind`" + ` is kind). It never touches your kubeconfig.
 
-  repro kind [flags]
-
-Flags, besides those of ` + "`repro --help`" + ` (of kubectl's only -n):
-`
+It takes the flags of ` + "`repro --help`" + `, of kubectl's only -n, and these.`
 
 // kindFlags are those of `repro kind` alone.
 type kindFlags struct {
 	name, nodeImage, config, archive string
 
-	keep   bool
-	forNew []string // flags that were given and say nothing of a cluster that exists
+	keep    bool
+	ignored []string // flags that were given and say nothing of a cluster that exists
 }
 
-// forNew are the flags about a cluster that is made.
-var forNew = []string{"node-image", "kind-config", "keep"}
+// newKindCommand runs a plan on a cluster that kind makes.
+func newKindCommand(stdout, stderr io.Writer) *cobra.Command {
+	c := &cobra.Command{
+		Use: "kind", Short: "run a plan on a cluster that kind makes and deletes", Long: kindIntro, Args: noArguments,
+		Example: "  repro kind --plan quick\n  repro kind --keep --name lag\n  repro kind --node-image kindest/node:v1.31.0",
+	}
+	var k kindFlags
+	k.declare(c)
+	var f runFlags
+	f.declare(c)
+	c.RunE = func(*cobra.Command, []string) error {
+		if err := k.check(c.Flags()); err != nil {
+			return err
+		}
+		o, err := f.options(c.Flags())
+		if err != nil {
+			return err
+		}
+		if o.dryRun { // there is no cluster yet to look at
+			_, err := fmt.Fprint(stderr, o.plan.Describe())
+			return err
+		}
+		ctx := c.Context()
+		err = k.run(ctx, o, stderr, kind.Detect, func() error { return o.run(ctx, stdout, stderr) })
+		// The run closes it; what fails before that does not.
+		if e := o.folder.Close(); e != nil {
+			err = errors.Join(err, e)
+		}
+		return err
+	}
+	return c
+}
 
-func (k *kindFlags) define(fs *pflag.FlagSet) {
+func (k *kindFlags) declare(c *cobra.Command) {
+	fs := newFlagSet()
 	fs.StringVar(&k.name, "name", "", "name of the cluster; one that exists is used and not deleted (default: a random one)")
 	fs.StringVar(&k.nodeImage, "node-image", "", "image of the nodes (default: that of kind's release)")
 	fs.StringVar(&k.config, "kind-config", "", "kind's configuration (default: 1 control plane, 2 workers)")
 	fs.StringVar(&k.archive, "probe-archive", "", "image archive of the probe, as make image writes it (default: built, in a checkout)")
 	fs.BoolVar(&k.keep, "keep", false, "do not delete the cluster")
+	addFlags(c, kindOwnFlags, fs)
 }
 
 // check refuses what would be ignored: kubectl's flags that say which cluster,
 // and as whom.
 func (k *kindFlags) check(fs *pflag.FlagSet) error {
-	kubectl := pflag.NewFlagSet("", pflag.ContinueOnError)
-	connection(kubectl, "")
+	kubectl := &cobra.Command{}
+	addConnectionFlags(kubectl, "")
 	var refused error
-	kubectl.VisitAll(func(f *pflag.Flag) {
+	kubectl.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Name != clientcmd.FlagNamespace && fs.Changed(f.Name) && refused == nil {
 			refused = plan.Inputf("--%s does not go with kind, which brings its own cluster and its admin; accepted: --name of a kind cluster, or `repro --%[1]s` without kind", f.Name)
 		}
@@ -69,9 +96,9 @@ func (k *kindFlags) check(fs *pflag.FlagSet) error {
 	if refused != nil {
 		return refused
 	}
-	for _, name := range forNew {
+	for _, name := range []string{"node-image", "kind-config", "keep"} {
 		if fs.Changed(name) {
-			k.forNew = append(k.forNew, "--"+name)
+			k.ignored = append(k.ignored, "--"+name)
 		}
 	}
 	if fs.Changed("resume") && k.name == "" {
@@ -80,31 +107,10 @@ func (k *kindFlags) check(fs *pflag.FlagSet) error {
 	return nil
 }
 
-// kindCommand runs a plan on a cluster that kind makes.
-func kindCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	k := &kindFlags{}
-	o, err := parseFor(args, stdout, command{intro: kindIntro, flags: k.define, check: k.check})
-	if err != nil || o == nil {
-		return err
-	}
-	if o.dryRun {
-		return o.experiment(ctx, stdout, stderr)
-	}
-	err = k.run(ctx, o, stderr, kind.Detect, func() error { return o.experiment(ctx, stdout, stderr) })
-	// The experiment closes it; what fails before that does not.
-	if e := o.folder.Close(); e != nil {
-		err = errors.Join(err, e)
-	}
-	return err
-}
-
 // run makes the cluster, runs the plan on it and deletes it.
-func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), p func() error) (err error) {
+func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), runPlan func() error) (err error) {
 	say := func(format string, a ...any) { fmt.Fprintf(stderr, format+"\n", a...) }
-	request := kind.Request{Name: k.name, NodeImage: k.nodeImage}
-	if request.Name == "" {
-		request.Name = "headless-job-dns-" + newID()
-	}
+	request := kind.Request{Name: cmp.Or(k.name, "headless-job-dns-"+newID()), NodeImage: k.nodeImage}
 	if k.config != "" {
 		if request.Config, err = os.ReadFile(k.config); err != nil {
 			return plan.Inputf("--kind-config: %w; accepted: a readable file", err)
@@ -128,24 +134,21 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	if err != nil {
 		return err
 	}
-	// A second signal is not to leave a cluster behind silently.
-	stop := onSecondSignal(ctx, func() {
-		fmt.Fprintf(stderr, "\nrepro: interrupted again, kind cluster %s may be left: %s\n", request.Name, kind.Remains(request.Name))
-		os.RemoveAll(dir)
-		os.Exit(exitInterrupted)
-	})
-	defer stop()
 	say("kind: cluster %s", request.Name)
+	// A second signal ends the program at once; what it leaves is said before.
+	defer context.AfterFunc(ctx, func() {
+		say("kind: interrupted; a second time, and cluster %s may be left: %s", request.Name, kind.Remains(request.Name))
+	})()
 	c, err := kind.Start(ctx, engine, progress, request, filepath.Join(dir, "kubeconfig"))
 	if err != nil {
 		return err
 	}
-	o.program, o.passing = "repro kind --name "+c.Name, c.Made && !k.keep
+	o.program, o.ephemeral = "repro kind --name "+c.Name, c.Made && !k.keep
 	switch {
 	case !c.Made:
 		say("kind: the cluster was there before, and stays")
-		if len(k.forNew) > 0 {
-			say("kind: nothing is done about %s, which only a new cluster heeds", strings.Join(k.forNew, ", "))
+		if len(k.ignored) > 0 {
+			say("kind: nothing is done about %s, which only a new cluster heeds", strings.Join(k.ignored, ", "))
 		}
 	case k.keep:
 		defer say("kind: cluster %s stays: `%[3]s export kubeconfig --name %[1]s` for kubectl; %[2]s", c.Name, kind.Remains(c.Name), kind.Program())
@@ -173,7 +176,7 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	if err := kind.WaitReady(ctx, api.Kube); err != nil {
 		return err
 	}
-	return p()
+	return runPlan()
 }
 
 // probeArchive returns the image archive to load; nothing where the probe gets
@@ -230,38 +233,4 @@ func buildArchive(ctx context.Context, dir string, say func(string, ...any)) (st
 		return "", fmt.Errorf("make the probe's image: go run ./image: %w: %s; --deliver configmap needs none", err, cmp.Or(strings.TrimSpace(string(out)), "it said nothing"))
 	}
 	return archive, nil
-}
-
-// onSecondSignal has leave called when a signal comes after the one that ended
-// the context.
-func onSecondSignal(ctx context.Context, leave func()) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	over := make(chan struct{})
-	go func() {
-		select {
-		case <-ctx.Done():
-		case <-over:
-			return
-		}
-		again := time.After(signalGrace)
-		counts := false
-		for {
-			select {
-			case <-over:
-				return
-			case <-again:
-				counts = true
-			case <-signals:
-				if counts {
-					leave()
-					return
-				}
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(over)
-	}
 }

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	"sigs.k8s.io/kind/pkg/cluster/nodes"
@@ -51,9 +50,12 @@ func (e *fakeEngine) ListInternalNodes(string) ([]nodes.Node, error) { return ni
 func onKind(t *testing.T, ctx context.Context, e *fakeEngine, args []string, plan func(o *options) error) (string, error) {
 	t.Helper()
 	var stderr bytes.Buffer
-	k := &kindFlags{}
-	args = append([]string{"--plan", "quick", "--run-id", "r1"}, args...)
-	o, err := parseFor(args, io.Discard, command{intro: kindIntro, flags: k.define, check: k.check})
+	c, k, f := &cobra.Command{}, &kindFlags{}, &runFlags{}
+	k.declare(c)
+	f.declare(c)
+	require.NoError(t, c.ParseFlags(append([]string{"--plan", "quick", "--run-id", "r1"}, args...)))
+	require.NoError(t, k.check(c.Flags()))
+	o, err := f.options(c.Flags())
 	require.NoError(t, err)
 	detect := func(context.Context, *kind.Progress) (kind.Engine, error) { return e, nil }
 	err = k.run(ctx, o, &stderr, detect, func() error { return plan(o) })
@@ -77,7 +79,7 @@ func TestKindMakesRunsDeletes(t *testing.T) {
 		require.Len(t, e.clusters, 2)
 		require.Regexp(t, `^headless-job-dns-[a-z0-9]{6}$`, e.clusters[1])
 		require.Equal(t, deliver.Preloaded, o.delivery.Way)
-		require.Empty(t, o.completion(), "the cluster is gone by then")
+		require.Empty(t, (&session{options: o}).howToComplete(), "the cluster is gone by then")
 		config, err := o.loader.ClientConfig()
 		require.NoError(t, err)
 		require.Equal(t, e.address, config.Host)
@@ -119,9 +121,9 @@ func TestKindKeepsAndReuses(t *testing.T) {
 	out, err := onKind(t, t.Context(), e, []string{"--probe-archive", archive(t), "--name", "c", "--keep"}, func(o *options) (err error) {
 		o.folder, err = results.Create(t.TempDir(), time.Now())
 		require.NoError(t, err)
-		require.Equal(t, "; `repro kind --name c --resume "+o.folder.Dir()+"` completes the plan", o.completion())
+		require.Equal(t, "; `repro kind --name c --resume "+o.folder.Dir()+"` completes the plan", (&session{options: o}).howToComplete())
 		o.namespace = "theirs"
-		require.Equal(t, "; `repro kind --name c -n theirs --resume "+o.folder.Dir()+"` completes the plan", o.completion())
+		require.Equal(t, "; `repro kind --name c -n theirs --resume "+o.folder.Dir()+"` completes the plan", (&session{options: o}).howToComplete())
 		return o.folder.Close()
 	})
 	require.NoError(t, err)
@@ -177,7 +179,7 @@ func TestKindRefuses(t *testing.T) {
 		{[]string{"--resume", "x"}, "--resume needs the cluster on which the plan began", exitInput},
 		{[]string{"--kind-config", "/no/such"}, "--kind-config: open /no/such: no such file or directory; accepted: a readable file", exitInput},
 		{[]string{"--plan", "slow"}, `--plan "slow" is not known`, exitInput},
-		{[]string{"now"}, `"now" is not a command`, exitInput},
+		{[]string{"now"}, `kind takes no argument "now"`, exitInput},
 		{nil, "kind needs docker, podman or nerdctl, and none is in the PATH: install one; `make repro` needs none", exitFailed},
 	} {
 		_, stderr, code := try(t, append([]string{"kind"}, c.args...)...)
@@ -211,32 +213,4 @@ func TestKindHelpAndDryRun(t *testing.T) {
 	_, stderr, code := try(t, "kind", "--plan", "quick", "--dry-run")
 	require.Zero(t, code, "needs no engine")
 	require.Contains(t, stderr, "plan quick")
-}
-
-// TestSecondSignal: one that comes with the first is the same one.
-func TestSecondSignal(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	left := make(chan struct{})
-	stop := onSecondSignal(ctx, func() { close(left) })
-	defer stop()
-	self, err := os.FindProcess(os.Getpid())
-	require.NoError(t, err)
-	hangUp := func() { require.NoError(t, self.Signal(syscall.SIGHUP)) }
-	cancel()
-	hangUp()
-	select {
-	case <-left:
-		t.Fatal("left at once")
-	case <-time.After(signalGrace + 500*time.Millisecond):
-	}
-	// A machine that halted counts its second later.
-	for range 10 {
-		hangUp()
-		select {
-		case <-left:
-			return
-		case <-time.After(signalGrace):
-		}
-	}
-	t.Fatal("the second signal was lost")
 }

@@ -1,7 +1,7 @@
-// Command repro times how long the pods of an Indexed Job with a headless
-// Service need until they can resolve and reach each other, with and without
-// an unrelated Service beside them, under several DNS configurations, and
-// reports which stage the time is lost in. See --help.
+// Command repro times when the pods of an Indexed Job with a headless Service
+// can resolve and reach each other, and reports where the time goes. Arguments
+// come in; a results folder, a report on stdout and progress on stderr go out.
+// What makes a trial late it does not know: package judge and those behind it do.
 package main
 
 import (
@@ -27,11 +27,16 @@ const (
 	exitFailed      = 1   // the plan could not be carried out; finished trials are kept
 	exitInput       = 2   // something asked for is not possible; nothing was created
 	exitInvalid     = 3   // the plan ended, but not every trial could be used
+	exitLate        = 4   // a trial on the cluster's own DNS took longer than --max-lag
 	exitInterrupted = 130 // 128 + SIGINT, as shells report it
 )
 
-// errInvalidTrials ends a plan in which a trial was spoiled.
-var errInvalidTrials = errors.New("not every trial could be used")
+var (
+	// errInvalidTrials ends a plan in which a trial was spoiled.
+	errInvalidTrials = errors.New("not every trial could be used")
+	// errLate ends a plan in which a trial took longer than --max-lag.
+	errLate = errors.New("later than --max-lag")
+)
 
 // signalGrace is how soon after the first signal another is the same one:
 // Ctrl-C reaches every process of a terminal's group, and a parent may pass it
@@ -50,14 +55,21 @@ func main() {
 	// the program at once.
 	context.AfterFunc(ctx, func() { time.AfterFunc(signalGrace, stop) })
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	complain(os.Stderr, err)
+	printError(os.Stderr, err)
 	os.Exit(exitCode(err))
 }
 
-// complain says why the program ends as it does, where nobody knows yet.
-func complain(w io.Writer, err error) {
+// run is the program: arguments in, report on stdout, progress on stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := newRootCommand(stdout, stderr)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// printError says why the program ends as it does, where nobody knows yet.
+func printError(w io.Writer, err error) {
 	switch {
-	case err == nil, errors.Is(err, errInvalidTrials):
+	case err == nil, errors.Is(err, errInvalidTrials), errors.Is(err, errLate):
 	case err == context.Canceled: // nothing else went wrong
 		fmt.Fprintln(w, "repro: interrupted")
 	default:
@@ -66,35 +78,19 @@ func complain(w io.Writer, err error) {
 }
 
 func exitCode(err error) int {
-	var in *plan.InputError
-	var file *results.InputError
+	var input *plan.InputError
+	var folder *results.InputError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &in), errors.As(err, &file):
+	case errors.As(err, &input), errors.As(err, &folder):
 		return exitInput
+	case errors.Is(err, errLate):
+		return exitLate
 	case errors.Is(err, errInvalidTrials):
 		return exitInvalid
 	}
 	return exitFailed
-}
-
-// run is the program: arguments in, report on stdout, progress on stderr.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "report" {
-		return reportCommand(args[1:], stdout)
-	}
-	if len(args) > 0 && args[0] == "clean" {
-		return cleanCommand(ctx, args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "kind" {
-		return kindCommand(ctx, args[1:], stdout, stderr)
-	}
-	o, err := parse(args, stdout)
-	if err != nil || o == nil {
-		return err
-	}
-	return o.experiment(ctx, stdout, stderr)
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 )
 
@@ -25,6 +26,17 @@ func try(t *testing.T, args ...string) (stdout, stderr string, code int) {
 		fmt.Fprintln(&errs, "repro:", err)
 	}
 	return out.String(), errs.String(), exitCode(err)
+}
+
+// parsed returns what the arguments of a run ask for.
+func parsed(args []string) (*options, error) {
+	c := &cobra.Command{}
+	var f runFlags
+	f.declare(c)
+	if err := c.ParseFlags(args); err != nil {
+		return nil, err
+	}
+	return f.options(c.Flags())
 }
 
 // lastLine is where the error stands.
@@ -110,7 +122,7 @@ func TestHelpTeaches(t *testing.T) {
 	stdout, stderr, code := try(t, "--help")
 	require.Equal(t, 0, code)
 	require.Empty(t, stderr)
-	for _, want := range []string{"--kubeconfig", "--context", "-n, --namespace", "kubeadm-1.31", "member-pod", "solo", "Exit codes:", "130", "report DIR"} {
+	for _, want := range []string{"--kubeconfig", "--context", "-n, --namespace", "--extra", "Exit codes:", "130", "report DIR", "Examples:", "repro help factors"} {
 		require.Contains(t, stdout, want)
 	}
 	for _, line := range strings.Split(stdout, "\n") {
@@ -118,15 +130,17 @@ func TestHelpTeaches(t *testing.T) {
 	}
 }
 
-func TestDryRunNeedsNoCluster(t *testing.T) {
-	t.Setenv("KUBECONFIG", "/nonexistent")
-	_, stderr, code := try(t, "--dry-run", "--seed", "7")
-	require.Equal(t, 0, code)
-	for _, want := range []string{"plan default:", "seed 7", "questions a second per DNS replica", "kubeadm-1.31/reused/member-pod/solo", "ClusterRole"} {
+// TestDryRun connects, looks, prints the plan and its length, and creates nothing.
+func TestDryRun(t *testing.T) {
+	f := newFakeAPI(t)
+	_, stderr, code, dir := againstFake(t, f, "--dry-run", "--seed", "7")
+	require.Equal(t, 0, code, stderr)
+	for _, want := range []string{"cluster " + f.URL + ` (context "here"), Kubernetes v1.36.3`, "\nok ", "plan default:", "seed 7",
+		"questions a second per DNS replica", "namespace lag-", "ClusterRole", "dry run: nothing was created"} {
 		require.Contains(t, stderr, want)
 	}
-	_, stderr, _ = try(t, "--dry-run", "--dns", "cluster")
-	require.NotContains(t, stderr, "ClusterRole")
+	require.Empty(t, f.ours())
+	require.NoDirExists(t, dir)
 }
 
 // TestNoCluster: against nothing, one sentence with the next step, non-zero.

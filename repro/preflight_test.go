@@ -28,10 +28,10 @@ import (
 // planned is a session of which nothing but the plan and its texts is used.
 func planned(t *testing.T, args ...string) *session {
 	t.Helper()
-	o, err := parse(args, &bytes.Buffer{})
+	o, err := parsed(args)
 	require.NoError(t, err)
 	s := &session{options: o, say: newProgress(&bytes.Buffer{}, len(o.plan.Trials))}
-	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: o.namespaceName()}
+	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: "lag-" + o.plan.Run}
 	return s
 }
 
@@ -54,8 +54,8 @@ func TestKubeDNSIsOptional(t *testing.T) {
 	var err error
 	s.folder, err = results.Create(t.TempDir(), s.env.Collected)
 	require.NoError(t, err)
-	s.runner = s.newRunner(nil)
-	require.NoError(t, s.without(plan.KubeDNS, &url.Error{Op: "Post", URL: "https://192.0.2.1:6443/api", Err: errors.New("no image")}))
+	s.runner = s.newRunner()
+	require.NoError(t, s.leaveOut(plan.KubeDNS, &url.Error{Op: "Post", URL: "https://192.0.2.1:6443/api", Err: errors.New("no image")}))
 	require.NotContains(t, s.plan.PrivateDNS(), plan.KubeDNS)
 	require.NoError(t, plan.Check(s.plan))
 	require.Equal(t, s.plan, s.runner.Plan)

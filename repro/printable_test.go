@@ -38,21 +38,21 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	var said bytes.Buffer
 	p := newProgress(&said, 1)
 	p.begin(plan.Trial{ID: "t001"}, 1, time.Second)
-	p.end(results.Trial{Status: results.Invalid, Reason: "log of pod x: " + steers})
+	p.end(results.Trial{Status: results.Invalid, Reason: "log of pod x: " + steers}, nil)
 	p.line("%s is left: %s", "pod", steers)
 	require.Equal(t, 3, strings.Count(said.String(), "\n"))
 	requireTame(t, said.String())
 
 	said.Reset()
-	complain(&said, errors.New("cannot create job: admission webhook: "+steers))
+	printError(&said, errors.New("cannot create job: admission webhook: "+steers))
 	require.True(t, strings.HasPrefix(said.String(), "repro: cannot create job"))
 	requireTame(t, said.String())
 
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lag-x" + steers, UID: "1",
 		Labels: map[string]string{manifests.LabelManagedBy: manifests.ManagedBy, manifests.LabelRun: "x"}}}
-	o := &cleanOptions{}
+	o := &cleaning{c: &cluster.Client{Kube: fake.NewClientset(ns)}}
 	said.Reset()
-	err := o.clean(t.Context(), &cluster.Client{Kube: fake.NewClientset(ns)}, nil, &said, &said)
+	err := o.run(t.Context(), printable{&said}, printable{&said})
 	require.Error(t, err, "nobody is there to ask")
 	requireTame(t, said.String())
 }

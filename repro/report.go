@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/plan"
@@ -15,49 +15,45 @@ import (
 	"headless-job-dns/internal/results"
 )
 
-const reportIntro = `repro report DIR makes the report of a results folder again from its records alone:
-report.md, bench.txt and pictures/, and prints the summary.
-
-Flags:
-`
-
-// reportCommand is `repro report [--format form|comment] DIR`.
-func reportCommand(args []string, stdout io.Writer) error {
-	fs := pflag.NewFlagSet("repro report", pflag.ContinueOnError)
-	fs.Usage = func() {}
-	format := fs.String("format", "form", "form: write report.md, the form of Kubernetes' bug reports; comment: print the shorter form for an issue that exists")
-	help := fs.BoolP("help", "h", false, "print this")
-	if err := fs.Parse(args); err != nil {
-		return plan.Inputf("%w; `repro report --help` lists the flags", err)
+// newReportCommand makes the report of a results folder again.
+func newReportCommand(stdout io.Writer) *cobra.Command {
+	c := &cobra.Command{
+		Use: "report DIR", Short: "make the report of a results folder again",
+		Long:    "repro report DIR makes the report of a results folder again from its records alone:\nreport.md and pictures/, and prints the summary.",
+		Example: "  repro report results/latest\n  repro report --format comment results/latest",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return plan.Inputf("report needs one folder; accepted: report DIR, e.g. report results/latest")
+			}
+			return nil
+		},
 	}
-	if *help {
-		_, err := fmt.Fprint(stdout, reportIntro, flagHelp(fs))
-		return err
+	format := c.Flags().String("format", "form", "form: write report.md, the form of Kubernetes' bug reports; comment: print the shorter form for an issue that exists")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		dir := args[0]
+		if *format != "form" && *format != "comment" {
+			return plan.Inputf("--format %q is not known; accepted: form, comment", *format)
+		}
+		r, err := report.Load(dir)
+		if err != nil {
+			return err
+		}
+		if w := r.Warnings(); len(w) > 0 {
+			// A report that was made from all the records is not written over.
+			return plan.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir, strings.Join(w, "; "))
+		}
+		if *format == "comment" {
+			_, err := stdout.Write(r.Comment())
+			return err
+		}
+		return writeReport(r, dir, stdout)
 	}
-	if *format != "form" && *format != "comment" {
-		return plan.Inputf("--format %q is not known; accepted: form, comment", *format)
-	}
-	if fs.NArg() != 1 {
-		return plan.Inputf("report needs one folder; accepted: report DIR, e.g. report results/latest")
-	}
-	dir := fs.Arg(0)
-	r, err := report.Load(dir)
-	if err != nil {
-		return err
-	}
-	if w := r.Warnings(); len(w) > 0 {
-		// A report that was made from all the records is not written over.
-		return plan.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir, strings.Join(w, "; "))
-	}
-	if *format == "comment" {
-		_, err := stdout.Write(r.Comment())
-		return err
-	}
-	return write(r, dir, stdout)
+	return c
 }
 
-// write puts report.md, bench.txt and pictures beside their records and prints the summary.
-func write(r *report.Report, dir string, stdout io.Writer) error {
+// writeReport puts the report and its pictures beside their records and prints
+// the summary.
+func writeReport(r *report.Report, dir string, stdout io.Writer) error {
 	f, err := results.Open(dir)
 	if err != nil {
 		return err

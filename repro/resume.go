@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +13,9 @@ import (
 	"headless-job-dns/internal/results"
 )
 
-// load takes the plan of an interrupted run, and the right to add to its
-// folder. Nothing may change the plan.
-func (o *options) load(given []string) (err error) {
+// takeUp takes the plan of an interrupted run, and the right to add to its
+// folder. No plan flag may be given: they would change the plan.
+func (o *options) takeUp(given []string) (err error) {
 	if len(given) > 0 {
 		return plan.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, --context, --image and the like", given[0])
 	}
@@ -55,23 +53,9 @@ func (o *options) load(given []string) (err error) {
 	return nil
 }
 
-// identify makes up an id of the cluster where its own could not be read: what
-// the API server is trusted by, else where it is.
-func (s *session) identify() {
-	if s.env.ClusterID != "" {
-		return
-	}
-	known := []byte(s.c.Host)
-	if s.c.REST != nil && len(s.c.REST.CAData) > 0 {
-		known = s.c.REST.CAData
-	}
-	sum := sha256.Sum256(known)
-	s.env.ClusterID = "api-" + hex.EncodeToString(sum[:8])
-}
-
-// sameCluster refuses to add trials of one cluster to those of another, and
+// checkSameCluster refuses to add trials of one cluster to those of another, and
 // keeps what was known before the interruption.
-func (s *session) sameCluster() error {
+func (s *session) checkSameCluster() error {
 	if s.resume == "" {
 		return nil
 	}

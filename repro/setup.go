@@ -3,27 +3,148 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
-	"net"
-	"slices"
-	"sync"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/privatedns"
-	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/preflight"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
 
-// alone refuses a run id of which there are objects, anywhere that this user may
-// look: what was killed may still be asking questions, and what runs is not to
-// be taken for ours. A random id is nobody else's.
-func (s *session) alone(ctx context.Context) error {
+// probe is how the pods get their probe.
+type probe struct {
+	manifests.Probe
+	archs   []string           // it is to be built for; none: the image has it
+	objects []manifests.Object // there before any pod with a probe is made; made by buildProbe
+}
+
+// connect finds the cluster, says which it is, and describes it.
+func (s *session) connect(ctx context.Context) error {
+	c, v, err := cluster.Connect(ctx, s.loader)
+	if err != nil {
+		return err
+	}
+	s.c = c
+	s.say.line("cluster %s%s, Kubernetes %s", c.Host, s.context(), v.GitVersion)
+	s.warnOfLeftovers(ctx)
+	s.env = environment.Collect(ctx, c.Kube)
+	s.env.Program = environment.ThisProgram(ctx)
+	if c.FindAssigner(ctx) {
+		s.env.Note("The cluster gives pods their user ids (OpenShift); the manifests' own was left out.")
+	}
+	if s.env.ClusterID == "" {
+		s.env.ClusterID = substituteID(c)
+	}
+	if err := s.checkSameCluster(); err != nil {
+		return err
+	}
+	return s.chooseNamespace(ctx)
+}
+
+// context names the kubeconfig's context for the user.
+func (s *session) context() string {
+	raw, err := s.loader.RawConfig()
+	if err != nil || raw.CurrentContext == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (context %q)", raw.CurrentContext)
+}
+
+// substituteID tells clusters apart where kube-system may not be read: by what
+// the API server is trusted by, else by where it is.
+func substituteID(c *cluster.Client) string {
+	known := []byte(c.Host)
+	if c.REST != nil && len(c.REST.CAData) > 0 {
+		known = c.REST.CAData
+	}
+	sum := sha256.Sum256(known)
+	return "api-" + hex.EncodeToString(sum[:8])
+}
+
+// chooseNamespace settles where a run goes for which no namespace is named: into
+// one of its own or, where this user may not make one, into the one that the
+// kubeconfig's context names. `default` is where everybody is who has not chosen.
+func (s *session) chooseNamespace(ctx context.Context) error {
+	s.owner = manifests.Owner{Run: s.plan.Run, Namespace: cmp.Or(s.namespace, "lag-"+s.plan.Run)}
+	named, _, err := s.loader.Namespace()
+	if s.namespace != "" || err != nil || named == "" || named == metav1.NamespaceDefault {
+		return nil // the connection has shown that the kubeconfig can be used
+	}
+	own, err := manifests.Namespace(s.owner)
+	if err != nil {
+		return err
+	}
+	lacks := preflight.Lacks(ctx, s.c, own)
+	if lacks == "" {
+		return nil
+	}
+	s.namespace, s.owner.Namespace = named, named
+	s.keep(environment.Condition{Of: "namespace", State: environment.Degraded,
+		Text: fmt.Sprintf("this user may not make one for the run, which takes %s: %s, which the kubeconfig's context names, is used as it is (-n names another)", lacks, named)})
+	return nil
+}
+
+// preflight finds out, before anything is created, whether the cluster offers
+// what the plan needs, and takes out of the plan what cannot be had.
+func (s *session) preflight(ctx context.Context) error {
+	if err := s.chooseDelivery(ctx); err != nil {
+		return err
+	}
+	subject, err := s.subject()
+	if err != nil {
+		return err
+	}
+	r, err := preflight.Run(ctx, subject)
+	s.keep(r.Conditions...)
+	s.say.text(r.Role)
+	if err != nil {
+		return err
+	}
+	s.plan = r.Plan
+	s.say.of(len(s.plan.Trials))
+	if err := s.checkRunIDUnused(ctx); err != nil {
+		return err
+	}
+	return s.checkNamesFree(ctx)
+}
+
+func (s *session) subject() (preflight.Subject, error) {
+	lasting, err := s.lasting()
+	var build func(context.Context) ([]manifests.Object, error)
+	if len(s.probe.archs) > 0 && len(s.probe.objects) == 0 {
+		build = s.buildProbe
+	}
+	return preflight.Subject{
+		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
+		Namespace: s.owner.Namespace, Made: s.namespace == "", Grows: s.nodes > 0,
+		Lasting: lasting, Deliver: build, DNS: s.dnsObjects, Trial: s.trialObjects,
+	}, err
+}
+
+// keep prints what was found of the cluster, and keeps it for the report.
+func (s *session) keep(found ...environment.Condition) {
+	for _, c := range found {
+		s.say.line("%s", c)
+		if c.State == environment.Degraded {
+			s.env.Note(c.Text)
+		}
+	}
+	s.env.Preflight = append(s.env.Preflight, found...)
+}
+
+// checkRunIDUnused refuses a run id of which objects are in sight. A killed run
+// may still have pods that query DNS, and one that still runs is not ours. A
+// random id is nobody else's.
+func (s *session) checkRunIDUnused(ctx context.Context) error {
 	if !s.named && s.resume == "" {
 		return nil
 	}
@@ -49,18 +170,14 @@ func (s *session) alone(ctx context.Context) error {
 	return plan.Inputf("--run-id %[1]s: objects of a run of that id are there (first of them %[2]s), perhaps of one that still runs; accepted: another id, or after `repro clean --run %[1]s`", s.plan.Run, found.Items[0])
 }
 
-// check finds out, before anything is created, whether nothing of the run is
-// there and the names are free.
-func (s *session) check(ctx context.Context) error {
-	if err := s.alone(ctx); err != nil {
-		return err
-	}
+// checkNamesFree refuses a plan whose names somebody else has taken.
+func (s *session) checkNamesFree(ctx context.Context) error {
 	objs, err := s.lasting()
 	if err != nil {
 		return err
 	}
 	for _, dns := range s.plan.PrivateDNS() {
-		o, err := privatedns.Objects(dns, s.dnsParams())
+		o, err := s.dnsObjects(dns)
 		if err != nil {
 			return err
 		}
@@ -68,7 +185,7 @@ func (s *session) check(ctx context.Context) error {
 	}
 	if s.namespace != "" {
 		for _, t := range s.plan.Trials {
-			o, err := s.newRunner(nil).Objects(s.renamed(t, 1))
+			o, err := s.trialObjects(t)
 			if err != nil {
 				return err
 			}
@@ -76,13 +193,13 @@ func (s *session) check(ctx context.Context) error {
 		}
 	}
 	for _, o := range objs {
-		if err := s.c.Free(ctx, o); err != nil {
-			if errors.Is(err, cluster.ErrTaken) && s.resume != "" {
-				return plan.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, err, s.plan.Run)
-			}
-			if errors.Is(err, cluster.ErrTaken) {
-				return plan.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
-			}
+		err := s.c.Free(ctx, o)
+		switch {
+		case errors.Is(err, cluster.ErrTaken) && s.resume != "":
+			return plan.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, err, s.plan.Run)
+		case errors.Is(err, cluster.ErrTaken):
+			return plan.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
+		case err != nil:
 			return err
 		}
 	}
@@ -92,209 +209,112 @@ func (s *session) check(ctx context.Context) error {
 // lasting returns the objects that live as long as the run, without those of the
 // private DNS.
 func (s *session) lasting() ([]manifests.Object, error) {
-	var objs []manifests.Object
-	if s.namespace == "" {
-		ns, err := manifests.Namespace(s.owner)
-		if err != nil {
-			return nil, err
-		}
-		objs = append(objs, ns)
+	if s.namespace != "" {
+		return s.probe.objects, nil
 	}
-	return append(objs, s.probe.objects...), nil
+	ns, err := manifests.Namespace(s.owner)
+	if err != nil {
+		return nil, err
+	}
+	return append([]manifests.Object{ns}, s.probe.objects...), nil
 }
 
-func (s *session) dnsParams() privatedns.Params {
-	image := s.dnsImage
-	if image == "" {
-		image = s.env.DNS.CoreDNSImage
-	}
-	p := privatedns.Params{Owner: s.owner, Image: image, Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage), Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas}
-	switch ips := s.env.DNS.ClusterIPs; {
-	case len(ips) > 0:
-		p.ClusterDNS = ips[0]
-	case len(s.env.Pods) > 0 && len(s.env.Pods[0].Resolv.Servers) > 0:
-		// Where the Service may not be read, a pod's resolv.conf names it.
-		p.ClusterDNS, _, _ = net.SplitHostPort(s.env.Pods[0].Resolv.Servers[0])
-	}
-	return p
+func (s *session) trialObjects(t plan.Trial) ([]manifests.Object, error) {
+	return s.newRunner().Objects(s.withFreshNames(t, 1))
 }
 
-func (s *session) newRunner(w *cluster.Watcher) *trial.Runner {
-	return &trial.Runner{Client: s.c, Watcher: w, Plan: s.plan, Namespace: s.owner.Namespace, Probe: s.probe.Probe,
-		Nodes: s.nodes, Resolvers: map[plan.DNS]trial.Resolver{plan.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step}
+func (s *session) newRunner() *trial.Runner {
+	return &trial.Runner{
+		Client: s.c, Watcher: s.watcher, Plan: s.plan, Namespace: s.owner.Namespace, Probe: s.probe.Probe, Nodes: s.nodes,
+		Resolvers: map[plan.DNS]trial.Resolver{plan.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step,
+	}
 }
 
-// setup creates what lasts as long as the run and proves each DNS
-// configuration.
-func (s *session) setup(ctx context.Context) error {
-	if s.namespace == "" {
-		ns, err := manifests.Namespace(s.owner)
-		if err != nil {
-			return err
-		}
-		if err := s.c.Create(ctx, ns); err != nil {
-			return err
-		}
-		if err := s.admitted(ctx); err != nil {
-			return err
+// chooseDelivery decides how the probe gets into the pods. A resumed plan goes on
+// as it began.
+func (s *session) chooseDelivery(ctx context.Context) error {
+	request := s.delivery
+	before := environment.Delivery{}
+	if s.before != nil && s.before.Delivery != nil {
+		before = *s.before.Delivery
+	}
+	if way := deliver.Way(before.Way); request.Way == deliver.Auto {
+		switch {
+		case way == deliver.ConfigMap && request.Image == "":
+			request.Way, request.Base = way, cmp.Or(request.Base, before.Image)
+		case way == deliver.Image, way == deliver.Preloaded:
+			request.Way, request.Image = way, cmp.Or(request.Image, before.Image)
 		}
 	}
-	if err := s.createProbe(ctx); err != nil {
-		return err
-	}
-	w, err := s.c.Watch(ctx, s.owner.Namespace, s.plan.Run)
+	image, err := manifests.ProbeImage()
 	if err != nil {
 		return err
 	}
-	s.unwatch = w.Stop
-	s.runner = s.newRunner(w)
-	var mu sync.Mutex
-	started := map[plan.DNS]trial.Resolver{}
-	// Private servers start side by side; each is examined once it serves. The
-	// cluster's own is examined too: its resolv.conf belongs in the report.
-	examined := func(ctx context.Context, dns plan.DNS, r trial.Resolver) error {
-		lines, err := s.runner.Caching(ctx, dns, r)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return s.learn(dns, lines)
-	}
-	clusterDNS := s.runner.Resolvers[plan.ClusterDNS]
-	examineCluster := func(ctx context.Context) error { return examined(ctx, plan.ClusterDNS, clusterDNS) }
-	var jobs []func(context.Context) error
-	private := s.plan.PrivateDNS()
-	upstream := len(s.env.DNS.ClusterIPs) > 0 || !slices.Contains(private, plan.Forwarding)
-	domain := cmp.Or(s.domain, s.env.DNS.Domain) != "" || len(private) == 0
-	if !upstream || !domain {
-		// What is forwarded to has to be known first, and the domain for which a
-		// private DNS serves and its pods search.
-		if err := examineCluster(ctx); err != nil {
-			return err
-		}
-	} else {
-		jobs = append(jobs, examineCluster)
-	}
-	servers := w.Observe("") // what belongs to no trial: the private DNS
-	var missing error        // why kube-dns could not be started
-	for _, dns := range private {
-		s.say.line("starting a private DNS configured as %s", dns)
-		params := s.dnsParams()
-		corefile, err := privatedns.Corefile(dns, params)
-		if err != nil {
-			return err
-		}
-		s.env.AddCorefile(dns, corefile)
-		jobs = append(jobs, func(ctx context.Context) error {
-			r, err := privatedns.Start(ctx, s.c, dns, params, servers.Stuck)
-			if err != nil && ctx.Err() == nil && s.optional(dns) {
-				mu.Lock()
-				missing = err
-				mu.Unlock()
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			started[dns] = r
-			mu.Unlock()
-			return examined(ctx, dns, r)
-		})
-	}
-	if err := inParallel(ctx, jobs); err != nil {
+	choice, err := deliver.Choose(ctx, s.c.Kube, request, image)
+	if err != nil {
 		return err
 	}
-	maps.Copy(s.runner.Resolvers, started)
-	if missing != nil {
-		if err := s.without(plan.KubeDNS, missing); err != nil {
-			return err
-		}
+	if is := string(choice.Way); before.Way != "" && is != before.Way {
+		return plan.Inputf("--resume %s: the probe came by %s before and would come by %s now (%s), which are not to be mixed in one plan; accepted: --deliver %s", s.resume, before.Way, is, choice.Why, before.Way)
 	}
-	return s.warm(ctx)
-}
-
-// warm starts as many pods as a trial has once before the first. Where the image
-// is on the nodes and they have room that changes nothing.
-func (s *session) warm(ctx context.Context) error {
-	if s.env.Delivery.Way == string(deliver.Preloaded) && s.nodes == 0 {
+	s.probe = probe{Probe: manifests.Probe{Image: choice.Image}, archs: choice.Archs}
+	s.env.Delivery = &environment.Delivery{Way: string(choice.Way), Image: cmp.Or(choice.Image, image)}
+	if choice.Way == deliver.ConfigMap {
+		s.say.line("the probe comes in ConfigMaps, for %s, on image %s (%s)", strings.Join(choice.Archs, " and "), choice.Image, choice.Why)
 		return nil
 	}
-	s.say.line("starting the pods of a trial once, for the nodes to have the image")
-	err := s.runner.Warm(ctx)
-	s.runner.Nodes = 0 // what is added in a trial would be part of what is measured
-	if err == nil || ctx.Err() != nil || s.nodes > 0 {
+	s.say.line("the probe's image is %s (%s: %s)", s.env.Delivery.Image, choice.Way, choice.Why)
+	return nil
+}
+
+// buildProbe builds the probe and makes the ConfigMaps that bring it.
+func (s *session) buildProbe(ctx context.Context) ([]manifests.Object, error) {
+	p, err := deliver.Pack(ctx, s.owner, s.probe.archs, s.build, func(what string) { s.say.line("%s", what) })
+	if err != nil {
+		return nil, err
+	}
+	s.probe.Pieces, s.probe.objects = p.Names, p.Objects
+	s.env.Delivery.Programs = p.Sums
+	s.say.line("the probe is %d ConfigMaps of %.1f MB together", len(p.Names), float64(p.Bytes)/1e6)
+	return p.Objects, nil
+}
+
+// deliver creates the namespace and what pods make their probe of, and begins to
+// watch.
+func (s *session) deliver(ctx context.Context) error {
+	objs, err := s.lasting()
+	if err != nil {
 		return err
 	}
-	// One slow node is no reason to end: it costs a trial, and that is repeated.
-	s.say.line("%v; the first trial's may start apart", err)
-	s.env.Note(fmt.Sprintf("Before the first trial: %v.", err))
+	for _, o := range objs {
+		if err := s.c.Create(ctx, o); err != nil {
+			return err
+		}
+		if o.GetNamespace() != "" {
+			continue
+		}
+		if err := s.checkAdmission(ctx); err != nil {
+			return err
+		}
+	}
+	if s.watcher, err = s.c.Watch(ctx, s.owner.Namespace, s.plan.Run); err != nil {
+		return err
+	}
+	s.runner = s.newRunner()
 	return nil
 }
 
-// optional tells whether the plan goes on without a DNS that does not start:
-// kube-dns, which needs an image that nothing else does, unless it was asked
-// for.
-func (s *session) optional(dns plan.DNS) bool {
-	return dns == plan.KubeDNS && s.resume == "" && !slices.Contains(s.asked, dns)
-}
-
-// without takes the arms of a DNS that could not be started out of the plan,
-// before its first trial.
-func (s *session) without(dns plan.DNS, why error) error {
-	p, err := s.plan.Replace(func(a plan.Arm) (plan.Arm, bool) { return a, a.DNS != dns })
+// checkAdmission looks what the namespace that was just made admits. Something
+// was created by then: a refusal is no bad input any more.
+func (s *session) checkAdmission(ctx context.Context) error {
+	subject, err := s.subject()
 	if err != nil {
-		return fmt.Errorf("dns %s could not be started: %w", dns, why)
+		return err
 	}
-	note := fmt.Sprintf("The plan's arms with dns %s were left out: %v.", dns, why)
-	s.env.Note(note)
-	s.say.line("%s", note)
-	s.plan, s.runner.Plan = p, p
-	s.say.of(len(p.Trials))
-	return s.folder.WritePlan(p)
-}
-
-// learn keeps what a pod found out about a DNS configuration, and refuses a
-// private one that does not behave as its Corefile says.
-func (s *session) learn(dns plan.DNS, lines []record.Line) error {
-	for _, l := range lines {
-		if l.Start != nil {
-			s.env.AddPod(*l.Start)
-		}
+	r, err := preflight.Admit(ctx, subject)
+	s.keep(r.Conditions...)
+	if in := (*plan.InputError)(nil); errors.As(err, &in) {
+		return in.Err
 	}
-	facts, err := environment.ProveCaching(lines)
-	if err != nil {
-		if dns == plan.ClusterDNS && !s.uses(dns) {
-			s.say.line("the cluster's DNS could not be examined: %v", err)
-			return nil
-		}
-		return fmt.Errorf("dns %s: %w", dns, err)
-	}
-	s.env.AddCaching(dns, facts)
-	s.say.line("dns %s: %s", dns, facts)
-	return environment.Check(dns, facts)
-}
-
-func (s *session) uses(dns plan.DNS) bool {
-	return slices.ContainsFunc(s.plan.Arms, func(a plan.Arm) bool { return a.DNS == dns })
-}
-
-// inParallel runs the jobs side by side and ends the others when one fails.
-func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	for _, job := range jobs {
-		wg.Go(func() {
-			if err := job(ctx); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	return err
 }

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+
+	"headless-job-dns/internal/deliver"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/privatedns"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/trial"
+	"headless-job-dns/manifests"
+)
+
+func (s *session) dnsParams() privatedns.Params {
+	p := privatedns.Params{
+		Owner: s.owner, Image: cmp.Or(s.dnsImage, s.env.DNS.CoreDNSImage), Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage),
+		Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas,
+	}
+	switch ips := s.env.DNS.ClusterIPs; {
+	case len(ips) > 0:
+		p.ClusterDNS = ips[0]
+	case len(s.env.Pods) > 0 && len(s.env.Pods[0].Resolv.Servers) > 0:
+		// Where the Service may not be read, a pod's resolv.conf names it.
+		p.ClusterDNS, _, _ = net.SplitHostPort(s.env.Pods[0].Resolv.Servers[0])
+	}
+	return p
+}
+
+func (s *session) dnsObjects(dns plan.DNS) ([]manifests.Object, error) {
+	return privatedns.Objects(dns, s.dnsParams())
+}
+
+// startDNS starts the private DNS side by side, and has a pod find out how each
+// of them and the cluster's own caches.
+func (s *session) startDNS(ctx context.Context) error {
+	private := s.plan.PrivateDNS()
+	clusterDNS := s.runner.Resolvers[plan.ClusterDNS]
+	examineCluster := func(ctx context.Context) error { return s.examine(ctx, plan.ClusterDNS, clusterDNS) }
+	jobs := []func(context.Context) error{examineCluster}
+	upstream := len(s.env.DNS.ClusterIPs) > 0 || !slices.Contains(private, plan.Forwarding)
+	domain := cmp.Or(s.domain, s.env.DNS.Domain) != "" || len(private) == 0
+	if !upstream || !domain {
+		// What is forwarded to has to be known first, and the domain for which a
+		// private DNS serves and its pods search.
+		if err := examineCluster(ctx); err != nil {
+			return err
+		}
+		jobs = nil
+	}
+	var missing error                // why kube-dns could not be started
+	servers := s.watcher.Observe("") // what belongs to no trial
+	for _, dns := range private {
+		s.say.line("starting a private DNS configured as %s", dns)
+		params := s.dnsParams()
+		corefile, err := privatedns.Corefile(dns, params)
+		if err != nil {
+			return err
+		}
+		s.env.AddCorefile(dns, corefile)
+		jobs = append(jobs, func(ctx context.Context) error {
+			r, err := privatedns.Start(ctx, s.c, dns, params, servers.Stuck)
+			if err != nil && ctx.Err() == nil && s.optional(dns) {
+				missing = err // there is one optional DNS
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return s.examine(ctx, dns, r)
+		})
+	}
+	if err := inParallel(ctx, jobs); err != nil {
+		return err
+	}
+	if missing != nil {
+		return s.leaveOut(plan.KubeDNS, missing)
+	}
+	return nil
+}
+
+// examine has a pod that uses a DNS find out how it caches, and takes the DNS
+// into use. It may be called for several at a time.
+func (s *session) examine(ctx context.Context, dns plan.DNS, r trial.Resolver) error {
+	lines, err := s.runner.Caching(ctx, dns, r)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runner.Resolvers[dns] = r
+	return s.recordCaching(dns, lines)
+}
+
+// recordCaching keeps what a pod found out about a DNS configuration, and refuses
+// a private one that does not behave as its Corefile says.
+func (s *session) recordCaching(dns plan.DNS, lines []record.Line) error {
+	for _, l := range lines {
+		if l.Start != nil {
+			s.env.AddPod(*l.Start)
+		}
+	}
+	facts, err := environment.ProveCaching(lines)
+	used := slices.ContainsFunc(s.plan.Arms, func(a plan.Arm) bool { return a.DNS == dns })
+	switch {
+	case err != nil && dns == plan.ClusterDNS && !used:
+		s.say.line("the cluster's DNS could not be examined: %v", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("dns %s: %w", dns, err)
+	}
+	s.env.AddCaching(dns, facts)
+	s.say.line("dns %s: %s", dns, facts)
+	return environment.Check(dns, facts)
+}
+
+// optional tells whether the plan goes on without a DNS that does not start:
+// kube-dns, which needs an image that nothing else does, unless it was asked
+// for.
+func (s *session) optional(dns plan.DNS) bool {
+	return dns == plan.KubeDNS && s.resume == "" && !slices.Contains(s.asked, dns)
+}
+
+// leaveOut takes the arms of a DNS that could not be started out of the plan,
+// before its first trial.
+func (s *session) leaveOut(dns plan.DNS, why error) error {
+	p, err := s.plan.Replace(func(a plan.Arm) (plan.Arm, bool) { return a, a.DNS != dns })
+	if err != nil {
+		return fmt.Errorf("dns %s could not be started: %w", dns, why)
+	}
+	note := fmt.Sprintf("The plan's arms with dns %s were left out: %v.", dns, why)
+	s.env.Note(note)
+	s.say.line("%s", note)
+	s.plan, s.runner.Plan = p, p
+	s.say.of(len(p.Trials))
+	return s.folder.WritePlan(p)
+}
+
+// warmUp starts as many pods as a trial has once before the first. Where the image
+// is on the nodes and they have room that changes nothing.
+func (s *session) warmUp(ctx context.Context) error {
+	if s.env.Delivery.Way == string(deliver.Preloaded) && s.nodes == 0 {
+		return nil
+	}
+	s.say.line("starting the pods of a trial once, for the nodes to have the image")
+	err := s.runner.Warm(ctx)
+	s.runner.Nodes = 0 // what is added in a trial would be part of what is measured
+	if err == nil || ctx.Err() != nil || s.nodes > 0 {
+		return err
+	}
+	// One slow node is no reason to end: it costs a trial, and that is repeated.
+	s.say.line("%v; the first trial's may start apart", err)
+	s.env.Note(fmt.Sprintf("Before the first trial: %v.", err))
+	return nil
+}
+
+// inParallel runs the jobs side by side and ends the others when one fails.
+func inParallel(ctx context.Context, jobs []func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, job := range jobs {
+		wg.Go(func() {
+			if err := job(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"headless-job-dns/internal/plan"
+)
+
+// planFlags are the flags that make the plan, as they were given.
+type planFlags struct {
+	plan, dns, names, extra, observer, publish, order, first, gap, connect, timeouts string
+
+	again, noWait bool
+	blocks        int
+	seed          uint64
+	margin        time.Duration
+	runID         string
+	settings      plan.Settings // without what has a list above
+	interval      time.Duration
+
+	set *pflag.FlagSet // to tell what was given
+}
+
+// declare adds the flags. Defaults shown are the default plan's; named plans
+// have their own.
+func (f *planFlags) declare(c *cobra.Command) {
+	def := plan.Defaults()
+	plain, p := newFlagSet(), newFlagSet()
+	plain.StringVar(&f.plan, "plan", "default", "named plan or file; see above")
+	f.set = newFlagSet()
+	p.StringVar(&f.dns, "dns", "", "DNS configurations; see above")
+	p.StringVar(&f.names, "names", "", "fresh, reused")
+	p.StringVar(&f.extra, "extra", "", "objects created before the headless Service")
+	p.StringVar(&f.observer, "observer", "", "what the probes ask")
+	p.StringVar(&f.publish, "publish-not-ready", "", "false, true")
+	p.StringVar(&f.order, "order", "", "service-first, job-first")
+	p.StringVar(&f.connect, "connect", "", "name, address")
+	p.StringVar(&f.first, "first-query-after", "", "delays of each probe's first question (default 0s)")
+	p.StringVar(&f.gap, "gap", "", "gaps between lives of the same names (default 2s)")
+	p.BoolVar(&f.noWait, "no-wait", false, "the same as --gap no-wait")
+	p.BoolVar(&f.again, "again", false, "run the control arm twice in each block")
+	p.IntVar(&f.blocks, "blocks", 1, "how often every combination is run (timeouts, standard: 10)")
+	p.Uint64Var(&f.seed, "seed", 0, "seed of the order of trials; 0 draws one and prints it")
+	p.DurationVar(&f.margin, "margin", time.Duration(plan.DefaultMargin), "up to what a difference does not matter")
+	p.IntVar(&f.settings.Pods, "pods", def.Pods, "pods of each Job, index 0 being the leader")
+	p.IntVar(&f.settings.Peers, "peers", def.Peers, "peers and peers+server: others that each pod asks for, a balanced sample drawn from the seed; 0: all")
+	p.StringVar(&f.timeouts, "connect-timeouts", plan.FormatTimeouts(def.ConnectTimeouts), "solo: connect timeouts, dealt out over the workers")
+	p.DurationVar((*time.Duration)(&f.settings.Deadline), "deadline", time.Duration(def.Deadline), "what has not happened so long after a probe's start is censored; later with more than 20 pods, which start apart")
+	p.DurationVar((*time.Duration)(&f.settings.Follow), "follow", time.Duration(def.Follow), "deadline of the one trial that follows the worker without a connect timeout to its end")
+	p.IntVar(&f.settings.QPS, "qps", def.QPS, "questions a second over all pods, at most; sets the resolution")
+	p.DurationVar(&f.interval, "interval", 0, "time between questions of one kind (default: from --qps)")
+	p.StringVar(&f.runID, "run-id", "", "id in names and labels of what is created (default: random)")
+	f.set.AddFlagSet(plain)
+	f.set.AddFlagSet(p)
+	addFlags(c, plainFlags, plain)
+	addFlags(c, factorFlags, p)
+}
+
+// given returns the plan flags that were given.
+func (f *planFlags) given(fs *pflag.FlagSet) []string {
+	var names []string
+	f.set.VisitAll(func(flag *pflag.Flag) {
+		if fs.Changed(flag.Name) {
+			names = append(names, flag.Name)
+		}
+	})
+	return names
+}
+
+// build makes the plan that the flags ask for.
+func (f *planFlags) build(o *options, given []string) error {
+	was := func(name string) bool { return slices.Contains(given, name) }
+	e, err := f.planOptions(was)
+	if err != nil {
+		return err
+	}
+	e.Run, e.Seed, o.named = f.runID, f.seed, f.runID != ""
+	if e.Run == "" {
+		e.Run = newID()
+	}
+	if err := plan.CheckRun(e.Run); err != nil {
+		return err
+	}
+	if e.Seed == 0 {
+		e.Seed = newSeed()
+	}
+	if was("blocks") || e.Blocks == 0 {
+		e.Blocks = f.blocks
+	}
+	if o.plan, err = plan.Build(e); err != nil {
+		return err
+	}
+	o.asked = e.DNS
+	if len(e.Arms) > 0 {
+		o.asked = o.plan.PrivateDNS()
+	}
+	return nil
+}
+
+// besideFile are the plan flags that a plan file leaves open.
+var besideFile = []string{"plan", "blocks", "seed", "run-id"}
+
+// experiment returns what is asked for, without what names a single run.
+func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
+	if isFile(f.plan) {
+		var other string
+		f.set.VisitAll(func(flag *pflag.Flag) {
+			if was(flag.Name) && !slices.Contains(besideFile, flag.Name) {
+				other = flag.Name
+			}
+		})
+		if other != "" {
+			return plan.Options{}, plan.Inputf("--%s is for the plan file to say; accepted beside it: --%s", other, strings.Join(besideFile[1:], ", --"))
+		}
+		return readPlan(f.plan)
+	}
+	e := plan.Options{Name: f.plan, Again: f.again, Margin: plan.Duration(f.margin)}
+	e.Settings, e.Blocks = plan.Preset(f.plan)
+	s := &e.Settings
+	for _, set := range []struct {
+		flag string
+		take func()
+	}{
+		{"pods", func() { s.Pods = f.settings.Pods }},
+		{"peers", func() { s.Peers = f.settings.Peers }},
+		{"deadline", func() { s.Deadline = f.settings.Deadline }},
+		{"follow", func() { s.Follow = f.settings.Follow }},
+		{"qps", func() { s.QPS = f.settings.QPS }},
+	} {
+		if was(set.flag) {
+			set.take()
+		}
+	}
+	if !was("deadline") {
+		s.Deadline = s.Enough(s.Pods)
+	}
+	if s.Interval = plan.Duration(f.interval); was("interval") && f.interval == 0 {
+		return e, plan.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
+	}
+	if was("margin") && f.margin <= 0 {
+		return e, plan.Inputf("--margin %s is not positive; accepted: a duration such as 250ms", f.margin)
+	}
+	var errs [10]error
+	e.DNS, errs[0] = plan.ParseDNS(f.dns)
+	e.Names, errs[1] = plan.ParseNames(f.names)
+	e.Extras, errs[2] = plan.ParseExtras(f.extra)
+	e.Observers, errs[3] = plan.ParseObservers(f.observer)
+	e.Publish, errs[4] = plan.ParsePublish(f.publish)
+	e.Orders, errs[5] = plan.ParseOrders(f.order)
+	e.First, errs[6] = plan.ParseFirst(f.first)
+	e.Gaps, errs[7] = plan.ParseGaps(f.gap)
+	e.Connects, errs[8] = plan.ParseConnects(f.connect)
+	if was("connect-timeouts") {
+		s.ConnectTimeouts, errs[9] = plan.ParseTimeouts(f.timeouts)
+	}
+	for _, err := range errs {
+		if err != nil {
+			return e, err
+		}
+	}
+	switch {
+	case !f.noWait || slices.Contains(e.Gaps, plan.NoWait):
+	case len(e.Gaps) < 2:
+		// Nothing is waited for; a gap beside it has nothing to say.
+		e.Gaps = []plan.Gap{plan.NoWait}
+	default:
+		e.Gaps = append(e.Gaps, plan.NoWait)
+	}
+	return e, nil
+}
+
+// isFile tells a plan file from a plan's name.
+func isFile(plan string) bool {
+	return slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(plan))
+}
+
+// maxPlanFile bounds what is read of a plan file: a thousand contrasts.
+const maxPlanFile = 1 << 20
+
+// readPlan reads a plan file.
+func readPlan(path string) (plan.Options, error) {
+	var e plan.Options
+	file, err := os.Open(path)
+	if err != nil {
+		return e, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxPlanFile+1))
+	if err != nil {
+		return e, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+	}
+	if len(text) > maxPlanFile {
+		return e, plan.Inputf("%s: is longer than a plan; accepted: up to %d bytes", path, maxPlanFile)
+	}
+	return plan.ParseFile(path, text)
+}
