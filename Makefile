@@ -13,7 +13,7 @@ RUNS     ?= 100
 # kind's own where they are empty.
 NODE_IMAGE  ?=
 KIND_CONFIG ?=
-SOAK     ?= 60m
+SOAK     ?= 200
 
 GO      ?= go
 GOBUILD := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags "-s -w"
@@ -32,7 +32,7 @@ LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=60m  NODE_IMAGE= KIND_CONFIG='
+	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=200  NODE_IMAGE= KIND_CONFIG='
 
 repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
 	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
@@ -82,13 +82,13 @@ e2e-short: bin/lab bin/repro image ## new names, names of a previous Job and Ctr
 # The soak is a short one: enough to see the runner grow by the trial. Those that
 # mostly wait run side by side.
 e2e: bin/lab bin/repro image ## the other end to end tests on the lab (root, Linux)
-	LAB_SOAK=3m $(ON_LAB) .ci/gotest -count=1 -timeout 50m -parallel 4 -v -skip '$(SHORT)|^(TestBench|TestChaos$$)' ./internal/e2e
+	LAB_SOAK=20 $(ON_LAB) .ci/gotest -count=1 -timeout 50m -parallel 4 -v -skip '$(SHORT)|^(TestBench|TestChaos$$)' ./internal/e2e
 	$(if $(ON_LAB),bin/lab leftovers)
 
 chaos: bin/lab bin/repro image ## RUNS runs with a fault each, at a moment drawn from a printed seed (an hour for 100)
 	LAB_CHAOS=$(RUNS) $(ON_LAB) $(GO) test -count=1 -timeout 3h -v -run '^TestChaos$$' ./internal/e2e
 
-soak: bin/lab bin/repro image ## quick trials for SOAK or 200 of them: does the runner grow?
+soak: bin/lab bin/repro image ## SOAK quick trials, one after another: does the runner grow? (a quarter of an hour for 200)
 	LAB_SOAK=$(SOAK) $(ON_LAB) $(GO) test -count=1 -timeout 3h -v -run '^TestSoak$$' ./internal/e2e
 
 bench: bin/lab bin/repro image ## measure what is promised about speed (half an hour)

@@ -45,13 +45,28 @@ func TestChaos(t *testing.T) {
 	chaos(t, chosen, []plan.Names{plan.Fresh, plan.Fresh, plan.Fresh, plan.Reused}, n, seed)
 }
 
-// TestChaosShort strikes once with each of eight faults, always at the same
-// moments.
+// TestChaosShort strikes once with each of some faults of the lab's own daemons,
+// always at the same moments.
 func TestChaosShort(t *testing.T) {
 	onLab(t)
-	chosen := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.short })
-	require.Len(t, chosen, 8)
+	chosen := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !f.short || !f.daemons })
+	require.Len(t, chosen, 3)
 	chaos(t, chosen, []plan.Names{plan.Fresh}, len(chosen), 1)
+}
+
+// TestChaosShortBeside does so with faults that nobody else notices.
+func TestChaosShortBeside(t *testing.T) {
+	for i, f := range faults {
+		if !f.short || f.daemons {
+			continue
+		}
+		t.Run(f.name, func(t *testing.T) {
+			beside(t)
+			r := row{fault: f.name}
+			ride(t, &r, f, []plan.Names{plan.Fresh}, 2, i)
+			t.Logf("\n%s", table([]*row{&r}))
+		})
+	}
 }
 
 // chaos strikes n times with the faults in turn, in trials whose names are drawn
@@ -61,26 +76,32 @@ func chaos(t *testing.T, chosen []fault, lives []plan.Names, n int, seed uint64)
 	if slices.ContainsFunc(chosen, func(f fault) bool { return f.daemons }) {
 		steady(t)
 	}
-	var rows []row
+	var rows []*row
 	began := time.Now()
 	for i := range n {
 		f := chosen[i%len(chosen)]
 		t.Run(fmt.Sprintf("%03d %s", i+1, f.name), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(seed, uint64(i)))
-			names := lives[rng.IntN(len(lives))]
-			s := &storm{t: t, rng: rng, k: kube(t), fault: f, when: pick(rng, f.phases, names), names: names, dns: f.dns,
-				run: fmt.Sprintf("chaos-%d-%d", seed, i+1), dir: t.TempDir()}
-			if s.dns == "" { // with and without something cluster-wide
-				s.dns = []plan.DNS{plan.ClusterDNS, plan.Kubeadm132}[rng.IntN(2)]
-			}
-			alone(t, s.k)
-			r := row{fault: f.name, dns: s.dns, names: names, moment: s.when.String(), verdict: "test ended"}
-			defer func() { rows = append(rows, r) }()
-			defer heal(t) // for the next one
-			s.observe(&r)
+			alone(t, kube(t))
+			r := &row{fault: f.name, verdict: "test ended"}
+			rows = append(rows, r)
+			ride(t, r, f, lives, seed, i)
 		})
 	}
 	t.Logf("seed %d, %d runs in %s\n%s", seed, len(rows), time.Since(began).Round(time.Second), table(rows))
+}
+
+// ride has the fault strike in one run, and fills in what came of it.
+func ride(t *testing.T, r *row, f fault, lives []plan.Names, seed uint64, i int) {
+	rng := rand.New(rand.NewPCG(seed, uint64(i)))
+	names := lives[rng.IntN(len(lives))]
+	s := &storm{t: t, rng: rng, k: kube(t), fault: f, when: pick(rng, f.phases, names), names: names, dns: f.dns,
+		run: fmt.Sprintf("chaos-%d-%d", seed, i+1), dir: t.TempDir()}
+	if s.dns == "" { // with and without something cluster-wide
+		s.dns = []plan.DNS{plan.ClusterDNS, plan.Kubeadm132}[rng.IntN(2)]
+	}
+	r.dns, r.names, r.moment = s.dns, names, s.when.String()
+	defer heal(t) // for the next one
+	s.observe(r)
 }
 
 // row is what came of one run.
@@ -97,7 +118,7 @@ type row struct {
 	took         time.Duration
 }
 
-func table(rows []row) string {
+func table(rows []*row) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\tfault\tdns\tnames\tmoment\texit\tfinished\tinvalid\tlost\tbehind\tresumed\tleft\ttook\t\twhat was struck")

@@ -48,11 +48,12 @@ func created(t *testing.T, run results.Run) (spread, last time.Duration) {
 	return time.Duration(at[len(at)-1] - at[0]), time.Duration(at[len(at)-1] - run.Zero.UnixNano())
 }
 
-// TestDeliver runs the same trials with the probe delivered in each way, and
-// says what that does to them: how soon a container asks its first question,
-// how far apart the pods start, and whether the finding is the same.
+// TestDeliver runs the same trials with the probe delivered in each way: the
+// finding is the same. It prints how soon a container asks its first question and
+// how far apart the pods start; records/delivery has the figures of a quiet
+// machine.
 func TestDeliver(t *testing.T) {
-	onLab(t)
+	beside(t)
 	registry(t)
 	for _, tc := range []struct {
 		way  string
@@ -63,7 +64,7 @@ func TestDeliver(t *testing.T) {
 		{"configmap", []string{"--deliver", "configmap", "--base-image", busyboxImage}},
 	} {
 		t.Run(tc.way, func(t *testing.T) {
-			beside(t)
+			t.Parallel()
 			o := repro(t, append(tc.args, "--dns", "kubeadm-1.31,kubeadm-1.32", "--names", "fresh", "--extra", "none",
 				"--observer", "peers", "--pods", "4", "--connect-timeouts", "5s")...)
 			require.Equal(t, 0, o.code)
@@ -77,7 +78,7 @@ func TestDeliver(t *testing.T) {
 			require.NotEmpty(t, env.Program.Version)
 			require.Equal(t, tc.way == "configmap", len(env.Delivery.Programs) > 0)
 
-			trials, prompt := trialsOf(t, o.dir), time.Hour
+			trials := trialsOf(t, o.dir)
 			for i, v := range verdicts(t, o.dir) {
 				require.Equal(t, results.Complete, v.Status, v.Reasons)
 				spread, last := created(t, trials[i].Run)
@@ -85,38 +86,15 @@ func TestDeliver(t *testing.T) {
 				t.Logf("DELIVERY %s %s: connected %s; container created to first question at most %s; containers created within %s, the last %s after the Job",
 					tc.way, v.Trial.Arm, v.Connected.Lag.Value.Round(ms), v.FirstQueryDelay.Round(ms), spread.Round(ms), last.Round(ms))
 				require.Positive(t, v.FirstQueryDelay)
-				prompt = min(prompt, v.FirstQueryDelay)
-				switch {
-				case v.Trial.Arm.DNS == plan.Kubeadm132:
-					require.Less(t, v.Resolved.Lag.Value, isLate)
-				default:
-					require.Greater(t, v.Resolved.Lag.Value, 25*time.Second)
-					require.Less(t, v.Resolved.Lag.Value, 37*time.Second) // and a question that was lost, 5 s
-				}
+				require.Equal(t, v.Trial.Arm.DNS == plan.Kubeadm132, v.Resolved.Lag.Value < isLate)
 			}
-			// A way that is slow is so each time; the machine need not be. (In
-			// records/delivery are the figures of a quiet one.)
-			require.Less(t, prompt, 2*time.Second)
 		})
-	}
-}
-
-// TestDeliverByAddress hands an address over to a probe that was unpacked: it
-// is the container's first process there, too.
-func TestDeliverByAddress(t *testing.T) {
-	beside(t)
-	o := repro(t, "--deliver", "configmap", "--base-image", busyboxImage, "--dns", "cluster", "--names", "fresh", "--extra", "member-pod",
-		"--observer", "solo", "--connect", "address", "--pods", "2", "--connect-timeouts", "5s")
-	require.Equal(t, 0, o.code)
-	o.nothingLeft(t)
-	for _, v := range verdicts(t, o.dir) {
-		require.Equal(t, results.Complete, v.Status, v.Reasons)
 	}
 }
 
 // TestDeliverOnAnImageThatDoesNot ends early, with what to do.
 func TestDeliverOnAnImageThatDoesNot(t *testing.T) {
-	onLab(t)
+	beside(t)
 	coredns, err := kube(t).AppsV1().Deployments("kube-system").Get(t.Context(), "coredns", metav1.GetOptions{})
 	require.NoError(t, err)
 	for name, tc := range map[string]struct{ image, want string }{
@@ -124,10 +102,11 @@ func TestDeliverOnAnImageThatDoesNot(t *testing.T) {
 		"it has no shell": {coredns.Spec.Template.Spec.Containers[0].Image, "cannot start its container probe"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := repro(t, "--deliver", "configmap", "--base-image", tc.image, "--plan", "quick", "--dns", "cluster")
 			require.Equal(t, 1, o.code)
 			require.Contains(t, o.stderr, tc.want)
-			nothingLeft(t)
+			o.nothingLeft(t)
 		})
 	}
 }

@@ -215,9 +215,6 @@ func TestReusedNames(t *testing.T) {
 	for _, v := range verdicts(t, o.dir) {
 		require.NotEqual(t, results.Invalid, v.Status, v.Reasons)
 		require.NotNil(t, v.Gap)
-		// By what the primer's pods took to start, which differs by as much beside
-		// other tests; TestGaps has the lab for itself.
-		require.InDelta(t, 2, v.Gap.Seconds(), 1.9, "the gap is held")
 		for _, w := range v.Workers {
 			require.True(t, w.Joined.Lag.Known())
 			switch {
@@ -228,7 +225,7 @@ func TestReusedNames(t *testing.T) {
 				require.Greater(t, w.Joined.Lag.Value, 120*time.Second)
 				require.False(t, w.Joined.Lag.Censored, "followed to the end")
 			case w.Timeout == time.Second:
-				require.Less(t, w.Joined.Lag.Value, 33*time.Second)
+				require.Less(t, w.Joined.Lag.Value, 60*time.Second, "30 s of a cache, not 130 s of the kernel")
 				require.False(t, w.Joined.Lag.Censored)
 			}
 		}
@@ -257,7 +254,7 @@ func TestEveryExtra(t *testing.T) {
 // TestOwnNamespace uses a namespace that is there, creates anew without
 // waiting as the original script did, and leaves the namespace as it was.
 func TestOwnNamespace(t *testing.T) {
-	onLab(t)
+	beside(t)
 	k, ctx := kube(t), context.Background()
 	const ns = "somebodys"
 	_, err := k.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, metav1.CreateOptions{})
@@ -267,13 +264,11 @@ func TestOwnNamespace(t *testing.T) {
 	require.NoError(t, err)
 	o := repro(t, "-n", ns, "--dns", "kubeadm-1.32", "--names", "reused", "--no-wait", "--extra", "member-pod,service-pod", "--pods", "3")
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {
 		require.Equal(t, results.Complete, v.Status, v.Reasons)
-		// Nothing was waited for: the old pods may end after the first question.
 		require.NotNil(t, v.Gap)
-		require.Less(t, *v.Gap, 3*time.Second)
-		require.NotEmpty(t, v.Left)
+		require.NotEmpty(t, v.Left, "nothing was waited for")
 	}
 	_, err = k.CoreV1().ConfigMaps(ns).Get(ctx, "theirs", metav1.GetOptions{})
 	require.NoError(t, err)

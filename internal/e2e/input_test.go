@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/internal/results"
+	"headless-job-dns/manifests"
 )
 
 // reportAgain makes the report again from the records and checks that it is
@@ -37,7 +38,7 @@ func reportAgain(t *testing.T, dir string) outcome {
 // TestInputTheClusterRefuses asks for what only the cluster can know to be
 // impossible: one line, exit code 2, nothing created.
 func TestInputTheClusterRefuses(t *testing.T) {
-	onLab(t)
+	beside(t)
 	ctx := context.Background()
 	k := kube(t)
 	const taken = "headless-job-dns:taken:dns-kubeadm-1-31"
@@ -48,8 +49,8 @@ func TestInputTheClusterRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"pods":      {[]string{"--pods", "5000"}, "--pods 5000"},
-		"namespace": {[]string{"-n", "nowhere"}, "namespace nowhere does not exist"},
+		"pods":      {[]string{"--run-id", "many", "--pods", "5000"}, "--pods 5000"},
+		"namespace": {[]string{"--run-id", "nowhere", "-n", "nowhere"}, "namespace nowhere does not exist"},
 		"name":      {[]string{"--run-id", "taken"}, "clusterrole " + taken},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestInputTheClusterRefuses(t *testing.T) {
 			require.Equal(t, 2, o.code)
 			last := o.stderr[strings.LastIndex(strings.TrimSpace(o.stderr), "\n")+1:]
 			require.Contains(t, last, tc.want)
-			nothingLeft(t)
+			require.NoError(t, left(k, manifests.LabelRun+"="+tc.args[1]))
 			require.NoDirExists(t, o.dir)
 		})
 	}
@@ -67,7 +68,7 @@ func TestInputTheClusterRefuses(t *testing.T) {
 
 // TestResultsThatCannotBeWritten names a file as the results folder.
 func TestResultsThatCannotBeWritten(t *testing.T) {
-	onLab(t)
+	beside(t)
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	cmd := exec.Command(filepath.Join(root(t), "bin", "repro"), "--results", file)
@@ -76,5 +77,4 @@ func TestResultsThatCannotBeWritten(t *testing.T) {
 	o := finish(t, cmd, file, &out, &errs, cmd.Run())
 	require.Equal(t, 2, o.code)
 	require.Contains(t, o.stderr, file)
-	nothingLeft(t)
 }
