@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,21 +44,9 @@ func quantile(d []time.Duration, q float64) time.Duration {
 	return s[min(len(s)-1, int(q*float64(len(s))))]
 }
 
-func trials(t *testing.T, dir string) []results.Trial {
-	t.Helper()
-	r, err := results.Load(dir)
-	require.NoError(t, err)
-	var out []results.Trial
-	for tr, err := range r.Trials() {
-		require.NoError(t, err)
-		out = append(out, tr)
-	}
-	return out
-}
-
-// withLog runs f while the cluster's DNS logs every question, with or without
-// caching, and returns what it logged: by replica, in order.
-func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[string][]dnsQuestion {
+// withLog runs f while the cluster's DNS caches and logs every question, and
+// returns what it logged: by replica, in order.
+func withLog(t *testing.T, f func(k kubernetes.Interface)) map[string][]dnsQuestion {
 	t.Helper()
 	ctx := context.Background()
 	k := kube(t)
@@ -95,9 +82,7 @@ func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[str
 	}
 	defer restart(was)
 	text := strings.Replace(was, "errors", "errors\n    log", 1)
-	if caching {
-		text = regexp.MustCompile(`(?s)cache 30 \{.*?\n\s*\}`).ReplaceAllString(text, "cache 30")
-	}
+	text = regexp.MustCompile(`(?s)cache 30 \{.*?\n\s*\}`).ReplaceAllString(text, "cache 30")
 	restart(text)
 	f(k)
 	out := map[string][]dnsQuestion{}
@@ -114,51 +99,6 @@ func withLog(t *testing.T, caching bool, f func(k kubernetes.Interface)) map[str
 	return out
 }
 
-// TestBenchResolution compares each pod's first success, client's view, with
-// the DNS servers' own log of the same question on the same clock.
-func TestBenchResolution(t *testing.T) {
-	onBench(t)
-	var o outcome
-	logs := withLog(t, false, func(kubernetes.Interface) {
-		o = repro(t, "--dns", "cluster", "--names", "fresh", "--extra", "none", "--observer", "peers", "--pods", "8", "--blocks", "6")
-	})
-	require.Equal(t, 0, o.code)
-	type key struct{ asker, name string }
-	first := map[key]time.Time{}
-	for _, l := range slices.Concat(slices.Collect(maps.Values(logs))...) {
-		k := key{l.Asker, l.Name}
-		if at, ok := first[k]; l.Type == "A" && l.Rcode == "NOERROR" && (!ok || l.At.Before(at)) {
-			first[k] = l.At
-		}
-	}
-	var errs []time.Duration
-	outside, interval := 0, time.Duration(0)
-	for _, tr := range trials(t, o.dir) {
-		for _, p := range tr.Run.Pods {
-			start := p.Lines[0].Start
-			interval = time.Duration(start.Interval)
-			seen := map[int]bool{}
-			for _, l := range p.Lines {
-				if a := l.Answer; a != nil && a.Class == record.Address && !seen[a.Peer] {
-					seen[a.Peer] = true
-					name := fmt.Sprintf("%s-%d.%s.%s.svc.%s.", start.Job, a.Peer, start.Service, start.Namespace, start.Domain)
-					truth, ok := first[key{p.IPs[0], name}]
-					require.True(t, ok, "%s asked by %s is not in the servers' log", name, p.IPs[0])
-					at := truth.Sub(time.Unix(0, start.Wall))
-					errs = append(errs, (time.Duration(l.T) - at).Abs())
-					if a.Prev >= 0 && at <= time.Duration(a.Prev) {
-						outside++
-					}
-				}
-			}
-		}
-	}
-	p99 := quantile(errs, 0.99)
-	figure(t, "first success against the DNS servers' log, error at p99", "<= "+interval.String(), "%s (n=%d)", p99, len(errs))
-	require.LessOrEqual(t, p99, interval)
-	require.Zero(t, outside, "a success that the server logged before the last recorded miss")
-}
-
 // TestBenchCaches checks by the servers' own counters that the uncached view
 // is never served from a cache and evicts nothing. The observation ends before
 // a cached denial does, so that the expected hits follow from the log alone.
@@ -166,7 +106,7 @@ func TestBenchCaches(t *testing.T) {
 	onBench(t)
 	var hits, misses, evictions float64
 	var o outcome
-	logs := withLog(t, true, func(k kubernetes.Interface) {
+	logs := withLog(t, func(k kubernetes.Interface) {
 		o = repro(t, "--dns", "cluster", "--names", "fresh", "--extra", "none", "--observer", "peers+server", "--pods", "8", "--blocks", "2", "--deadline", "20s")
 		pods, err := k.CoreV1().Pods("kube-system").List(t.Context(), metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
 		require.NoError(t, err)
@@ -178,7 +118,7 @@ func TestBenchCaches(t *testing.T) {
 			evictions += sum(string(b), "coredns_cache_evictions_total")
 		}
 	})
-	require.Contains(t, []int{0}, o.code)
+	require.Equal(t, 0, o.code)
 	// What a cache of 30 s would serve of the address questions: all but the
 	// first of each name. Of the uncached view: nothing.
 	expected, uncached := 0, 0
@@ -235,7 +175,7 @@ func TestBenchPerturbation(t *testing.T) {
 			with, without := map[int]float64{}, map[int]float64{}
 			var interval time.Duration
 			var costs, firsts []time.Duration
-			for _, tr := range trials(t, o.dir) {
+			for _, tr := range trialsOf(t, o.dir) {
 				v := judge.Judge(&tr)
 				into := without
 				if tr.Plan.Arm.Observer == record.PeersServer {
@@ -297,7 +237,7 @@ func TestBenchProbe(t *testing.T) {
 	o := repro(t, "--dns", "cluster", "--names", "fresh", "--extra", "none", "--observer", "peers+server", "--pods", "16")
 	require.Equal(t, 0, o.code)
 	var rss int64
-	for _, tr := range trials(t, o.dir) {
+	for _, tr := range trialsOf(t, o.dir) {
 		for _, p := range tr.Run.Pods {
 			for _, l := range p.Lines {
 				if l.Done != nil {

@@ -2,12 +2,7 @@ package e2e
 
 import (
 	"encoding/binary"
-	"net"
-	"net/netip"
-	"os"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -75,61 +70,5 @@ func TestParseCut(t *testing.T) {
 		for n := range len(whole) {
 			parsePacket(append([]byte(nil), whole[:n]...))
 		}
-	}
-}
-
-// One real packet, in a network namespace of its own: it is stamped when it
-// passes, not when it is read.
-func TestCapture(t *testing.T) {
-	if os.Getuid() != 0 {
-		const why = "a network namespace takes root"
-		if os.Getenv("CI") == "true" {
-			t.Fatal(why)
-		}
-		t.Skip(why)
-	}
-	runtime.LockOSThread() // for good: the thread ends with the test, and the namespace with it
-	require.NoError(t, unix.Unshare(unix.CLONE_NEWNET))
-	fd, err := openPacketSocket()
-	require.NoError(t, err)
-	defer unix.Close(fd)
-	lo, err := unix.NewIfreq("lo")
-	require.NoError(t, err)
-	lo.SetUint16(unix.IFF_UP)
-	control, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	require.NoError(t, err)
-	defer unix.Close(control)
-	require.NoError(t, unix.IoctlIfreq(control, unix.SIOCSIFFLAGS, lo))
-
-	server := net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:53"))
-	l, err := net.ListenUDP("udp", server)
-	require.NoError(t, err)
-	defer l.Close()
-	c, err := net.DialUDP("udp", nil, server)
-	require.NoError(t, err)
-	defer c.Close()
-	question := append(message(0)[4:], "a question"...)
-	const kept = 200 * time.Millisecond // the reader is kept waiting: far more than a packet takes
-	// The kernel begins to stamp within a moment.
-	for tries := 20; ; tries-- {
-		question[1]++ // of the id
-		before := time.Now()
-		_, err = c.Write(question)
-		require.NoError(t, err)
-		passed := time.Now()
-		time.Sleep(kept)
-		p, err := nextPacket(fd)
-		for err == nil && p.ID != binary.BigEndian.Uint16(question) { // loopback shows each twice
-			p, err = nextPacket(fd)
-		}
-		require.NoError(t, err)
-		if tries > 0 && p.At.After(passed.Add(kept)) {
-			continue // when it was read
-		}
-		require.WithinRange(t, p.At, before, passed.Add(kept/2))
-		require.Equal(t, time.UTC, p.At.Location())
-		require.Equal(t, packet{At: p.At, From: "127.0.0.1", To: "127.0.0.1", DNS: true,
-			Port: uint16(c.LocalAddr().(*net.UDPAddr).Port), ID: binary.BigEndian.Uint16(question)}, p)
-		return
 	}
 }
