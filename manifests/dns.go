@@ -68,12 +68,12 @@ func filesOf(dns plan.DNS) (dnsFiles, error) {
 	}
 	front := []string{"private-dns-nodelocal.yaml", "private-dns-nodelocal-daemonset.yaml"}
 	switch dns {
-	case plan.Kubeadm131, plan.Kubeadm132, plan.NoDenialCache, plan.NoSuccessCache:
+	case plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache:
 		return dnsFiles{server: coredns(dns)}, nil
-	case plan.NodeLocal131:
-		return dnsFiles{coredns(plan.Kubeadm131), front}, nil
-	case plan.NodeLocal132:
-		return dnsFiles{coredns(plan.Kubeadm132), front}, nil
+	case plan.NodeLocalCache30:
+		return dnsFiles{coredns(plan.Cache30), front}, nil
+	case plan.NodeLocalUncached:
+		return dnsFiles{coredns(plan.Uncached), front}, nil
 	case plan.KubeDNS:
 		return dnsFiles{server: []string{"private-dns-rbac.yaml", "private-dns-kube-dns.yaml", "private-dns-service.yaml", "private-dns-kube-dns-deployment.yaml"}}, nil
 	case plan.Forwarding:

@@ -220,9 +220,9 @@ func TestPrivateDNSNamesAreUnique(t *testing.T) {
 func TestPrivateDNSRefuses(t *testing.T) {
 	_, err := PrivateDNS(plan.ClusterDNS, PrivateDNSParams{Owner: owner, Name: "x"})
 	require.ErrorContains(t, err, "cluster")
-	_, err = PrivateDNS(plan.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x.y"})
+	_, err = PrivateDNS(plan.Cache30, PrivateDNSParams{Owner: owner, Name: "x.y"})
 	require.Error(t, err)
-	_, err = PrivateDNS(plan.Kubeadm131, PrivateDNSParams{Owner: owner, Name: "x", Domain: "a b { }"})
+	_, err = PrivateDNS(plan.Cache30, PrivateDNSParams{Owner: owner, Name: "x", Domain: "a b { }"})
 	require.ErrorContains(t, err, "cluster domain")
 }
 

@@ -246,8 +246,8 @@ func TestCorefilesAreKubeadms(t *testing.T) {
 	}
 	before, after := head+records+metrics+forward, tail
 	for dns, want := range map[plan.DNS]string{
-		plan.Kubeadm131: before + cache() + after,
-		plan.Kubeadm132: before + cache("success", "denial") + after,
+		plan.Cache30:  before + cache() + after,
+		plan.Uncached: before + cache("success", "denial") + after,
 		// What is ours differs from kubeadm's in what it is for.
 		plan.NoDenialCache:  before + cache("denial") + after,
 		plan.NoSuccessCache: before + cache("success") + after,

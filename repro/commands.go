@@ -177,12 +177,12 @@ const factorsTopic = `Factors are lists, separated by commas; a plan holds every
 A block holds every arm once, in random order.
 
   --dns       cluster           what pods of the cluster get
-              kubeadm-1.31      a private CoreDNS that caches, as kubeadm up to 1.31
-              kubeadm-1.32      one that does not, as kubeadm since 1.32
-              no-denial-cache   as kubeadm-1.31, denials not cached
-              no-success-cache  as kubeadm-1.31, addresses not cached
-              nodelocal-1.31    NodeLocal DNSCache before kubeadm-1.31
-              nodelocal-1.32    the same before kubeadm-1.32
+              cache-30      a private CoreDNS that caches, as kubeadm up to 1.31
+              uncached      one that does not, as kubeadm since 1.32
+              no-denial-cache   as cache-30, denials not cached
+              no-success-cache  as cache-30, addresses not cached
+              nodelocal-cache-30    NodeLocal DNSCache before cache-30
+              nodelocal-uncached    the same before uncached
               kube-dns          dnsmasq as kube-dns runs it: denials not cached
               forwarding        caches what the cluster's own DNS answers
                                 (all but the first and the last need a

@@ -16,17 +16,17 @@ import (
 
 // TestFlagsMakeThePlan: each factor flag reaches the plan's arms or settings.
 func TestFlagsMakeThePlan(t *testing.T) {
-	base := "--dns kubeadm-1.31 --names reused --extra none --observer solo "
+	base := "--dns cache-30 --names reused --extra none --observer solo "
 	for args, want := range map[string]string{
-		"":                                 "kubeadm-1.31/reused/none/solo",
-		"--publish-not-ready true":         "kubeadm-1.31/reused/none/solo/publish-not-ready",
-		"--order job-first":                "kubeadm-1.31/reused/none/solo/job-first",
-		"--connect address":                "kubeadm-1.31/reused/none/solo/by-address",
-		"--gap 2s,35s":                     "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/gap=35s",
-		"--gap 2s,0s --no-wait":            "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/gap=0s kubeadm-1.31/reused/none/solo/gap=no-wait",
-		"--first-query-after 0s,1s":        "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/first=1s",
-		"--again":                          "kubeadm-1.31/reused/none/solo kubeadm-1.31/reused/none/solo/again",
-		"--gap 10s --first-query-after 5s": "kubeadm-1.31/reused/none/solo",
+		"":                                 "cache-30/reused/none/solo",
+		"--publish-not-ready true":         "cache-30/reused/none/solo/publish-not-ready",
+		"--order job-first":                "cache-30/reused/none/solo/job-first",
+		"--connect address":                "cache-30/reused/none/solo/by-address",
+		"--gap 2s,35s":                     "cache-30/reused/none/solo cache-30/reused/none/solo/gap=35s",
+		"--gap 2s,0s --no-wait":            "cache-30/reused/none/solo cache-30/reused/none/solo/gap=0s cache-30/reused/none/solo/gap=no-wait",
+		"--first-query-after 0s,1s":        "cache-30/reused/none/solo cache-30/reused/none/solo/first=1s",
+		"--again":                          "cache-30/reused/none/solo cache-30/reused/none/solo/again",
+		"--gap 10s --first-query-after 5s": "cache-30/reused/none/solo",
 	} {
 		o, err := parsed(strings.Fields(base + args))
 		require.NoError(t, err, args)

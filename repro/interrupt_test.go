@@ -50,7 +50,7 @@ func TestInterruptWhileDeleting(t *testing.T) {
 			}
 			into := t.TempDir()
 			var out bytes.Buffer
-			err := run(ctx, []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", into, "--plan", "quick", "--dns", "kubeadm-1.32",
+			err := run(ctx, []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", into, "--plan", "quick", "--dns", "uncached",
 				"--extra", "none", "--observer", "peers", "--pods", "2", "--blocks", "2"}, &out, &out)
 			require.Equal(t, exitInterrupted, exitCode(err), "%v: %s", err, out.String())
 			require.Equal(t, want.finished, finished(t, into), out.String())

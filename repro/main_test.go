@@ -69,7 +69,7 @@ func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {
 	t.Setenv("KUBECONFIG", "/nonexistent")
 	for _, tc := range []struct{ args, want string }{
 		{"--extra nginx", `--extra "nginx" is not known; accepted: none, service, service-pod, pod, member-pod, oneshot-pod`},
-		{"--dns bind", `--dns "bind" is not known; accepted: cluster, kubeadm-1.31, kubeadm-1.32`},
+		{"--dns bind", `--dns "bind" is not known; accepted: cluster, cache-30, uncached`},
 		{"--names old", `--names "old" is not known; accepted: fresh, reused`},
 		{"--observer all", `--observer "all" is not known; accepted: solo, peers, peers+server`},
 		{"--plan slow", `--plan "slow" is not known`},

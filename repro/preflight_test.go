@@ -45,7 +45,7 @@ func TestKubeDNSIsOptional(t *testing.T) {
 	} {
 		s := planned(t, args)
 		require.Equal(t, want, s.optional(plan.KubeDNS), args)
-		require.False(t, s.optional(plan.Kubeadm131))
+		require.False(t, s.optional(plan.Cache30))
 		s.resume = "dir"
 		require.False(t, s.optional(plan.KubeDNS))
 	}
@@ -114,13 +114,13 @@ func TestARoleIsEnough(t *testing.T) {
 	f := newFakeAPI(t)
 	f.theNamespace("demo")
 	f.grants = granting(t, "rbac.yaml", "demo")
-	_, stderr, code, dir := againstFake(t, f, "-n", "demo", "--deliver", "preloaded", "--plan", "quick", "--dns", "cluster,kubeadm-1.32", "--extra", "none,service", "--observer", "peers")
+	_, stderr, code, dir := againstFake(t, f, "-n", "demo", "--deliver", "preloaded", "--plan", "quick", "--dns", "cluster,uncached", "--extra", "none,service", "--observer", "peers")
 	require.Equal(t, 0, code, stderr)
 	require.Empty(t, f.left())
 	for _, want := range []string{
 		"\nok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level\n",
 		"\nunknown   nodes: this user lacks nodes (list) cluster-wide: whether the pods fit, and on how many nodes, is not known beforehand (manifests/rbac-cluster.yaml grants it)\n",
-		"\ndegraded  private dns: this user may not create all that a private DNS consists of (clusterroles (create, get, list, delete), clusterrolebindings (create, get, list, delete) cluster-wide); arms with kubeadm-1.32 are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)\n",
+		"\ndegraded  private dns: this user may not create all that a private DNS consists of (clusterroles (create, get, list, delete), clusterrolebindings (create, get, list, delete) cluster-wide); arms with uncached are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)\n",
 		"\nplan quick: 2 trials",
 	} {
 		require.Contains(t, stderr, want)
@@ -131,7 +131,7 @@ func TestARoleIsEnough(t *testing.T) {
 	require.Len(t, r.Plan.Trials, 2)
 	var env environment.Environment
 	require.NoError(t, yaml.Unmarshal(r.Environment, &env))
-	require.Contains(t, env.Notes[0], "arms with kubeadm-1.32 are left out")
+	require.Contains(t, env.Notes[0], "arms with uncached are left out")
 	require.GreaterOrEqual(t, len(env.Preflight), 8)
 	require.NotContains(t, string(r.Environment), `"u"`)
 }
@@ -147,7 +147,7 @@ func TestDomainIsFoundOut(t *testing.T) {
 	}{
 		{false, []string{"--dns", "forwarding"}, "k8s.example"},
 		{false, []string{"--dns", "forwarding", "--cluster-domain", "said.example"}, "said.example"},
-		{true, []string{"--dns", "kubeadm-1.32"}, "k8s.example"},
+		{true, []string{"--dns", "uncached"}, "k8s.example"},
 	} {
 		f := newFakeAPI(t)
 		f.theNamespace("demo")

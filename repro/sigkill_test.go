@@ -93,7 +93,7 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 	if namespace != "" {
 		in = append(in, "-n", namespace)
 	}
-	args := append([]string{"--results", into, "--plan", "quick", "--dns", "kubeadm-1.32", "--extra", "member-pod", "--observer", "peers", "--pods", "2", "--blocks", "2"}, in...)
+	args := append([]string{"--results", into, "--plan", "quick", "--dns", "uncached", "--extra", "member-pod", "--observer", "peers", "--pods", "2", "--blocks", "2"}, in...)
 	cmd, said := start(program, args...)
 	f.mu.Lock()
 	f.after = func(r *http.Request) {

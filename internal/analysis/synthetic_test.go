@@ -27,7 +27,7 @@ var (
 )
 
 func arm(e plan.Extra) plan.Arm {
-	return plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: e, Observer: record.Solo}
+	return plan.Arm{DNS: plan.Cache30, Names: plan.Reused, Extra: e, Observer: record.Solo}
 }
 
 // planOf is a plan of blocks with every arm in the order given, whose primary

@@ -18,7 +18,7 @@ func TestWhatIsNotOursStays(t *testing.T) {
 	owner := manifests.Owner{Run: "r", Namespace: "lag-r"}
 	ns, err := manifests.Namespace(owner)
 	require.NoError(t, err)
-	dns, err := manifests.PrivateDNS(plan.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
+	dns, err := manifests.PrivateDNS(plan.NodeLocalCache30, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
 	owner.Trial = "t001"
 	svc, err := manifests.Service(owner, "svc", "lag", false)

@@ -155,7 +155,7 @@ func TestSweepOfWhatTheManifestsMake(t *testing.T) {
 		owner := manifests.Owner{Run: "r", Namespace: "lag-r"}
 		ns, err := manifests.Namespace(owner)
 		require.NoError(t, err)
-		dns, err := manifests.PrivateDNS(plan.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
+		dns, err := manifests.PrivateDNS(plan.NodeLocalCache30, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 		require.NoError(t, err)
 		objs := append([]manifests.Object{ns}, dns...)
 		owner.Trial = "t001"

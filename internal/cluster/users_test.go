@@ -23,7 +23,7 @@ func TestUserIDsAreTheClusters(t *testing.T) {
 	require.NoError(t, err)
 	objs, err := manifests.PrivateDNS(plan.KubeDNS, manifests.PrivateDNSParams{Owner: owner, Name: "dns"})
 	require.NoError(t, err)
-	daemons, err := manifests.PrivateDNS(plan.NodeLocal131, manifests.PrivateDNSParams{Owner: owner, Name: "local"})
+	daemons, err := manifests.PrivateDNS(plan.NodeLocalCache30, manifests.PrivateDNSParams{Owner: owner, Name: "local"})
 	require.NoError(t, err)
 	pods, err := manifests.Extra(plan.ExtraPod, manifests.ExtraParams{Owner: owner, Name: "extra", Job: "lag", Service: "svc"})
 	require.NoError(t, err)

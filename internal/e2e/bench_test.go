@@ -168,7 +168,7 @@ func sum(metrics, name string) (total float64) {
 // uncached view beside it, block by block.
 func TestBenchPerturbation(t *testing.T) {
 	onBench(t)
-	for _, tc := range []struct{ dns, blocks string }{{"kubeadm-1.32", "20"}, {"kubeadm-1.31", "6"}} {
+	for _, tc := range []struct{ dns, blocks string }{{"uncached", "20"}, {"cache-30", "6"}} {
 		t.Run(tc.dns, func(t *testing.T) {
 			o := repro(t, "--dns", tc.dns, "--names", "fresh", "--extra", "none", "--observer", "peers,peers+server", "--pods", "8", "--blocks", tc.blocks)
 			require.Equal(t, 0, o.code)

@@ -97,7 +97,7 @@ func ride(t *testing.T, r *row, f fault, lives []plan.Names, seed uint64, i int)
 	s := &storm{t: t, rng: rng, k: kube(t), fault: f, when: pick(rng, f.phases, names), names: names, dns: f.dns,
 		run: fmt.Sprintf("chaos-%d-%d", seed, i+1), dir: t.TempDir()}
 	if s.dns == "" { // with and without something cluster-wide
-		s.dns = []plan.DNS{plan.ClusterDNS, plan.Kubeadm132}[rng.IntN(2)]
+		s.dns = []plan.DNS{plan.ClusterDNS, plan.Uncached}[rng.IntN(2)]
 	}
 	r.dns, r.names, r.moment = s.dns, names, s.when.String()
 	defer heal(t) // for the next one

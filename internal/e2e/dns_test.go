@@ -21,7 +21,7 @@ const dnsmasqImage = "lab.local/dnsmasq:debian"
 // the program itself refuses a DNS that behaves otherwise does not count here.
 func TestEveryDNS(t *testing.T) {
 	beside(t)
-	o := repro(t, "--dns", "nodelocal-1.31,nodelocal-1.32,kube-dns,no-denial-cache,no-success-cache,forwarding",
+	o := repro(t, "--dns", "nodelocal-cache-30,nodelocal-uncached,kube-dns,no-denial-cache,no-success-cache,forwarding",
 		"--names", "fresh", "--extra", "none", "--observer", "solo",
 		"--pods", "3", "--connect-timeouts", "5s", "--deadline", "20s", "--dnsmasq-image", dnsmasqImage)
 	require.Equal(t, 0, o.code)
@@ -38,8 +38,8 @@ func TestEveryDNS(t *testing.T) {
 		plan.ClusterDNS:     {0, 0}, // the lab's: kubeadm-1.32
 		plan.NoDenialCache:  {30, 0},
 		plan.NoSuccessCache: {0, 30},
-		plan.NodeLocal131:   {30, 5},
-		plan.NodeLocal132:   {30, 5},
+		plan.NodeLocalCache30:   {30, 5},
+		plan.NodeLocalUncached:   {30, 5},
 		plan.KubeDNS:        {30, 0},
 		plan.Forwarding:     {30, 30},
 	} {
@@ -63,7 +63,7 @@ func TestEveryDNS(t *testing.T) {
 		case plan.KubeDNS, plan.NoDenialCache:
 			most = isLate // whoever asks too early is told better 0.2 s later
 			require.Zero(t, v.Counts.ProvenCached)
-		case plan.NodeLocal132:
+		case plan.NodeLocalUncached:
 			most = 15 * time.Second // a denial is kept for 5 s
 		default:
 			continue // one kept for 30 s, if they were unlucky

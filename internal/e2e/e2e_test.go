@@ -218,7 +218,7 @@ func TestReusedNames(t *testing.T) {
 		for _, w := range v.Workers {
 			require.True(t, w.Joined.Lag.Known())
 			switch {
-			case v.Trial.Arm.DNS == plan.Kubeadm132:
+			case v.Trial.Arm.DNS == plan.Uncached:
 				require.False(t, w.Joined.Lag.Censored)
 				require.Less(t, w.Joined.Lag.Value, isLate)
 			case w.Timeout == 0:
@@ -229,7 +229,7 @@ func TestReusedNames(t *testing.T) {
 				require.False(t, w.Joined.Lag.Censored)
 			}
 		}
-		if v.Trial.Arm.DNS == plan.Kubeadm132 {
+		if v.Trial.Arm.DNS == plan.Uncached {
 			require.Zero(t, v.Counts.StaleAnswers())
 		} else {
 			require.Positive(t, v.Counts.StaleAnswers())
@@ -240,7 +240,7 @@ func TestReusedNames(t *testing.T) {
 // TestEveryExtra runs each extra once.
 func TestEveryExtra(t *testing.T) {
 	beside(t)
-	o := repro(t, "--plan", "extras", "--dns", "kubeadm-1.32", "--pods", "3")
+	o := repro(t, "--plan", "extras", "--dns", "uncached", "--pods", "3")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	extras := map[plan.Extra]bool{}
@@ -262,7 +262,7 @@ func TestOwnNamespace(t *testing.T) {
 	defer k.CoreV1().Namespaces().Delete(ctx, ns, metav1.DeleteOptions{})
 	_, err = k.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "theirs"}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	o := repro(t, "-n", ns, "--dns", "kubeadm-1.32", "--names", "reused", "--no-wait", "--extra", "member-pod,service-pod", "--pods", "3")
+	o := repro(t, "-n", ns, "--dns", "uncached", "--names", "reused", "--no-wait", "--extra", "member-pod,service-pod", "--pods", "3")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {

@@ -14,7 +14,7 @@ import (
 // TestOrder carries out both orders of creation.
 func TestOrder(t *testing.T) {
 	beside(t)
-	o := repro(t, "--dns", "kubeadm-1.32", "--names", "fresh", "--extra", "none", "--observer", "solo",
+	o := repro(t, "--dns", "uncached", "--names", "fresh", "--extra", "none", "--observer", "solo",
 		"--order", "service-first,job-first", "--publish-not-ready", "true",
 		"--pods", "3", "--connect-timeouts", "5s", "--deadline", "20s")
 	require.Equal(t, 0, o.code)
@@ -41,7 +41,7 @@ func TestOrder(t *testing.T) {
 func TestGaps(t *testing.T) {
 	beside(t)
 	const gap = 15 * time.Second
-	o := repro(t, "--dns", "kubeadm-1.32", "--names", "reused", "--extra", "none", "--observer", "solo",
+	o := repro(t, "--dns", "uncached", "--names", "reused", "--extra", "none", "--observer", "solo",
 		"--gap", "0s,"+gap.String()+",no-wait", "--pods", "3", "--connect-timeouts", "5s", "--deadline", "20s")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)

@@ -54,7 +54,7 @@ func lab(t *testing.T, args ...string) {
 	require.NoError(t, err, "lab %s: %s", strings.Join(args, " "), out)
 }
 
-// newStand brings up a private CoreDNS with the kubeadm-1.31 Corefile, altered.
+// newStand brings up a private CoreDNS with the cache-30 Corefile, altered.
 func newStand(t *testing.T, name string, in injection) *stand {
 	t.Helper()
 	ctx := t.Context()
@@ -82,7 +82,7 @@ func newStand(t *testing.T, name string, in injection) *stand {
 
 	coredns, err := kube(t).AppsV1().Deployments("kube-system").Get(ctx, "coredns", metav1.GetOptions{})
 	require.NoError(t, err)
-	objs, err := privatedns.Objects(plan.Kubeadm131, privatedns.Params{Owner: owner, Image: coredns.Spec.Template.Spec.Containers[0].Image, Domain: manifests.DefaultDomain})
+	objs, err := privatedns.Objects(plan.Cache30, privatedns.Params{Owner: owner, Image: coredns.Spec.Template.Spec.Containers[0].Image, Domain: manifests.DefaultDomain})
 	require.NoError(t, err)
 	for _, o := range objs {
 		switch o := o.(type) {

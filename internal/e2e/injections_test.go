@@ -40,8 +40,8 @@ type injection struct {
 }
 
 var (
-	freshArm  = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.PeersServer}
-	reusedArm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.PeersServer}
+	freshArm  = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.PeersServer}
+	reusedArm = plan.Arm{DNS: plan.Cache30, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.PeersServer}
 )
 
 // caching replaces the Corefile's cache: seconds for addresses and for denials,

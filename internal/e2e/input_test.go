@@ -41,7 +41,7 @@ func TestInputTheClusterRefuses(t *testing.T) {
 	beside(t)
 	ctx := context.Background()
 	k := kube(t)
-	const taken = "headless-job-dns:taken:dns-kubeadm-1-31"
+	const taken = "headless-job-dns:taken:dns-cache-30"
 	_, err := k.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: taken}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	defer k.RbacV1().ClusterRoles().Delete(ctx, taken, metav1.DeleteOptions{})

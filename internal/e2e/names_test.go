@@ -23,7 +23,7 @@ func TestUnpleasantNames(t *testing.T) {
 		{"", "no"},
 	} {
 		t.Run(tc.namespace+"/"+tc.run, func(t *testing.T) {
-			args := []string{"--plan", "quick", "--dns", "kubeadm-1.32", "--extra", "none", "--observer", "peers", "--pods", "2", "--run-id", tc.run}
+			args := []string{"--plan", "quick", "--dns", "uncached", "--extra", "none", "--observer", "peers", "--pods", "2", "--run-id", tc.run}
 			if tc.namespace != "" {
 				_, err := k.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: tc.namespace}}, metav1.CreateOptions{})
 				require.NoError(t, err)

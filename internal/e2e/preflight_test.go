@@ -64,13 +64,13 @@ func TestUnderTheRoleAlone(t *testing.T) {
 	require.NoError(t, err)
 	o := repro(t, "-n", "their-plan", "--as", somebody, "--deliver", "configmap", "--base-image", busyboxImage,
 		"--dns-image", coredns.Spec.Template.Spec.Containers[0].Image,
-		"--plan", "quick", "--dns", "cluster,kubeadm-1.31", "--observer", "solo", "--extra", "member-pod", "--pods", "3", "--connect-timeouts", "5s")
+		"--plan", "quick", "--dns", "cluster,cache-30", "--observer", "solo", "--extra", "member-pod", "--pods", "3", "--connect-timeouts", "5s")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	for _, want := range []string{
 		"\nok        namespace: their-plan is used as it is; Pod Security enforces restricted, and the pods meet every level\n",
 		"\nok        admission: dry runs of what the plan creates were admitted",
-		"forwarding stands in for kubeadm-1.31",
+		"forwarding stands in for cache-30",
 		"\nunknown   nodes: this user lacks nodes (list) cluster-wide",
 	} {
 		require.Contains(t, o.stderr, want)

@@ -43,7 +43,7 @@ func TestBenchLargeJob(t *testing.T) {
 }
 
 func largeJob(t *testing.T, largePods int) {
-	cmd, dir := command(t, context.Background(), "--plan", "quick", "--dns", "kubeadm-1.31", "--extra", "none", "--observer", "peers+server",
+	cmd, dir := command(t, context.Background(), "--plan", "quick", "--dns", "cache-30", "--extra", "none", "--observer", "peers+server",
 		"--pods", fmt.Sprint(largePods), "--peers", fmt.Sprint(largePeers), "--deadline", largeDeadline.String(), "--seed", "117819")
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -38,7 +38,7 @@ func TestNewNames(t *testing.T) {
 		require.Equal(t, results.Complete, v.Status, v.Reasons)
 		require.True(t, v.OnServer.Lag.Known())
 		require.Less(t, v.OnServer.Lag.Value, isLate)
-		if v.Trial.Arm.DNS == plan.Kubeadm132 {
+		if v.Trial.Arm.DNS == plan.Uncached {
 			require.Less(t, v.Connected.Lag.Value, isLate)
 			require.Zero(t, v.Counts.ProvenCached)
 			continue
@@ -55,7 +55,7 @@ func TestNewNames(t *testing.T) {
 // Where addresses are cached, a client dials the previous leader's.
 func TestPreviousJob(t *testing.T) {
 	beside(t)
-	o := repro(t, "--dns", "kubeadm-1.31", "--names", "reused", "--extra", "none", "--observer", "solo",
+	o := repro(t, "--dns", "cache-30", "--names", "reused", "--extra", "none", "--observer", "solo",
 		"--pods", "3", "--connect-timeouts", "1s")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
@@ -74,14 +74,14 @@ func TestPreviousJob(t *testing.T) {
 func TestCtrlC(t *testing.T) {
 	beside(t)
 	interrupt(t, interruption{want: "t002 2/", wait: 200 * time.Millisecond, finished: 1,
-		args: []string{"--plan", "quick", "--dns", "kubeadm-1.32", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2"}})
+		args: []string{"--plan", "quick", "--dns", "uncached", "--observer", "peers", "--extra", "none", "--blocks", "50", "--pods", "2"}})
 }
 
 // TestInterrupt presses Ctrl-C at other moments.
 func TestInterrupt(t *testing.T) {
 	for name, in := range map[string]interruption{
 		"private DNS starts": {want: "starting a private DNS", wait: 300 * time.Millisecond, args: []string{"--plan", "quick"}},
-		"first trial begins": {want: "t001 1/", args: []string{"--plan", "quick", "--dns", "kubeadm-1.32"}},
+		"first trial begins": {want: "t001 1/", args: []string{"--plan", "quick", "--dns", "uncached"}},
 		"primer":             {want: "t001 1/", wait: 2 * time.Second, args: []string{"--dns", "cluster", "--names", "reused", "--extra", "member-pod"}},
 	} {
 		t.Run(name, func(t *testing.T) {

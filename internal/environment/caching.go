@@ -159,14 +159,14 @@ type promise struct {
 // promises are what the configurations' documentation says, for records that
 // live for recordTTL.
 var promises = map[plan.DNS]promise{
-	plan.Kubeadm131:     {positive: 30, negative: 30}, // plugin/cache: `cache 30`
-	plan.Kubeadm132:     {},                           // `disable success`, `disable denial`
-	plan.NoDenialCache:  {positive: 30},
-	plan.NoSuccessCache: {negative: 30},
-	plan.NodeLocal131:   {positive: 30, negative: 5}, // `success 9984 30`, `denial 9984 5`
-	plan.NodeLocal132:   {positive: 30, negative: 5},
-	plan.KubeDNS:        {positive: 30}, // dnsmasq(8): --no-negcache
-	plan.Forwarding:     {positive: 30, negative: 30, borrowed: true},
+	plan.Cache30:           {positive: 30, negative: 30}, // plugin/cache: `cache 30`
+	plan.Uncached:          {},                           // `disable success`, `disable denial`
+	plan.NoDenialCache:     {positive: 30},
+	plan.NoSuccessCache:    {negative: 30},
+	plan.NodeLocalCache30:  {positive: 30, negative: 5}, // `success 9984 30`, `denial 9984 5`
+	plan.NodeLocalUncached: {positive: 30, negative: 5},
+	plan.KubeDNS:           {positive: 30}, // dnsmasq(8): --no-negcache
+	plan.Forwarding:        {positive: 30, negative: 30, borrowed: true},
 }
 
 // Check compares what was seen of a DNS configuration with what its name

@@ -39,20 +39,20 @@ func TestProveCaching(t *testing.T) {
 		warnings  int
 		satisfies map[plan.DNS]bool
 	}{
-		"kubeadm-1.31": {
+		"cache-30": {
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{30, 30, 28}, []uint32{30, 30, 28}), caching(r1, down, down), caching(r2, down, down), {Done: &record.Done{Reason: "complete"}}},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Cache30: true, plan.Forwarding: true},
 		},
-		"kubeadm-1.32": {
+		"uncached": {
 			lines: []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, full), caching(r2, full, full)},
 			ttls:  [2]uint32{30, 30}, uncached: true,
-			satisfies: map[plan.DNS]bool{plan.Kubeadm132: true},
+			satisfies: map[plan.DNS]bool{plan.Uncached: true},
 		},
 		"replicas take turns behind the Service": {
 			lines:    []record.Line{start(vip), check(r1, true), caching(vip, full, full), caching(r1, down, down), caching(r2, []uint32{3, 2, 1}, []uint32{1, 30, 29})},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Cache30: true, plan.Forwarding: true},
 		},
 		"a kube-dns of other lifetimes": {
 			lines:    []record.Line{start(vip), check(r1, false), caching(r1, down, []uint32{60, 60, 60})},
@@ -73,22 +73,22 @@ func TestProveCaching(t *testing.T) {
 		"NodeLocal before a cache": {
 			lines:    []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, []uint32{14, 12, 11}, []uint32{5, 3, 2}), caching(r1, []uint32{14, 13, 12}, []uint32{5, 4, 3}), caching(r2, []uint32{5, 30, 28}, []uint32{5, 3, 2})},
 			positive: true, negative: true, ttls: [2]uint32{30, 5}, uncached: true,
-			satisfies: map[plan.DNS]bool{plan.NodeLocal131: true, plan.NodeLocal132: true, plan.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.NodeLocalCache30: true, plan.NodeLocalUncached: true, plan.Forwarding: true},
 		},
 		"the first denial was lost": {
 			lines:    []record.Line{start(vip), caching(r1, down, []uint32{29, 28, 27})},
 			positive: true, negative: true, ttls: [2]uint32{30, 29},
-			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Cache30: true, plan.Forwarding: true},
 		},
 		"a cache in front of replicas without one": {
 			lines:    []record.Line{start("169.254.20.10:53"), check(r1, true), caching("169.254.20.10:53", down, []uint32{5, 4, 3}), caching(r1, full, full)},
 			positive: true, negative: true, ttls: [2]uint32{30, 30}, uncached: true,
-			satisfies: map[plan.DNS]bool{plan.Kubeadm131: true, plan.Forwarding: true},
+			satisfies: map[plan.DNS]bool{plan.Cache30: true, plan.Forwarding: true},
 		},
 		"resolver only": {
 			lines: []record.Line{start(vip), caching(vip, full, full)},
 			ttls:  [2]uint32{30, 30}, warnings: 2,
-			satisfies: map[plan.DNS]bool{plan.Kubeadm132: true},
+			satisfies: map[plan.DNS]bool{plan.Uncached: true},
 		},
 		"other TTL, not cached": {
 			lines: []record.Line{start(vip), caching(r1, []uint32{5, 5}, []uint32{5, 5})},
@@ -101,7 +101,7 @@ func TestProveCaching(t *testing.T) {
 		"one check of two failed": {
 			lines:     []record.Line{start(vip), check(r1, true), check(r2, false), caching(r1, full, full)},
 			ttls:      [2]uint32{30, 30},
-			satisfies: map[plan.DNS]bool{plan.Kubeadm132: true},
+			satisfies: map[plan.DNS]bool{plan.Uncached: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,8 +155,8 @@ func TestEveryPrivateDNSPromises(t *testing.T) {
 		_, promised := promises[dns]
 		require.Equal(t, dns.Private(), promised, dns)
 	}
-	require.EqualError(t, Check(plan.NodeLocal131, CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 30, Uncached: true}),
-		"dns nodelocal-1.31: expected addresses cached for up to 30 s, denials cached for up to 5 s; saw addresses cached for up to 30 s, denials not cached (TTL 30 s), the uncached view works")
+	require.EqualError(t, Check(plan.NodeLocalCache30, CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 30, Uncached: true}),
+		"dns nodelocal-cache-30: expected addresses cached for up to 30 s, denials cached for up to 5 s; saw addresses cached for up to 30 s, denials not cached (TTL 30 s), the uncached view works")
 }
 
 func TestProveCachingInSpiteOfALostAnswer(t *testing.T) {

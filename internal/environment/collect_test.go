@@ -380,8 +380,8 @@ func TestAddPod(t *testing.T) {
 
 func TestAddCaching(t *testing.T) {
 	var e Environment
-	e.AddCaching(plan.Kubeadm131, CachingFacts{Positive: true})
-	e.AddCaching(plan.Kubeadm132, CachingFacts{})
+	e.AddCaching(plan.Cache30, CachingFacts{Positive: true})
+	e.AddCaching(plan.Uncached, CachingFacts{})
 	require.Len(t, e.Caching, 2)
-	require.True(t, e.Caching[plan.Kubeadm131].Positive)
+	require.True(t, e.Caching[plan.Cache30].Positive)
 }

@@ -126,8 +126,8 @@ func TestParseCorefileRefuses(t *testing.T) {
 // the Corefiles of their servers say.
 func TestParseOurCorefiles(t *testing.T) {
 	for dns, seconds := range map[plan.DNS][2]int{
-		plan.Kubeadm131: {30, 30}, plan.Kubeadm132: {0, 0}, plan.NoDenialCache: {30, 0}, plan.NoSuccessCache: {0, 30},
-		plan.NodeLocal131: {30, 30}, plan.NodeLocal132: {0, 0}, plan.KubeDNS: {0, 0},
+		plan.Cache30: {30, 30}, plan.Uncached: {0, 0}, plan.NoDenialCache: {30, 0}, plan.NoSuccessCache: {0, 30},
+		plan.NodeLocalCache30: {30, 30}, plan.NodeLocalUncached: {0, 0}, plan.KubeDNS: {0, 0},
 	} {
 		objs, err := manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: manifests.Owner{Run: "r", Namespace: "ns"}, Name: "dns", Domain: "k8s.example"})
 		require.NoError(t, err)

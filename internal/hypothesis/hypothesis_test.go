@@ -93,7 +93,7 @@ func firsts(dns []plan.DNS, first func(i int) pair) func(*world) {
 	}
 }
 
-var six = []plan.DNS{plan.Kubeadm131, plan.Kubeadm132, plan.NoDenialCache, plan.NoSuccessCache, plan.NodeLocal132, plan.KubeDNS}
+var six = []plan.DNS{plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache, plan.NodeLocalUncached, plan.KubeDNS}
 
 var scenarios = []scenario{
 	{"H1", "a stale address held the waits; fresh names and 1.32 are prompt", Supported, func(w *world) {
@@ -293,7 +293,7 @@ var scenarios = []scenario{
 		w.add(1, fresh131, p)
 	}},
 	{"H5", "one replica", Refuted, func(w *world) {
-		w.env.Caching[plan.Kubeadm131] = environment.CachingFacts{Positive: true, Negative: true, Servers: []environment.ServerCaching{{Server: "10.244.0.20:53"}}}
+		w.env.Caching[plan.Cache30] = environment.CachingFacts{Positive: true, Negative: true, Servers: []environment.ServerCaching{{Server: "10.244.0.20:53"}}}
 		w.add(1, fresh131, denied(30*s, 500))
 	}},
 	{"H5", "both, but the deletion was not waited for", Refuted, func(w *world) {

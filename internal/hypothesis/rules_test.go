@@ -158,7 +158,7 @@ func TestWith(t *testing.T) {
 	w := newWorld()
 	scenarios[0].make(w)
 	d := w.decide()
-	require.Equal(t, []plan.DNS{plan.Kubeadm131}, d["H1"].With)
+	require.Equal(t, []plan.DNS{plan.Cache30}, d["H1"].With)
 	require.Empty(t, d["H7"].With)
 }
 
@@ -232,7 +232,7 @@ func TestDeclaredFindingsComeFirst(t *testing.T) {
 // Records of trials of which the cause is known, through the judge.
 func TestThroughTheJudge(t *testing.T) {
 	var b strings.Builder
-	sliceLate := synth.Stale("t001", plan.Kubeadm132, 5*s, s)
+	sliceLate := synth.Stale("t001", plan.Uncached, 5*s, s)
 	for i := range sliceLate.Pods {
 		sliceLate.Pods[i].InSlice += 4 * s
 	}
@@ -241,9 +241,9 @@ func TestThroughTheJudge(t *testing.T) {
 		world synth.World
 		want  map[string]Status
 	}{
-		{"stale addresses", synth.Stale("t001", plan.Kubeadm131, 0, 30*s, 5*s, s), map[string]Status{"H1": Supported, "H4": NotTestable, "H6": Refuted, "H7": Refuted, "H8": Refuted}},
+		{"stale addresses", synth.Stale("t001", plan.Cache30, 0, 30*s, 5*s, s), map[string]Status{"H1": Supported, "H4": NotTestable, "H6": Refuted, "H7": Refuted, "H8": Refuted}},
 		{"the same without success caching", synth.Stale("t001", plan.NoSuccessCache, 5*s, s), map[string]Status{"H1": Refuted}},
-		{"the same without caching", synth.Stale("t001", plan.Kubeadm132, 5*s, s), map[string]Status{"H1": Refuted, "H4": Refuted, "H8": Refuted}},
+		{"the same without caching", synth.Stale("t001", plan.Uncached, 5*s, s), map[string]Status{"H1": Refuted, "H4": Refuted, "H8": Refuted}},
 		{"denied, workers", synth.Denied("t001", record.Solo, 5), map[string]Status{"H1": NotTestable, "H4": Supported, "H5": Refuted, "H7": Refuted, "H8": Refuted}},
 		{"denied, peers", synth.Denied("t001", record.PeersServer, 4), map[string]Status{"H1": NotTestable, "H4": Supported, "H5": Refuted, "H7": Refuted, "H8": Refuted}},
 		{"prompt", synth.Prompt("t001", record.PeersServer, 4), map[string]Status{"H4": Refuted, "H5": NotTestable, "H8": Refuted}},
@@ -254,9 +254,9 @@ func TestThroughTheJudge(t *testing.T) {
 		{"the same with reused names", sliceLate, map[string]Status{"H1": Refuted, "H6": Supported, "H7": Refuted}},
 		{"Ready 4 s after the process", synth.ReadyLate("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H7": Supported, "H8": Refuted}},
 		{"packets dropped", synth.Dropped("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H7": Refuted, "H8": Supported}},
-		{"the Service 4 s late", synth.ServiceLate("t001", plan.Kubeadm132, record.Solo, 5, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted, "H10": Supported}},
+		{"the Service 4 s late", synth.ServiceLate("t001", plan.Uncached, record.Solo, 5, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted, "H10": Supported}},
 		{"by address", synth.ByAddress("t001", 5), map[string]Status{"H1": NotTestable, "H4": NotTestable, "H8": Refuted}},
-		{"published before Ready", synth.Published("t001", plan.Kubeadm131, record.Solo, 5), map[string]Status{"H4": NotTestable, "H7": Refuted, "H8": Refuted}},
+		{"published before Ready", synth.Published("t001", plan.Cache30, record.Solo, 5), map[string]Status{"H4": NotTestable, "H7": Refuted, "H8": Refuted}},
 		{"SERVFAIL", synth.Failing("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted}},
 	} {
 		w := newWorld()

@@ -33,8 +33,8 @@ func newWorld() *world {
 	w.env.Caching = map[plan.DNS]environment.CachingFacts{}
 	two := []environment.ServerCaching{{Server: "10.96.0.10:53", Resolver: true}, {Server: "10.244.0.20:53"}, {Server: "10.244.0.21:53"}}
 	for d, keeps := range map[plan.DNS][2]bool{
-		plan.Kubeadm131: {true, true}, plan.Kubeadm132: {}, plan.NoDenialCache: {true, false},
-		plan.NoSuccessCache: {false, true}, plan.NodeLocal132: {true, true}, plan.KubeDNS: {true, false},
+		plan.Cache30: {true, true}, plan.Uncached: {}, plan.NoDenialCache: {true, false},
+		plan.NoSuccessCache: {false, true}, plan.NodeLocalUncached: {true, true}, plan.KubeDNS: {true, false},
 	} {
 		w.env.Caching[d] = environment.CachingFacts{Positive: keeps[0], Negative: keeps[1], Servers: two}
 	}
@@ -47,10 +47,10 @@ func solo(d plan.DNS, n plan.Names, e plan.Extra) plan.Arm {
 }
 
 var (
-	reused131 = solo(plan.Kubeadm131, plan.Reused, plan.ExtraNone)
-	fresh131  = solo(plan.Kubeadm131, plan.Fresh, plan.ExtraNone)
-	reused132 = solo(plan.Kubeadm132, plan.Reused, plan.ExtraNone)
-	fresh132  = solo(plan.Kubeadm132, plan.Fresh, plan.ExtraNone)
+	reused131 = solo(plan.Cache30, plan.Reused, plan.ExtraNone)
+	fresh131  = solo(plan.Cache30, plan.Fresh, plan.ExtraNone)
+	reused132 = solo(plan.Uncached, plan.Reused, plan.ExtraNone)
+	fresh132  = solo(plan.Uncached, plan.Fresh, plan.ExtraNone)
 )
 
 func with(a plan.Arm, e plan.Extra) plan.Arm { a.Extra = e; return a }

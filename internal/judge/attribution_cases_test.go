@@ -38,7 +38,7 @@ func TestSharesInOddCases(t *testing.T) {
 		check func(t *testing.T)
 	}{
 		{"published long before its process runs: a connect needs one", func(t *testing.T) {
-			w := synth.Published("t001", plan.Kubeadm131, record.Solo, 3)
+			w := synth.Published("t001", plan.Cache30, record.Solo, 3)
 			w.Pods[0].Started += 4 * s
 			for _, p := range play(w).Pairs {
 				about(t, 4*s+350*ms, p, judge.StageStart)
@@ -84,7 +84,7 @@ func TestSharesInOddCases(t *testing.T) {
 			require.Greater(t, share(p, judge.StageDenial).Took, 25*s, "TTLs prove it all the same")
 		}},
 		{"an old name on the server is not the record", func(t *testing.T) {
-			w := synth.Of("t001", plan.Arm{DNS: plan.Kubeadm132, Names: plan.Reused, Observer: record.PeersServer}, 3)
+			w := synth.Of("t001", plan.Arm{DNS: plan.Uncached, Names: plan.Reused, Observer: record.PeersServer}, 3)
 			for i := range w.Replicas {
 				w.Replicas[i].Old = 4 * s
 			}
@@ -96,7 +96,7 @@ func TestSharesInOddCases(t *testing.T) {
 			}
 		}},
 		{"an address used again by the asked pod", func(t *testing.T) {
-			b := synth.Stale("t001", plan.Kubeadm131, s).Trial()
+			b := synth.Stale("t001", plan.Cache30, s).Trial()
 			for i := range b.Primer.Pods {
 				b.Primer.Pods[i].IPs = b.Run.Pods[i].IPs
 			}
@@ -155,7 +155,7 @@ func TestSharesInOddCases(t *testing.T) {
 			addUp(t, "both", pair(judge.Judge(b.End()), 0, 1))
 		}},
 		{"censored: until the end of the observation", func(t *testing.T) {
-			v := play(synth.Stale("t001", plan.Kubeadm131, 0, s))
+			v := play(synth.Stale("t001", plan.Cache30, 0, s))
 			require.Equal(t, results.Censored, v.Status)
 			require.Equal(t, [2]int{1, 0}, v.SlowestPair)
 			p := pair(v, 1, 0)
@@ -205,7 +205,7 @@ func TestAgeAndServer(t *testing.T) {
 	require.Equal(t, [2]float64{0, 4}, d.Age, "of the node's five seconds")
 	require.Empty(t, d.Server, "behind one address")
 
-	v := judge.Judge(synth.Stale("t001", plan.Kubeadm131, 5*s).Trial().End())
+	v := judge.Judge(synth.Stale("t001", plan.Cache30, 5*s).Trial().End())
 	d = share(v.Pairs[0], judge.StageStale)
 	require.Equal(t, [2]float64{10, 25}, d.Age, "20 s left of 30, then dials of 5 s")
 	require.Equal(t, [2]float64{-1, -1}, share(v.Pairs[0], judge.StageReady).Age)
@@ -241,12 +241,12 @@ func TestFullTTL(t *testing.T) {
 // not when: the split is close to what each answer by itself shows.
 func TestSharesOfOverlappingRuns(t *testing.T) {
 	const s = time.Second
-	divided := synth.Of("t001", plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Observer: record.Peers}, 3)
+	divided := synth.Of("t001", plan.Arm{DNS: plan.Cache30, Names: plan.Reused, Observer: record.Peers}, 3)
 	divided.Replicas[1].Keeps.Addresses = 0
 	for name, w := range map[string]synth.World{
 		"solo":  synth.Divided("t001", 5*s, s, s, s),
 		"peers": divided,
-		"old":   synth.Of("t001", plan.Arm{DNS: plan.NodeLocal131, Names: plan.Reused, Observer: record.Peers}, 3),
+		"old":   synth.Of("t001", plan.Arm{DNS: plan.NodeLocalCache30, Names: plan.Reused, Observer: record.Peers}, 3),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var n, off float64

@@ -139,10 +139,10 @@ func TestShares(t *testing.T) {
 		{"nothing at all, solo", synth.Prompt("t001", record.Solo, 5), []judge.Stage{judge.StagePolling}},
 		{"a node's denial", synth.NodeLocal("t001", server, 4), []judge.Stage{judge.StageDenial}},
 		{"a node's denial, solo", synth.NodeLocal("t001", record.Solo, 4), either},
-		{"a stale address, by connect timeout", synth.Stale("t001", plan.Kubeadm131, 0, 30*s, 5*s, s), []judge.Stage{judge.StageStale}},
-		{"a stale address behind a node's cache", synth.Stale("t001", plan.NodeLocal131, 0, 30*s, 5*s, s), []judge.Stage{judge.StageStale}},
+		{"a stale address, by connect timeout", synth.Stale("t001", plan.Cache30, 0, 30*s, 5*s, s), []judge.Stage{judge.StageStale}},
+		{"a stale address behind a node's cache", synth.Stale("t001", plan.NodeLocalCache30, 0, 30*s, 5*s, s), []judge.Stage{judge.StageStale}},
 		{"a stale address, kube-dns", synth.Stale("t001", plan.KubeDNS, s, s), []judge.Stage{judge.StageStale}},
-		{"published before Ready", synth.Published("t001", plan.Kubeadm131, record.Solo, 5), []judge.Stage{judge.StageUnasked}},
+		{"published before Ready", synth.Published("t001", plan.Cache30, record.Solo, 5), []judge.Stage{judge.StageUnasked}},
 		{"servers that fail", synth.Failing("t001", server, 3, 4*s), []judge.Stage{judge.StageNoAnswer}},
 		{"servers that fail, solo", synth.Failing("t001", record.Solo, 3, 4*s), []judge.Stage{judge.StageNoAnswer}},
 		{"one server that is silent", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Replicas[1].Silent = 60 * s }),
@@ -153,7 +153,7 @@ func TestShares(t *testing.T) {
 		{"Ready late, a denial kept", set(synth.ReadyLate("t001", server, 3, 4*s), func(w *synth.World) {
 			w.Replicas = []synth.Replica{{Keeps: synth.Keeps{Addresses: 30, Denials: 30}}}
 		}), []judge.Stage{judge.StageDenial}},
-		{"the Service late", synth.ServiceLate("t001", plan.Kubeadm132, server, 3, 4*s), []judge.Stage{judge.StagePolling}},
+		{"the Service late", synth.ServiceLate("t001", plan.Uncached, server, 3, 4*s), []judge.Stage{judge.StagePolling}},
 		{"CoreDNS' watch held back", set(synth.Apart("t001", server, 3, 4*s), func(w *synth.World) { w.Replicas[0].Behind = 4 * s }), []judge.Stage{judge.StagePolling}},
 		{"one replica's watch held back", set(synth.Apart("t001", server, 3, 4*s), func(w *synth.World) {
 			w.Replicas = w.Replicas[1:] // the client's luck does not matter then

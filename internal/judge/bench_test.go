@@ -16,7 +16,7 @@ import (
 // without its pairs.
 func BenchmarkJudge(b *testing.B) {
 	const trials, pods = 1000, 16
-	t := synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, pods, 300*ms, 30*time.Second, true).End()
+	t := synth.Peers("t001", plan.Cache30, plan.ExtraNone, pods, 300*ms, 30*time.Second, true).End()
 	b.ReportAllocs()
 	var kept []*judge.Verdict
 	for b.Loop() {
@@ -40,7 +40,7 @@ func BenchmarkJudge(b *testing.B) {
 func BenchmarkPairs(b *testing.B) {
 	for _, pods := range []int{16, 50, 100, 300} {
 		b.Run(fmt.Sprint(pods, "pods"), func(b *testing.B) {
-			t := synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, pods, 300*ms, 30*time.Second, true).End()
+			t := synth.Peers("t001", plan.Cache30, plan.ExtraNone, pods, 300*ms, 30*time.Second, true).End()
 			b.ReportAllocs()
 			for b.Loop() {
 				judge.Judge(t)

@@ -53,7 +53,7 @@ func TestAClockIsSet(t *testing.T) {
 // A clock that is set by less than a pod start takes cannot be told from one
 // that was not; then it changes nothing by more than that.
 func TestAClockIsSetALittle(t *testing.T) {
-	b := synth.Peers("t001", plan.Kubeadm132, plan.ExtraNone, 3, 300*ms, 500*ms, false)
+	b := synth.Peers("t001", plan.Uncached, plan.ExtraNone, 3, 300*ms, 500*ms, false)
 	b.Start(2).Wall += int64(5 * ms)
 	v := judge.Judge(b.End())
 	require.NotEqual(t, results.Invalid, v.Status, v.Reasons)

@@ -115,9 +115,9 @@ func addresses(c record.Class) bool { return c == record.Address }
 func (j *judgement) fullTTL(of func(record.Class) bool) uint32 {
 	var full uint32
 	switch dns := j.t.Plan.Arm.DNS; dns {
-	case plan.Kubeadm131, plan.Kubeadm132, plan.NoDenialCache, plan.NoSuccessCache, plan.KubeDNS:
+	case plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache, plan.KubeDNS:
 		full = kubeadmTTL
-	case plan.NodeLocal131, plan.NodeLocal132:
+	case plan.NodeLocalCache30, plan.NodeLocalUncached:
 		if full = nodeLocalDenial; of(record.Address) {
 			full = kubeadmTTL
 		}

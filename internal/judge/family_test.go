@@ -43,7 +43,7 @@ func TestIPv6IsJudgedAlike(t *testing.T) {
 		"peers, denied": func() *results.Trial { return synth.Denied("t001", record.PeersServer, 3).Trial().End() },
 		"prompt":        func() *results.Trial { return synth.Prompt("t001", record.PeersServer, 3).Trial().End() },
 		"stale": func() *results.Trial {
-			return synth.Stale("t001", plan.Kubeadm131, 0, 5*time.Second).Trial().End()
+			return synth.Stale("t001", plan.Cache30, 0, 5*time.Second).Trial().End()
 		},
 		"NodeLocal":      func() *results.Trial { return synth.NodeLocal("t001", record.PeersServer, 3).Trial().End() },
 		"handed over":    func() *results.Trial { return handedOver().End() },
@@ -67,11 +67,11 @@ func TestIPv6IsJudgedAlike(t *testing.T) {
 }
 
 func cachedPeers() *synth.Trial {
-	return synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, 3, 100*ms, 30*time.Second, true)
+	return synth.Peers("t001", plan.Cache30, plan.ExtraNone, 3, 100*ms, 30*time.Second, true)
 }
 
 func staleSolo() *synth.Trial {
-	return synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 3, Silence: time.Second, Joined: 5 * time.Second}, synth.Worker{Stale: 1, Silence: 30 * time.Second, Joined: 31 * time.Second})
+	return synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 3, Silence: time.Second, Joined: 5 * time.Second}, synth.Worker{Stale: 1, Silence: 30 * time.Second, Joined: 31 * time.Second})
 }
 
 func handedOver() *synth.Trial {

@@ -31,7 +31,7 @@ func pair(v *judge.Verdict, client, peer int) judge.Pair {
 }
 
 func TestDenial(t *testing.T) {
-	v := judge.Judge(synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, 3, 300*ms, 30*time.Second, true).End())
+	v := judge.Judge(synth.Peers("t001", plan.Cache30, plan.ExtraNone, 3, 300*ms, 30*time.Second, true).End())
 	require.Equal(t, results.Complete, v.Status)
 	require.Empty(t, v.Reasons)
 	require.Len(t, v.Pairs, 9)
@@ -64,7 +64,7 @@ func TestDenial(t *testing.T) {
 // The lag counts from the later of the client's start and the earlier sign of
 // the peer.
 func TestZero(t *testing.T) {
-	arm := plan.Arm{DNS: plan.Kubeadm132, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
+	arm := plan.Arm{DNS: plan.Uncached, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
 	for _, tc := range []struct {
 		name               string
 		client, peer, addr time.Duration // on the runner's axis
@@ -97,7 +97,7 @@ func TestZero(t *testing.T) {
 }
 
 func TestSolo(t *testing.T) {
-	b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone,
+	b := synth.Solo("t001", plan.Cache30, plan.ExtraNone,
 		synth.Worker{Timeout: 0, Stale: 1, Silence: 133400 * ms, Joined: 133500 * ms},
 		synth.Worker{Timeout: time.Second, Stale: 8, Silence: time.Second, Joined: 9500 * ms},
 		synth.Worker{Timeout: 5 * time.Second, Joined: 10 * ms},
@@ -124,7 +124,7 @@ func TestSolo(t *testing.T) {
 }
 
 func TestCensored(t *testing.T) {
-	b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone,
+	b := synth.Solo("t001", plan.Cache30, plan.ExtraNone,
 		synth.Worker{Timeout: 0, Stale: 1, Silence: 40 * time.Second},
 		synth.Worker{Timeout: time.Second, Joined: 500 * ms},
 	)
@@ -142,7 +142,7 @@ func TestCensored(t *testing.T) {
 // Workers of a cluster whose runner is elsewhere: nothing is exact, and what
 // is claimed must hold.
 func TestClocksApart(t *testing.T) {
-	b := synth.Peers("t001", plan.Kubeadm132, plan.ExtraNone, 4, 100*ms, 200*ms, false)
+	b := synth.Peers("t001", plan.Uncached, plan.ExtraNone, 4, 100*ms, 200*ms, false)
 	b.Run.Boot = "boot-laptop"
 	v := judge.Judge(b.End())
 	require.Zero(t, v.Resolved.Lag.Clock, "the pods share a kernel; the runner's receipts bound nothing here")
@@ -156,7 +156,7 @@ func TestClocksApart(t *testing.T) {
 
 func TestTwoNodes(t *testing.T) {
 	const ahead = 7 * time.Second
-	arm := plan.Arm{DNS: plan.Kubeadm132, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
+	arm := plan.Arm{DNS: plan.Uncached, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
 	b := synth.New("t001", arm, 2)
 	b.Run.Boot = "boot-laptop"
 	b.Starts(0, 300*ms, "boot-a", 0)
@@ -189,7 +189,7 @@ func TestTwoNodes(t *testing.T) {
 }
 
 func TestContradictingClocks(t *testing.T) {
-	b := synth.Peers("t001", plan.Kubeadm132, plan.ExtraNone, 2, 100*ms, 200*ms, false)
+	b := synth.Peers("t001", plan.Uncached, plan.ExtraNone, 2, 100*ms, 200*ms, false)
 	b.Run.Boot = "boot-laptop"
 	b.Starts(1, 300*ms, "boot-b", 0)
 	for i := range b.Pod(0).Lines {

@@ -15,7 +15,7 @@ import (
 
 func TestNasty(t *testing.T) {
 	peers := func(n int) *synth.Trial {
-		return synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, n, 100*ms, 2*time.Second, true)
+		return synth.Peers("t001", plan.Cache30, plan.ExtraNone, n, 100*ms, 2*time.Second, true)
 	}
 	for _, tc := range []struct {
 		name  string
@@ -137,7 +137,7 @@ func TestNasty(t *testing.T) {
 			require.False(t, p.Resolved.Lag.Censored)
 		}},
 		{"nobody says who answers", func() *results.Trial {
-			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			b.Dial(1, 0, synth.Addr(0), 500*ms, ms, record.Connected, 3, nil)
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
@@ -145,7 +145,7 @@ func TestNasty(t *testing.T) {
 			near(t, time.Second, v.Workers[0].Joined.Lag.Value, "only then was it known")
 		}},
 		{"the right address is silent", func() *results.Trial {
-			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 2, Silence: time.Second, Joined: 5 * time.Second})
+			b := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 2, Silence: time.Second, Joined: 5 * time.Second})
 			b.Dial(1, 0, synth.Addr(0), 3*time.Second, time.Second, record.DialTimeout, 1, nil)
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {
@@ -169,7 +169,7 @@ func TestNasty(t *testing.T) {
 			require.False(t, v.Resolved.Lag.Censored)
 		}},
 		{"its predecessor answers", func() *results.Trial {
-			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			w := b.Who(0, 1, 500*ms)
 			w.UID, w.Trial = "uid-t001-old-0", "t001-primer"
 			b.Dial(1, 0, synth.Old(0), 500*ms, ms, record.Connected, 1, w)
@@ -301,7 +301,7 @@ func TestNasty(t *testing.T) {
 			require.Equal(t, []string{"the uncached view of 10.244.0.21:53 cannot be used: a name that exists gave no answer, one that does not no answer (found by index 0, 1)"}, v.Notes)
 		}},
 		{"search domain", func() *results.Trial {
-			b := synth.Solo("t001", plan.Kubeadm132, plan.ExtraNone, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Uncached, plan.ExtraNone, synth.Worker{Joined: time.Second})
 			b.Ask(1, 0, synth.Answer{Class: record.NXDomain, Suffix: "ns.svc.cluster.local", First: 2 * ms, Count: 4, SOATTL: 3})
 			return b.End()
 		}, func(t *testing.T, v *judge.Verdict) {

@@ -48,7 +48,7 @@ func TestLeft(t *testing.T) {
 			[]judge.Left{{a, record.Direct, record.Address, 25, 25}, {b, record.Client, record.Address, 16, 16}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second}, synth.Worker{Joined: time.Second})
+			b := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Joined: time.Second}, synth.Worker{Joined: time.Second})
 			first := synth.Zero.Add(300*ms + time.Second - 3*ms) // process start, then the question
 			tr := b.End()
 			p := tr.Primer
@@ -98,7 +98,7 @@ func TestPrimerNotComplete(t *testing.T) {
 		{"log full", func(p *results.Pod) { p.Lines[len(p.Lines)-1].Done.Err = "log full" }, results.Complete, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			tr := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: time.Second}).End()
+			tr := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Joined: time.Second}).End()
 			tc.spoil(&tr.Primer.Pods[1])
 			v := judge.Judge(tr)
 			require.Equal(t, tc.status, v.Status)
@@ -120,7 +120,7 @@ func TestFirstAsked(t *testing.T) {
 		{name: "a worker without a log may have been the first", leader: 300 * ms, spoil: func(b *synth.Trial) { b.Pod(2).Lines, b.Pod(2).Problem = nil, "never ran" }, lost: "index 2: never ran"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := synth.Solo("t001", plan.Kubeadm131, plan.ExtraNone, synth.Worker{Joined: 500 * ms}, synth.Worker{Joined: 700 * ms})
+			b := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Joined: 500 * ms}, synth.Worker{Joined: 700 * ms})
 			b.Starts(0, tc.leader, synth.Boot, 0)
 			if tc.spoil != nil {
 				tc.spoil(b)
@@ -133,7 +133,7 @@ func TestFirstAsked(t *testing.T) {
 			}
 		})
 	}
-	require.Nil(t, judge.Judge(synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, 3, ms, 2*ms, true).End()).FirstAsked, "solo only")
+	require.Nil(t, judge.Judge(synth.Peers("t001", plan.Cache30, plan.ExtraNone, 3, ms, 2*ms, true).End()).FirstAsked, "solo only")
 }
 
 // What nobody could look at must not make the uncached view look better.
@@ -172,7 +172,7 @@ func TestNotLookedAt(t *testing.T) {
 		}, "not looked at: no DNS server's own address was known", []string{"uncached view not looked at: no DNS server's own address was known"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := synth.Peers("t001", plan.Kubeadm131, plan.ExtraNone, 4, 100*ms, 2*time.Second, true)
+			b := synth.Peers("t001", plan.Cache30, plan.ExtraNone, 4, 100*ms, 2*time.Second, true)
 			tc.spoil(b)
 			v := judge.Judge(b.End())
 			require.Equal(t, tc.lost, v.OnServer.Lag.Lost)

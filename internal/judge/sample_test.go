@@ -27,7 +27,7 @@ func sampled(dns plan.DNS, pods int, s record.Sample) *synth.Trial {
 func TestSampledPairs(t *testing.T) {
 	s := record.Sample{Peers: 3, Seed: 9}
 	const pods = 12
-	v := judge.Judge(sampled(plan.Kubeadm131, pods, s).End())
+	v := judge.Judge(sampled(plan.Cache30, pods, s).End())
 	require.Equal(t, results.Complete, v.Status, v.Reasons)
 	require.Empty(t, v.Notes)
 	require.True(t, v.OnServer.Lag.Known(), "each name was looked at: %+v", v.OnServer)
@@ -51,7 +51,7 @@ func TestSampledPairs(t *testing.T) {
 func TestAnswersBesideTheSample(t *testing.T) {
 	s := record.Sample{Peers: 2, Seed: 9}
 	const pods = 8
-	tr := sampled(plan.Kubeadm132, pods, s)
+	tr := sampled(plan.Uncached, pods, s)
 	want := judge.Judge(tr.End())
 	peers := s.Ring(pods).Asked(3)
 	for peer := range pods {
@@ -71,7 +71,7 @@ func TestAnswersBesideTheSample(t *testing.T) {
 // A sampled pair of which nothing was seen is censored, as any other.
 func TestSampledPairIsCensored(t *testing.T) {
 	s := record.Sample{Peers: 2, Seed: 9}
-	tr := sampled(plan.Kubeadm132, 8, s)
+	tr := sampled(plan.Uncached, 8, s)
 	gone := s.Ring(8).Asked(5)[1]
 	lines := tr.Pod(5).Lines
 	lines = slices.DeleteFunc(lines, func(l record.Line) bool {
@@ -90,7 +90,7 @@ func TestSampledPairIsCensored(t *testing.T) {
 
 // A probe that drew another sample than the plan says asked something else.
 func TestAnotherSample(t *testing.T) {
-	tr := sampled(plan.Kubeadm132, 6, record.Sample{Peers: 2, Seed: 9})
+	tr := sampled(plan.Uncached, 6, record.Sample{Peers: 2, Seed: 9})
 	tr.Start(4).Sample.Seed = 10
 	v := judge.Judge(tr.End())
 	require.Equal(t, results.Invalid, v.Status)
@@ -101,7 +101,7 @@ func TestAnotherSample(t *testing.T) {
 func TestSampleOfALargeJob(t *testing.T) {
 	s := record.Sample{Peers: 16, Seed: 117819}
 	const pods = 500
-	tr := sampled(plan.Kubeadm131, pods, s).End()
+	tr := sampled(plan.Cache30, pods, s).End()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	v := judge.Judge(tr)

@@ -51,12 +51,12 @@ func TestOfRecords(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []string{"kubeadm-1.31/fresh", "kubeadm-1.31/reused", "kubeadm-1.32/fresh", "kubeadm-1.32/reused"}, panels)
+	require.Equal(t, []string{"cache-30/fresh", "cache-30/reused", "uncached/fresh", "uncached/reused"}, panels)
 	require.Equal(t, 2, censored, "the workers without a timeout that were not followed to their end")
 	require.Len(t, in.ECDF.Panels, 6)
 	require.Equal(t, "names: fresh. observer: peers+server.", in.ECDF.Head)
 	require.Len(t, in.Waterfall.Pods, 5)
-	require.Contains(t, in.Waterfall.Trial, "kubeadm-1.31/reused/none/solo", "the one that was followed")
+	require.Contains(t, in.Waterfall.Trial, "cache-30/reused/none/solo", "the one that was followed")
 	require.Empty(t, in.Effects.Rows)
 }
 
@@ -205,9 +205,9 @@ func TestOfTrial(t *testing.T) {
 		Index: 3, Created: s(0.1), Scheduled: s(0.2), Addressed: s(0.3), Started: s(0.4), Ready: s(0.5), InSlice: s(0.6),
 		OnServer: judge.Measurement{Lost: judge.NotObserved}, Resolved: s(30), Connected: judge.Measurement{Value: 40 * time.Second, Censored: true},
 	}}}
-	v.Trial.ID, v.Trial.Arm = "t007", arm("kubeadm-1.31", plan.ExtraNone)
+	v.Trial.ID, v.Trial.Arm = "t007", arm("cache-30", plan.ExtraNone)
 	in := ofTrial(v)
-	require.Equal(t, "Trial t007, kubeadm-1.31/reused/none/solo", in.Trial)
+	require.Equal(t, "Trial t007, cache-30/reused/none/solo", in.Trial)
 	require.Equal(t, "index 3", in.Pods[0].Name)
 	end := until(40)
 	require.Equal(t, []*stats.Time{known(0.1), known(0.2), known(0.3), known(0.4), known(0.5), known(0.6), nil, known(30), &end}, in.Pods[0].At)

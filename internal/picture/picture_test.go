@@ -340,7 +340,7 @@ func TestRefuses(t *testing.T) {
 		edit func(*Input)
 		err  string
 	}{
-		{"time", func(in *Input) { in.Joins.Panels[0].Cells[1][1].Times[2].At = nan }, "picture joins: dns kubeadm-1.31, names reused, 30 s, member-pod: time 3 is NaN"},
+		{"time", func(in *Input) { in.Joins.Panels[0].Cells[1][1].Times[2].At = nan }, "picture joins: dns cache-30, names reused, 30 s, member-pod: time 3 is NaN"},
 		{"negative", func(in *Input) { in.Joins.Panels[0].Cells[0][0].Times[0].At = -1 }, "none, none: time 1 is -1 s, before its zero"},
 		{"infinite", func(in *Input) { in.Joins.Panels[0].Cells[0][0].Times[0].At = inf }, "time 1 is +Inf"},
 		{"median", func(in *Input) { in.Joins.Panels[0].Cells[2][0].Median.At = nan }, "10 s, none: median is NaN"},
@@ -349,7 +349,7 @@ func TestRefuses(t *testing.T) {
 		{"arms", func(in *Input) { in.Joins.Arms = make([]string, 7) }, "7 arms; accepted: at most 6"},
 		{"columns", func(in *Input) { in.Joins.Names = in.Joins.Names[1:] }, "12 columns for 11 connect timeouts"},
 		{"cells", func(in *Input) { in.Joins.Panels[0].Cells[0] = nil }, "none: 0 columns for 2 arms"},
-		{"ecdf", func(in *Input) { in.ECDF.Panels[1].Server[0].At = nan }, "picture ecdf: kubeadm-1.32, fresh, server: time 1 is NaN"},
+		{"ecdf", func(in *Input) { in.ECDF.Panels[1].Server[0].At = nan }, "picture ecdf: uncached, fresh, server: time 1 is NaN"},
 		{"stage", func(in *Input) { in.Waterfall.Pods[1].At[3].At = inf }, "picture waterfall: index 1: process started is +Inf"},
 		{"stages", func(in *Input) { in.Waterfall.Pods[1].At = nil }, "index 1: 0 times for 9 stages"},
 		{"too many stages", func(in *Input) { in.Waterfall.Stages = make([]string, 10) }, "10 stages; accepted: at most 9"},

@@ -155,9 +155,9 @@ func TestEven(t *testing.T) {
 
 func TestWrap(t *testing.T) {
 	s := style(small)
-	w := s.Width("kubeadm-1.31/")
-	require.Equal(t, []string{"kubeadm-1.31/", "reused"}, wrap(s, "kubeadm-1.31/reused", w, 2))
-	require.Equal(t, []string{"kubeadm-1.3..."}, wrap(s, "kubeadm-1.31/reused", w, 1))
+	w := s.Width("cache-30/")
+	require.Equal(t, []string{"cache-30/", "reused"}, wrap(s, "cache-30/reused", w, 2))
+	require.Equal(t, []string{"cache-3..."}, wrap(s, "cache-30/reused", w, 1))
 	require.Equal(t, []string{"a b"}, wrap(s, "a b  ", w, 1))
 	require.Empty(t, wrap(s, "", w, 3))
 	for _, l := range wrap(s, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", w, 9) {

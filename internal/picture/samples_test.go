@@ -51,7 +51,7 @@ func sample(t testing.TB) Input {
 		names = append(names, fmt.Sprintf("%d s", s))
 	}
 	joins.Names = names
-	panel := JoinsPanel{Name: "dns kubeadm-1.31, names reused"}
+	panel := JoinsPanel{Name: "dns cache-30, names reused"}
 	for i := range names {
 		var cells []Cell
 		for arm := range 2 {
@@ -76,7 +76,7 @@ func sample(t testing.TB) Input {
 	joins.Panels = []JoinsPanel{panel}
 
 	e := &ECDF{}
-	for i, name := range []string{"kubeadm-1.31, fresh", "kubeadm-1.32, fresh", "nodelocal-1.31, fresh", "kube-dns, fresh"} {
+	for i, name := range []string{"cache-30, fresh", "uncached, fresh", "nodelocal-cache-30, fresh", "kube-dns, fresh"} {
 		p := ECDFPanel{Name: name}
 		for b := range 8 {
 			s := 0.08 + 0.03*float64(b)
@@ -96,7 +96,7 @@ func sample(t testing.TB) Input {
 	}
 
 	w := &Waterfall{
-		Trial:  "t003, kubeadm-1.31/fresh/none/peers+server",
+		Trial:  "t003, cache-30/fresh/none/peers+server",
 		Stages: []string{"created", "scheduled", "addressed", "process started", "ready", "in EndpointSlice", "on DNS servers", "client's answer current", "connected"},
 	}
 	for i := range 4 {
@@ -119,7 +119,7 @@ func sample(t testing.TB) Input {
 	f := &Effects{Margin: 0.25, Rows: []Effect{
 		{Name: "member-pod against none", Primary: true, Blocks: 8, Shift: shift(0.6), Interval: between(-5.2, 6.1), Verdict: "inconclusive", Control: half(7, 8), With: half(7, 8)},
 		{Name: "none once more (A/A)", Blocks: 8, Shift: shift(0.011), Interval: between(-0.11, 0.14), Verdict: "equivalent", Control: half(7, 8), With: half(8, 8)},
-		{Name: "kubeadm-1.32 against kubeadm-1.31: no caching of the cluster domain", Blocks: 8, Shift: shift(-30.02), Interval: between(-30.2, -15.1), Verdict: "differs", Control: half(8, 8), With: half(0, 8)},
+		{Name: "uncached against cache-30: no caching of the cluster domain", Blocks: 8, Shift: shift(-30.02), Interval: between(-30.2, -15.1), Verdict: "differs", Control: half(8, 8), With: half(0, 8)},
 		{Name: "connect timeout 1 s against 30 s", Blocks: 7, Shift: shift(-4.1), Interval: between(math.Inf(-1), math.Inf(1)), Verdict: "inconclusive", Control: half(6, 7), With: half(6, 7)},
 		{Name: "fresh names", Blocks: 8, Shift: shift(-22), Mean: true, Verdict: "differs", Control: half(7, 8), With: half(1, 8)},
 		{Name: "a pause longer than the TTL", Blocks: 8, Shift: shift(-30), Interval: between(-31, -29.7), Verdict: "differs", Control: half(8, 8), With: half(0, 8)},

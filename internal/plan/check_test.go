@@ -93,7 +93,7 @@ func TestReplace(t *testing.T) {
 	standard, err := build(t, "standard", nil)
 	require.NoError(t, err)
 	without := func(a Arm) (Arm, bool) {
-		if a.DNS == Kubeadm131 {
+		if a.DNS == Cache30 {
 			a.DNS = Forwarding
 		}
 		return a, !a.DNS.NeedsClusterRole()
@@ -112,12 +112,12 @@ func TestReplace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, standard, same)
 
-	only, err := build(t, "default", func(o *Options) { o.DNS, o.Blocks = []DNS{Kubeadm132}, 6 })
+	only, err := build(t, "default", func(o *Options) { o.DNS, o.Blocks = []DNS{Uncached}, 6 })
 	require.NoError(t, err)
 	_, err = only.Replace(without)
 	require.ErrorContains(t, err, "none of its arms can be had here")
 
-	both, err := build(t, "default", func(o *Options) { o.DNS, o.Blocks = []DNS{Kubeadm131, Forwarding}, 6 })
+	both, err := build(t, "default", func(o *Options) { o.DNS, o.Blocks = []DNS{Cache30, Forwarding}, 6 })
 	require.NoError(t, err)
 	p, err = both.Replace(without)
 	require.NoError(t, err)

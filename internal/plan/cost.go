@@ -80,13 +80,13 @@ func (s Settings) Enough(pods int) Duration {
 // the cluster's own nothing is known beforehand; it is taken for the worst.
 func (d DNS) caches() (addresses, denials time.Duration) {
 	switch d {
-	case Kubeadm132:
+	case Uncached:
 		return 0, 0
 	case NoDenialCache, KubeDNS:
 		return cacheTTL, 0
 	case NoSuccessCache:
 		return 0, cacheTTL
-	case NodeLocal132:
+	case NodeLocalUncached:
 		return cacheTTL, nodeLocalDenial
 	}
 	return cacheTTL, cacheTTL

@@ -53,7 +53,7 @@ func reference(d DNS, n Names, o record.Observer) Arm {
 }
 
 // firstReference is the control arm of a plan: reused names before fresh ones,
-// for that is what was reported; kubeadm-1.31 before other DNS, for there the
+// for that is what was reported; cache-30 before other DNS, for there the
 // delay is expected; nil where there is none.
 func firstReference(arms []Arm) *Arm {
 	var best *Arm
@@ -65,7 +65,7 @@ func firstReference(arms []Arm) *Arm {
 		if a.Observer != record.Solo {
 			r += 2
 		}
-		if a.DNS != Kubeadm131 {
+		if a.DNS != Cache30 {
 			r++
 		}
 		return r
@@ -204,10 +204,10 @@ func (p *Plan) against(a, control Arm) (Contrast, bool) {
 // upstream is what a configuration stands in front of; empty: the records.
 func upstream(d DNS) DNS {
 	switch d {
-	case NodeLocal131:
-		return Kubeadm131
-	case NodeLocal132:
-		return Kubeadm132
+	case NodeLocalCache30:
+		return Cache30
+	case NodeLocalUncached:
+		return Uncached
 	}
 	return ""
 }
@@ -254,7 +254,7 @@ func remedyOf(d DNS) string {
 		return RemedyNoDenials
 	case NoSuccessCache:
 		return RemedyNoSuccess
-	case Kubeadm132:
+	case Uncached:
 		return RemedyKubeadm132
 	}
 	return ""

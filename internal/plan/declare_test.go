@@ -55,12 +55,12 @@ func TestEstimatesFollowTheRecords(t *testing.T) {
 	p, err := build(t, "default", nil)
 	require.NoError(t, err)
 	for arm, took := range map[string]time.Duration{
-		"kubeadm-1.32/fresh/none/peers+server": 1884 * time.Millisecond,
-		"kubeadm-1.32/fresh/none/solo":         1902 * time.Millisecond,
-		"kubeadm-1.32/reused/none/solo":        8802 * time.Millisecond,
-		"kubeadm-1.31/fresh/none/peers+server": 31858 * time.Millisecond,
-		"kubeadm-1.31/reused/none/solo":        143956 * time.Millisecond, // the one that is followed
-		"kubeadm-1.31/reused/member-pod/solo":  48848 * time.Millisecond,
+		"uncached/fresh/none/peers+server": 1884 * time.Millisecond,
+		"uncached/fresh/none/solo":         1902 * time.Millisecond,
+		"uncached/reused/none/solo":        8802 * time.Millisecond,
+		"cache-30/fresh/none/peers+server": 31858 * time.Millisecond,
+		"cache-30/reused/none/solo":        143956 * time.Millisecond, // the one that is followed
+		"cache-30/reused/member-pod/solo":  48848 * time.Millisecond,
 	} {
 		i := slices.IndexFunc(p.Trials, func(t Trial) bool { return t.Arm.String() == arm })
 		require.InDelta(t, took.Seconds(), time.Duration(p.Trials[i].Expected).Seconds(), max(1.1, took.Seconds()/10), arm)
@@ -71,26 +71,26 @@ func TestExpected(t *testing.T) {
 	p, err := build(t, "standard", nil)
 	require.NoError(t, err)
 	for arm, want := range map[string]time.Duration{
-		"kubeadm-1.31/fresh/none/solo":                     22 * time.Second, // two thirds of 30 s
-		"kubeadm-1.31/fresh/none/peers":                    32 * time.Second,
-		"kubeadm-1.31/fresh/none/solo/first=5s":            7 * time.Second,
-		"kubeadm-1.31/fresh/none/solo/by-address":          2 * time.Second,
-		"kubeadm-1.31/fresh/none/solo/publish-not-ready":   22 * time.Second,
-		"kubeadm-1.31/reused/none/solo":                    41 * time.Second, // the worker of 5 s dials six times
-		"kubeadm-1.31/reused/none/solo/gap=10s":            48 * time.Second,
-		"kubeadm-1.31/reused/none/solo/gap=35s":            62 * time.Second, // and then two thirds of 30 s
-		"kubeadm-1.31/reused/none/solo/gap=35s/by-address": 43 * time.Second,
-		"kubeadm-1.31/reused/none/solo/first=35s":          43 * time.Second,
-		"kubeadm-1.31/reused/none/peers":                   36 * time.Second,
-		"no-denial-cache/fresh/none/solo":                  2 * time.Second,
-		"no-success-cache/reused/none/solo":                29 * time.Second,
-		"nodelocal-1.31/fresh/none/solo":                   22 * time.Second,
-		"nodelocal-1.32/fresh/none/solo":                   6 * time.Second,
-		"nodelocal-1.32/reused/none/solo":                  41 * time.Second,
-		"kube-dns/fresh/none/solo":                         2 * time.Second,
-		"kube-dns/reused/none/solo":                        41 * time.Second,
-		"forwarding/fresh/none/solo":                       22 * time.Second,
-		"cluster/fresh/none/peers+server":                  32 * time.Second,
+		"cache-30/fresh/none/solo":                     22 * time.Second, // two thirds of 30 s
+		"cache-30/fresh/none/peers":                    32 * time.Second,
+		"cache-30/fresh/none/solo/first=5s":            7 * time.Second,
+		"cache-30/fresh/none/solo/by-address":          2 * time.Second,
+		"cache-30/fresh/none/solo/publish-not-ready":   22 * time.Second,
+		"cache-30/reused/none/solo":                    41 * time.Second, // the worker of 5 s dials six times
+		"cache-30/reused/none/solo/gap=10s":            48 * time.Second,
+		"cache-30/reused/none/solo/gap=35s":            62 * time.Second, // and then two thirds of 30 s
+		"cache-30/reused/none/solo/gap=35s/by-address": 43 * time.Second,
+		"cache-30/reused/none/solo/first=35s":          43 * time.Second,
+		"cache-30/reused/none/peers":                   36 * time.Second,
+		"no-denial-cache/fresh/none/solo":              2 * time.Second,
+		"no-success-cache/reused/none/solo":            29 * time.Second,
+		"nodelocal-cache-30/fresh/none/solo":           22 * time.Second,
+		"nodelocal-uncached/fresh/none/solo":           6 * time.Second,
+		"nodelocal-uncached/reused/none/solo":          41 * time.Second,
+		"kube-dns/fresh/none/solo":                     2 * time.Second,
+		"kube-dns/reused/none/solo":                    41 * time.Second,
+		"forwarding/fresh/none/solo":                   22 * time.Second,
+		"cluster/fresh/none/peers+server":              32 * time.Second,
 	} {
 		a, err := ParseArm(arm)
 		require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestExpected(t *testing.T) {
 		require.InDelta(t, want.Seconds(), got.Seconds(), 1, arm)
 	}
 	// What is censored ends at the deadline.
-	a, _ := ParseArm("kubeadm-1.31/reused/none/solo")
+	a, _ := ParseArm("cache-30/reused/none/solo")
 	require.InDelta(t, 20, p.expected(Trial{Arm: a, Deadline: Duration(10 * time.Second)}).Seconds(), 1)
 }
 
@@ -134,9 +134,9 @@ func TestOnlyTheWorkerWithoutATimeoutIsCensored(t *testing.T) {
 }
 
 func TestDeclared(t *testing.T) {
-	primary := Contrast{Name: "member-pod against none (kubeadm-1.31, reused names)",
-		Control: Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: "solo"},
-		With:    Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraMemberPod, Observer: "solo"},
+	primary := Contrast{Name: "member-pod against none (cache-30, reused names)",
+		Control: Arm{DNS: Cache30, Names: Reused, Extra: ExtraNone, Observer: "solo"},
+		With:    Arm{DNS: Cache30, Names: Reused, Extra: ExtraMemberPod, Observer: "solo"},
 		Outcome: Outcome{Of: Joined, Timeout: Duration(5 * time.Second)}}
 	for name, change := range map[string]func(*Options){
 		"standard": nil, "timeouts": nil, "default": func(o *Options) { o.Blocks = 6 },
@@ -173,7 +173,7 @@ func TestDeclared(t *testing.T) {
 		},
 		"other timeouts": func(o *Options) { o.Blocks = 5; o.Settings.ConnectTimeouts = []Duration{0} },
 		"nothing differs": func(o *Options) {
-			o.Blocks, o.DNS, o.Names, o.Extras = 6, []DNS{Kubeadm131}, []Names{Reused}, []Extra{ExtraNone}
+			o.Blocks, o.DNS, o.Names, o.Extras = 6, []DNS{Cache30}, []Names{Reused}, []Extra{ExtraNone}
 			o.Settings.ConnectTimeouts = []Duration{0}
 		},
 	} {

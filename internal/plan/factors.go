@@ -45,22 +45,22 @@ type DNS string
 const (
 	// ClusterDNS is what pods get by default.
 	ClusterDNS DNS = "cluster"
-	// Kubeadm131 is a private CoreDNS with the Corefile of kubeadm up to
+	// Cache30 is a private CoreDNS with the Corefile of kubeadm up to
 	// 1.31: `cache 30` also for the cluster domain, `ttl 30`.
-	Kubeadm131 DNS = "kubeadm-1.31"
-	// Kubeadm132 is a private CoreDNS with the Corefile of kubeadm since
+	Cache30 DNS = "cache-30"
+	// Uncached is a private CoreDNS with the Corefile of kubeadm since
 	// 1.32: no caching for the cluster domain.
-	Kubeadm132 DNS = "kubeadm-1.32"
-	// NoDenialCache is Kubeadm131 with `disable denial` for the cluster
+	Uncached DNS = "uncached"
+	// NoDenialCache is Cache30 with `disable denial` for the cluster
 	// domain, NoSuccessCache the same with `disable success`: each half of
 	// what 1.32 changed, as a remedy.
 	NoDenialCache  DNS = "no-denial-cache"
 	NoSuccessCache DNS = "no-success-cache"
-	// NodeLocal131 and NodeLocal132 have NodeLocal DNSCache's Corefile
-	// (addresses 30 s, denials 5 s) on each node, in front of Kubeadm131 or
-	// Kubeadm132.
-	NodeLocal131 DNS = "nodelocal-1.31"
-	NodeLocal132 DNS = "nodelocal-1.32"
+	// NodeLocalCache30 and NodeLocalUncached have NodeLocal DNSCache's Corefile
+	// (addresses 30 s, denials 5 s) on each node, in front of Cache30 or
+	// Uncached.
+	NodeLocalCache30  DNS = "nodelocal-cache-30"
+	NodeLocalUncached DNS = "nodelocal-uncached"
 	// KubeDNS is dnsmasq with kube-dns' arguments (addresses are cached,
 	// denials are not) in front of a CoreDNS that does not cache.
 	KubeDNS DNS = "kube-dns"
@@ -71,7 +71,7 @@ const (
 )
 
 // AllDNS lists every DNS.
-var AllDNS = []DNS{ClusterDNS, Kubeadm131, Kubeadm132, NoDenialCache, NoSuccessCache, NodeLocal131, NodeLocal132, KubeDNS, Forwarding}
+var AllDNS = []DNS{ClusterDNS, Cache30, Uncached, NoDenialCache, NoSuccessCache, NodeLocalCache30, NodeLocalUncached, KubeDNS, Forwarding}
 
 // Private tells whether the configuration is a DNS of ours, started for the run.
 func (d DNS) Private() bool { return d != ClusterDNS }

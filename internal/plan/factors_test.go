@@ -34,7 +34,7 @@ func names(arms []Arm) (out []string) {
 func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
 	s := func(d int) Duration { return Duration(time.Duration(d) * time.Second) }
 	base := func(o *Options) {
-		o.DNS, o.Names, o.Extras, o.Observers = []DNS{Kubeadm131}, []Names{Reused}, []Extra{ExtraNone}, []record.Observer{record.Solo}
+		o.DNS, o.Names, o.Extras, o.Observers = []DNS{Cache30}, []Names{Reused}, []Extra{ExtraNone}, []record.Observer{record.Solo}
 	}
 	for name, tc := range map[string]struct {
 		change func(*Options)
@@ -43,25 +43,25 @@ func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
 		"defaults leave no trace": {func(o *Options) {
 			o.Publish, o.Orders, o.Connects = []bool{false}, []Order{ServiceFirst}, []Connect{ByName}
 			o.First, o.Gaps = []Duration{0}, []Gap{"2s"}
-		}, []string{"kubeadm-1.31/reused/none/solo"}},
+		}, []string{"cache-30/reused/none/solo"}},
 		"gaps": {func(o *Options) { o.Gaps = []Gap{"0s", "2s", "35s", NoWait} }, []string{
-			"kubeadm-1.31/reused/none/solo/gap=0s", "kubeadm-1.31/reused/none/solo",
-			"kubeadm-1.31/reused/none/solo/gap=35s", "kubeadm-1.31/reused/none/solo/gap=no-wait"}},
+			"cache-30/reused/none/solo/gap=0s", "cache-30/reused/none/solo",
+			"cache-30/reused/none/solo/gap=35s", "cache-30/reused/none/solo/gap=no-wait"}},
 		"a gap is of reused names": {func(o *Options) { o.Names, o.Gaps = AllNames, []Gap{"2s", "10s"} }, []string{
-			"kubeadm-1.31/fresh/none/solo", "kubeadm-1.31/reused/none/solo", "kubeadm-1.31/reused/none/solo/gap=10s"}},
+			"cache-30/fresh/none/solo", "cache-30/reused/none/solo", "cache-30/reused/none/solo/gap=10s"}},
 		"by address is solo's": {func(o *Options) {
 			o.Observers, o.Connects = []record.Observer{record.Peers, record.Solo}, []Connect{ByName, ByAddress}
 		}, []string{
-			"kubeadm-1.31/reused/none/peers", "kubeadm-1.31/reused/none/solo", "kubeadm-1.31/reused/none/solo/by-address"}},
+			"cache-30/reused/none/peers", "cache-30/reused/none/solo", "cache-30/reused/none/solo/by-address"}},
 		"all that is left": {func(o *Options) {
 			o.Publish, o.Orders, o.First = []bool{false, true}, []Order{JobFirst}, []Duration{0, s(5)}
 		}, []string{
-			"kubeadm-1.31/reused/none/solo/job-first", "kubeadm-1.31/reused/none/solo/job-first/first=5s",
-			"kubeadm-1.31/reused/none/solo/publish-not-ready/job-first", "kubeadm-1.31/reused/none/solo/publish-not-ready/job-first/first=5s"}},
+			"cache-30/reused/none/solo/job-first", "cache-30/reused/none/solo/job-first/first=5s",
+			"cache-30/reused/none/solo/publish-not-ready/job-first", "cache-30/reused/none/solo/publish-not-ready/job-first/first=5s"}},
 		"again": {func(o *Options) { o.Again, o.Extras = true, []Extra{ExtraMemberPod, ExtraNone} }, []string{
-			"kubeadm-1.31/reused/member-pod/solo", "kubeadm-1.31/reused/none/solo", "kubeadm-1.31/reused/none/solo/again"}},
+			"cache-30/reused/member-pod/solo", "cache-30/reused/none/solo", "cache-30/reused/none/solo/again"}},
 		"one gap and one delay are settings": {func(o *Options) { o.Gaps, o.First = []Gap{"10s"}, []Duration{s(5)} }, []string{
-			"kubeadm-1.31/reused/none/solo"}},
+			"cache-30/reused/none/solo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := build(t, "default", func(o *Options) { base(o); tc.change(o) })
@@ -96,9 +96,9 @@ func TestAgainRepeatsTheControl(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"reused before fresh": {func(o *Options) { o.Names = AllNames }, "kubeadm-1.31/reused/none/solo/again"},
-		"solo before peers":   {func(o *Options) { o.Names = []Names{Fresh} }, "kubeadm-1.31/fresh/none/solo/again"},
-		"the DNS that caches": {func(o *Options) { o.DNS = []DNS{Kubeadm132, Kubeadm131} }, "kubeadm-1.31/reused/none/solo/again"},
+		"reused before fresh": {func(o *Options) { o.Names = AllNames }, "cache-30/reused/none/solo/again"},
+		"solo before peers":   {func(o *Options) { o.Names = []Names{Fresh} }, "cache-30/fresh/none/solo/again"},
+		"the DNS that caches": {func(o *Options) { o.DNS = []DNS{Uncached, Cache30} }, "cache-30/reused/none/solo/again"},
 		"any DNS":             {func(o *Options) { o.DNS = []DNS{ClusterDNS} }, "cluster/reused/none/solo/again"},
 	} {
 		p, err := build(t, "default", func(o *Options) { o.Again = true; tc.change(o) })
@@ -150,7 +150,7 @@ func TestEveryLevelIsRead(t *testing.T) {
 func TestParseArmRefuses(t *testing.T) {
 	for arm, want := range map[string]string{
 		"":                                      "is too short",
-		"kubeadm-1.31/reused/none":              "is too short",
+		"cache-30/reused/none":                  "is too short",
 		"bind/reused/none/solo":                 `dns "bind" is not known`,
 		"cluster/old/none/solo":                 `names "old" is not known`,
 		"cluster/fresh/nginx/solo":              `extra "nginx" is not known`,

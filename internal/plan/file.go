@@ -202,7 +202,7 @@ func (f fileFactors) arms(plan *Options) ([]Arm, error) {
 	if err := o.settle(); err != nil {
 		return nil, err
 	}
-	o.preset([]DNS{Kubeadm131, Kubeadm132}, AllNames, []Extra{ExtraNone})
+	o.preset([]DNS{Cache30, Uncached}, AllNames, []Extra{ExtraNone})
 	plan.Settings = o.Settings
 	return o.cross()
 }

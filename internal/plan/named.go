@@ -11,7 +11,7 @@ import (
 var Summaries = []struct{ Name, Text string }{
 	{"quick", "none, service; fresh names; both private DNS (under 3 minutes)"},
 	{"default", "none, service, member-pod; fresh and reused names; both private DNS (10 minutes)"},
-	{"extras", "all six extras; fresh names; kubeadm-1.31; solo (4 minutes)"},
+	{"extras", "all six extras; fresh names; cache-30; solo (4 minutes)"},
 	{"timeouts", "the original sweep: 12 connect timeouts, none and member-pod, 10 blocks (20 minutes)"},
 	{"standard", "what helps and why: a list of arms, remedies among them, 10 blocks (50 minutes)"},
 }
@@ -89,42 +89,42 @@ func Preset(name string) (Settings, int) {
 var standard = []Arm{
 	// The workload as reported: the control of the primary contrast and of
 	// what helps against stale addresses.
-	{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: record.Solo},
+	{DNS: Cache30, Names: Reused, Extra: ExtraNone, Observer: record.Solo},
 	// The primary contrast: what the original's "service" was.
-	{DNS: Kubeadm131, Names: Reused, Extra: ExtraMemberPod, Observer: record.Solo},
+	{DNS: Cache30, Names: Reused, Extra: ExtraMemberPod, Observer: record.Solo},
 	// Remedies against stale addresses.
-	{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: record.Solo, Gap: "35s"},
+	{DNS: Cache30, Names: Reused, Extra: ExtraNone, Observer: record.Solo, Gap: "35s"},
 	{DNS: NoSuccessCache, Names: Reused, Extra: ExtraNone, Observer: record.Solo},
-	{DNS: Kubeadm132, Names: Reused, Extra: ExtraNone, Observer: record.Solo},
+	{DNS: Uncached, Names: Reused, Extra: ExtraNone, Observer: record.Solo},
 	// Fresh names: a remedy, and the control of what helps against denials.
-	{DNS: Kubeadm131, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
+	{DNS: Cache30, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
 	// Remedies against denials, with peers: a lone worker meets a denial in
 	// half the trials, and 10 blocks cannot tell 5 late ones from none.
 	{DNS: NoDenialCache, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer},
-	{DNS: Kubeadm131, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer, Publish: true},
-	{DNS: Kubeadm131, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer, First: Duration(5 * time.Second)},
+	{DNS: Cache30, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer, Publish: true},
+	{DNS: Cache30, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer, First: Duration(5 * time.Second)},
 	// And what the lone worker sees of it.
-	{DNS: Kubeadm132, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
+	{DNS: Uncached, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
 	// The same again: what the procedure says where nothing differs. Outcomes
 	// that are 0 or 30 s it could not call equivalent, and a block would be
 	// longer by 20 to 30 s.
-	{DNS: Kubeadm132, Names: Fresh, Extra: ExtraNone, Observer: record.Solo, Copy: 2},
+	{DNS: Uncached, Names: Fresh, Extra: ExtraNone, Observer: record.Solo, Copy: 2},
 	// Without DNS: what pod start and network cost alone.
-	{DNS: Kubeadm131, Names: Fresh, Extra: ExtraNone, Observer: record.Solo, Connect: ByAddress},
+	{DNS: Cache30, Names: Fresh, Extra: ExtraNone, Observer: record.Solo, Connect: ByAddress},
 	// What our own asking does, and when the servers had the records.
-	{DNS: Kubeadm131, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer},
-	{DNS: Kubeadm132, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer},
+	{DNS: Cache30, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer},
+	{DNS: Uncached, Names: Fresh, Extra: ExtraNone, Observer: record.PeersServer},
 	// The order of creation, where no cache hides tenths of a second behind
 	// 30 s of luck.
-	{DNS: Kubeadm132, Names: Fresh, Extra: ExtraNone, Observer: record.Solo, Order: JobFirst},
+	{DNS: Uncached, Names: Fresh, Extra: ExtraNone, Observer: record.Solo, Order: JobFirst},
 	// The other providers of the original report.
-	{DNS: NodeLocal132, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
+	{DNS: NodeLocalUncached, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
 	{DNS: KubeDNS, Names: Fresh, Extra: ExtraNone, Observer: record.Solo},
 }
 
 // named returns the arms of a named plan in their canonical order.
 func named(o Options) ([]Arm, error) {
-	both := []DNS{Kubeadm131, Kubeadm132}
+	both := []DNS{Cache30, Uncached}
 	switch o.Name {
 	case "quick":
 		o.preset(both, []Names{Fresh}, []Extra{ExtraNone, ExtraService})

@@ -195,11 +195,11 @@ func ParseConnects(list string) ([]Connect, error) {
 }
 
 // ParseArm reads an arm as Arm.String writes it, e.g.
-// "kubeadm-1.31/reused/none/solo/gap=35s".
+// "cache-30/reused/none/solo/gap=35s".
 func ParseArm(s string) (Arm, error) {
 	parts := strings.Split(s, "/")
 	if len(parts) < 4 {
-		return Arm{}, Inputf("arm %q is too short; accepted: dns/names/extra/observer, then what is not the default, e.g. kubeadm-1.31/reused/none/solo/gap=35s", s)
+		return Arm{}, Inputf("arm %q is too short; accepted: dns/names/extra/observer, then what is not the default, e.g. cache-30/reused/none/solo/gap=35s", s)
 	}
 	a := Arm{DNS: DNS(parts[0]), Names: Names(parts[1]), Extra: Extra(parts[2]), Observer: record.Observer(parts[3])}
 	for _, p := range parts[4:] {

@@ -158,7 +158,7 @@ func (p *Plan) followed() *Arm {
 		if a.Names != Reused || a.Observer != record.Solo || p.stale(a) == 0 {
 			continue
 		}
-		if a == (Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: record.Solo}) {
+		if a == (Arm{DNS: Cache30, Names: Reused, Extra: ExtraNone, Observer: record.Solo}) {
 			return &p.Arms[i]
 		}
 		if first == nil {

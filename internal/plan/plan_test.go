@@ -70,7 +70,7 @@ func TestNamedPlans(t *testing.T) {
 	def, err := Build(options("default"))
 	require.NoError(t, err)
 	require.Less(t, def.Expected(), 12*time.Minute)
-	require.Equal(t, []DNS{Kubeadm131, Kubeadm132}, def.PrivateDNS())
+	require.Equal(t, []DNS{Cache30, Uncached}, def.PrivateDNS())
 }
 
 func TestExactlyOneTrialIsFollowed(t *testing.T) {
@@ -85,7 +85,7 @@ func TestExactlyOneTrialIsFollowed(t *testing.T) {
 		}
 	}
 	require.Len(t, followed, 1)
-	require.Equal(t, Arm{DNS: Kubeadm131, Names: Reused, Extra: ExtraNone, Observer: record.Solo}, followed[0].Arm)
+	require.Equal(t, Arm{DNS: Cache30, Names: Reused, Extra: ExtraNone, Observer: record.Solo}, followed[0].Arm)
 }
 
 func TestNothingIsFollowedWithoutTheWorker(t *testing.T) {
@@ -162,9 +162,9 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
-	d, err := ParseDNS("kubeadm-1.32, cluster,cluster")
+	d, err := ParseDNS("uncached, cluster,cluster")
 	require.NoError(t, err)
-	require.Equal(t, []DNS{Kubeadm132, ClusterDNS}, d)
+	require.Equal(t, []DNS{Uncached, ClusterDNS}, d)
 	d, err = ParseDNS("")
 	require.NoError(t, err)
 	require.Empty(t, d)
@@ -172,7 +172,7 @@ func TestParse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Extras, e)
 	for list, want := range map[string]string{
-		"bind":     `--dns "bind" is not known; accepted: cluster, kubeadm-1.31, kubeadm-1.32`,
+		"bind":     `--dns "bind" is not known; accepted: cluster, cache-30, uncached`,
 		"cluster,": `--dns "" is not known`,
 	} {
 		_, err = ParseDNS(list)

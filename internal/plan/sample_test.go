@@ -95,7 +95,7 @@ func TestSampleIsRefused(t *testing.T) {
 }
 
 func TestSampleInAPlanFile(t *testing.T) {
-	o, err := ParseFile("p.yaml", []byte("name: large\nsettings: {pods: 500, peers: 16, qps: 10000, deadline: 5m}\narms: [kubeadm-1.32/fresh/none/peers]\n"))
+	o, err := ParseFile("p.yaml", []byte("name: large\nsettings: {pods: 500, peers: 16, qps: 10000, deadline: 5m}\narms: [uncached/fresh/none/peers]\n"))
 	require.NoError(t, err)
 	o.Run, o.Seed = "r", 3
 	p, err := Build(o)

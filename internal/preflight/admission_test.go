@@ -56,8 +56,8 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 			denied("Images of docker.io are refused"), probe + allowed},
 		"by an image policy": {onCluster, nil, isPod, forbidden("pods", "one or more images rejected by webhook backend"), probe + allowed},
 		"delivered":          {onCluster, inPieces, isPod, denied("image is not allowed"), delivered + allowed},
-		"CoreDNS":            {private(plan.Kubeadm131), nil, isPod, denied("image is not allowed"), coredns + allowed},
-		"CoreDNS on each node": {private(plan.NodeLocal131), nil, func(o manifests.Object) bool { _, set := o.(*appsv1.DaemonSet); return set },
+		"CoreDNS":            {private(plan.Cache30), nil, isPod, denied("image is not allowed"), coredns + allowed},
+		"CoreDNS on each node": {private(plan.NodeLocalCache30), nil, func(o manifests.Object) bool { _, set := o.(*appsv1.DaemonSet); return set },
 			denied("image is not allowed"), coredns + allowed},
 		"kube-dns":                    {private(plan.KubeDNS), nil, isPod, denied("image is not allowed"), both + allowed},
 		"kube-dns' dnsmasq":           {private(plan.KubeDNS), nil, isPod, denied("image registry.k8s.io/dns/k8s-dns-dnsmasq-nanny:1.26.7 is not allowed"), dnsmasq + allowed},
@@ -65,7 +65,7 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 		"a webhook's name":            {onCluster, nil, isPod, denied("the label team is missing"), allowed},
 		"a webhook's silence":         {onCluster, nil, isPod, apierrors.NewInternalError(errors.New(`failed calling webhook "images.example.com": no endpoints available`)), allowed},
 		"no pod":                      {onCluster, nil, func(o manifests.Object) bool { _, svc := o.(*corev1.Service); return svc }, denied("image"), allowed},
-		"CoreDNS of a plan to resume": {private(plan.Kubeadm131), func(s *Subject) { s.Fixed = true }, isPod, denied("image is not allowed"), imageOf + "coredns with --dns-image, " + allowed},
+		"CoreDNS of a plan to resume": {private(plan.Cache30), func(s *Subject) { s.Fixed = true }, isPod, denied("image is not allowed"), imageOf + "coredns with --dns-image, " + allowed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options)
@@ -149,7 +149,7 @@ func TestCPULimit(t *testing.T) {
 				limit(&pod.Spec, "probe", "500m")
 			}
 		}, "500m"},
-		"a private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Kubeadm131} }), func(o manifests.Object) {
+		"a private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Cache30} }), func(o manifests.Object) {
 			if pod, ok := o.(*corev1.Pod); ok {
 				limit(&pod.Spec, "coredns", "500m")
 			}

@@ -10,7 +10,7 @@ import (
 	"headless-job-dns/internal/plan"
 )
 
-// privateDNS asks whether the plan's private DNS can be had. Where kubeadm-1.31
+// privateDNS asks whether the plan's private DNS can be had. Where cache-30
 // cannot, forwarding adds the same caching to the cluster's own DNS; caching
 // cannot be removed that way, so that other arms are left out.
 func (p *preflight) privateDNS() error {
@@ -28,7 +28,7 @@ func (p *preflight) privateDNS() error {
 		return nil
 	}
 	standIn := false
-	if lacking[plan.Kubeadm131] != "" {
+	if lacking[plan.Cache30] != "" {
 		why, err := p.lacks(plan.Forwarding)
 		if err != nil {
 			return err
@@ -44,14 +44,14 @@ func (p *preflight) privateDNS() error {
 		if !slices.Contains(missing, why) {
 			missing = append(missing, why)
 		}
-		if !standIn || dns != plan.Kubeadm131 {
+		if !standIn || dns != plan.Cache30 {
 			out = append(out, string(dns))
 		}
 	}
 	lack := strings.Join(missing, "; ")
 	text := fmt.Sprintf("this user may not create all that a private DNS consists of (%s)", lack)
 	if standIn {
-		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", plan.Forwarding, plan.Kubeadm131)
+		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", plan.Forwarding, plan.Cache30)
 	}
 	if len(out) > 0 {
 		text += "; arms with " + strings.Join(out, ", ") + " are left out"
@@ -62,7 +62,7 @@ func (p *preflight) privateDNS() error {
 			if lacking[a.DNS] == "" {
 				return a, true
 			}
-			if standIn && a.DNS == plan.Kubeadm131 {
+			if standIn && a.DNS == plan.Cache30 {
 				a.DNS = plan.Forwarding
 				return a, true
 			}

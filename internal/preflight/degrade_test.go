@@ -25,7 +25,7 @@ import (
 
 // TestDegradations: what is missing takes arms out of the plan.
 func TestDegradations(t *testing.T) {
-	const stands = "this user may not create all that a private DNS consists of (clusterroles (create) cluster-wide): forwarding stands in for kubeadm-1.31, which adds caching to the cluster's own DNS and cannot remove any"
+	const stands = "this user may not create all that a private DNS consists of (clusterroles (create) cluster-wide): forwarding stands in for cache-30, which adds caching to the cluster's own DNS and cannot remove any"
 	const grants = " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
 	all := func(dns ...plan.DNS) plan.Options {
 		return with(onCluster, func(o *plan.Options) { o.DNS = dns })
@@ -38,12 +38,12 @@ func TestDegradations(t *testing.T) {
 		arms    int        // all that are left
 		want    string
 	}{
-		"forwarding stands in": {options: all(plan.Kubeadm131), deny: "create clusterroles", dns: []plan.DNS{plan.Forwarding}, arms: 1, want: stands + grants},
-		"and others go": {options: all(plan.ClusterDNS, plan.Kubeadm131, plan.Kubeadm132, plan.NodeLocal131), deny: "create clusterroles",
-			dns: []plan.DNS{plan.Forwarding}, arms: 2, want: stands + "; arms with kubeadm-1.32, nodelocal-1.31 are left out" + grants},
-		"the cluster's own stays": {options: all(plan.ClusterDNS, plan.Kubeadm132), deny: "create clusterroles,list clusterrolebindings", arms: 1,
-			want: "this user may not create all that a private DNS consists of (clusterroles (create), clusterrolebindings (list) cluster-wide); arms with kubeadm-1.32 are left out" + grants},
-		"nobody grants what he has not": {options: all(plan.Kubeadm131), dns: []plan.DNS{plan.Forwarding}, arms: 1,
+		"forwarding stands in": {options: all(plan.Cache30), deny: "create clusterroles", dns: []plan.DNS{plan.Forwarding}, arms: 1, want: stands + grants},
+		"and others go": {options: all(plan.ClusterDNS, plan.Cache30, plan.Uncached, plan.NodeLocalCache30), deny: "create clusterroles",
+			dns: []plan.DNS{plan.Forwarding}, arms: 2, want: stands + "; arms with uncached, nodelocal-cache-30 are left out" + grants},
+		"the cluster's own stays": {options: all(plan.ClusterDNS, plan.Uncached), deny: "create clusterroles,list clusterrolebindings", arms: 1,
+			want: "this user may not create all that a private DNS consists of (clusterroles (create), clusterrolebindings (list) cluster-wide); arms with uncached are left out" + grants},
+		"nobody grants what he has not": {options: all(plan.Cache30), dns: []plan.DNS{plan.Forwarding}, arms: 1,
 			refuse: func(o manifests.Object) error {
 				if _, role := o.(*rbacv1.ClusterRole); role {
 					return forbidden("clusterroles", `user "u" is attempting to grant RBAC permissions not currently held`)
@@ -51,8 +51,8 @@ func TestDegradations(t *testing.T) {
 				return nil
 			},
 			want: strings.Replace(stands, "clusterroles (create) cluster-wide", "creating a clusterrole is forbidden", 1) + grants},
-		"no private DNS at all": {options: all(plan.ClusterDNS, plan.Kubeadm131), deny: "create deployments demo", arms: 1,
-			want: "this user may not create all that a private DNS consists of (deployments (create)); arms with kubeadm-1.31 are left out" + grants},
+		"no private DNS at all": {options: all(plan.ClusterDNS, plan.Cache30), deny: "create deployments demo", arms: 1,
+			want: "this user may not create all that a private DNS consists of (deployments (create)); arms with cache-30 are left out" + grants},
 		"by address": {options: with(onCluster, func(o *plan.Options) {
 			o.Connects = []plan.Connect{plan.ByName, plan.ByAddress}
 		}), deny: "create pods/exec demo", arms: 1,
@@ -263,7 +263,7 @@ func TestPodsAreTriedAsTheirControllersMakeThem(t *testing.T) {
 	}
 	_, err := Run(t.Context(), w.s)
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"lag-abc-t001": "Job", "dns-kubeadm-1-31": "ReplicaSet", "dns-kubeadm-1-32": "ReplicaSet"}, owners)
+	require.Equal(t, map[string]string{"lag-abc-t001": "Job", "dns-cache-30": "ReplicaSet", "dns-uncached": "ReplicaSet"}, owners)
 }
 
 func TestDNSAndAddresses(t *testing.T) {
@@ -376,7 +376,7 @@ func TestNetworkPolicies(t *testing.T) {
 		dns      func(d *environment.DNS) // changes the cluster's
 	}{
 		"deny all": {onCluster, []runtime.Object{denyAll}, "default-deny", connects + ", " + cluster, nil},
-		"deny all, private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Kubeadm131} }), []runtime.Object{denyAll},
+		"deny all, private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Cache30} }), []runtime.Object{denyAll},
 			"default-deny", connects + ", " + cluster + ", " + private + ", " + api, nil},
 		"deny all, forwarding": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), []runtime.Object{denyAll},
 			"default-deny", connects + ", " + cluster + ", " + private + ", what a private DNS forwards (UDP 53)", nil},

@@ -235,7 +235,7 @@ func TestRefusals(t *testing.T) {
 				})
 			},
 			want: "namespace demo is being deleted: wait until it is gone, or name another with -n"},
-		"private dns only": {options: with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Kubeadm132} }),
+		"private dns only": {options: with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Uncached} }),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create clusterroles"} },
 			want:   "plan quick: none of its arms can be had here: a private DNS takes what this user lacks (clusterroles (create) cluster-wide); accepted: --dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml"},
 		"private dns of a plan to resume": {options: plan.Options{},

@@ -45,7 +45,7 @@ func TestQuotaOfDaemonSets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "q", Namespace: "demo"}}
 			q.Spec.Hard, q.Status.Hard = tc.left, tc.left
-			w := theWorld(t, with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocal131} }), q,
+			w := theWorld(t, with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocalCache30} }), q,
 				aNode("cp", func(n *corev1.Node) {
 					n.Spec.Taints = []corev1.Taint{{Key: "node-role.kubernetes.io/control-plane", Effect: corev1.TaintEffectNoSchedule}}
 				}))

@@ -133,7 +133,7 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 		"extra pod": {with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraPod} }), false, []string{"create pods demo"}, nil},
 		"forwarding": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), false,
 			[]string{"create configmaps demo", "create deployments demo", "list replicasets demo"}, []string{"create clusterroles", "create daemonsets demo"}},
-		"nodelocal": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocal131} }), false,
+		"nodelocal": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocalCache30} }), false,
 			[]string{"create daemonsets demo", "create clusterroles", "delete clusterrolebindings", "list clusterroles"}, nil},
 		"by address":            {with(onCluster, func(o *plan.Options) { o.Connects = []plan.Connect{plan.ByAddress} }), false, []string{"create pods/exec demo"}, nil},
 		"namespace of the runs": {onCluster, true, []string{"create namespaces", "delete namespaces", "create jobs demo"}, []string{"list resourcequotas demo", "get namespaces demo"}},

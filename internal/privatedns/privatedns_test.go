@@ -69,13 +69,13 @@ func corefileOf(t *testing.T, c *cluster.Client, name string) string {
 
 func TestStart(t *testing.T) {
 	c := serving("10.0.0.2", "10.0.0.1", "fd00::1")
-	r, err := Start(t.Context(), c, plan.Kubeadm131, params, free)
+	r, err := Start(t.Context(), c, plan.Cache30, params, free)
 	require.NoError(t, err)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053", "[fd00::1]:1053"}, r.Replicas)
 	require.Empty(t, r.Caches)
 	require.Equal(t, "10.96.0.50", r.PodDNS.Nameserver)
 	require.Equal(t, []string{"ns.svc.example.org", "svc.example.org", "example.org"}, r.PodDNS.Searches)
-	d, err := c.Kube.AppsV1().Deployments("ns").Get(t.Context(), name(plan.Kubeadm131), metav1.GetOptions{})
+	d, err := c.Kube.AppsV1().Deployments("ns").Get(t.Context(), name(plan.Cache30), metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, "img", d.Spec.Template.Spec.Containers[0].Image)
 }
@@ -84,14 +84,14 @@ func TestStart(t *testing.T) {
 // Service.
 func TestStartNodeLocal(t *testing.T) {
 	c := serving("10.0.0.1", "10.0.0.2")
-	r, err := Start(t.Context(), c, plan.NodeLocal131, params, free)
+	r, err := Start(t.Context(), c, plan.NodeLocalCache30, params, free)
 	require.NoError(t, err)
 	require.Equal(t, []string{"10.0.0.1:1053", "10.0.0.2:1053"}, r.Replicas)
 	require.Equal(t, []string{"10.1.0.1:1053", "10.1.0.2:1053"}, r.Caches)
 	require.Equal(t, "10.96.0.51", r.PodDNS.Nameserver)
-	require.Contains(t, corefileOf(t, c, "dns-nodelocal-1-31"), "forward . 10.96.0.50 {")
-	require.Contains(t, corefileOf(t, c, "dns-nodelocal-1-31-upstream"), "kubernetes example.org")
-	svc, err := c.Kube.CoreV1().Services("ns").Get(t.Context(), "dns-nodelocal-1-31", metav1.GetOptions{})
+	require.Contains(t, corefileOf(t, c, "dns-nodelocal-cache-30"), "forward . 10.96.0.50 {")
+	require.Contains(t, corefileOf(t, c, "dns-nodelocal-cache-30-upstream"), "kubernetes example.org")
+	svc, err := c.Kube.CoreV1().Services("ns").Get(t.Context(), "dns-nodelocal-cache-30", metav1.GetOptions{})
 	require.NoError(t, err)
 	require.Equal(t, corev1.ServiceInternalTrafficPolicyLocal, *svc.Spec.InternalTrafficPolicy)
 	require.NoError(t, r.Unchanged(t.Context()))
@@ -118,7 +118,7 @@ func TestStartForwarding(t *testing.T) {
 
 func TestAReplacedReplicaIsNoticed(t *testing.T) {
 	c := serving("10.0.0.1", "10.0.0.2")
-	r, err := Start(t.Context(), c, plan.Kubeadm131, params, free)
+	r, err := Start(t.Context(), c, plan.Cache30, params, free)
 	require.NoError(t, err)
 	require.NoError(t, r.Unchanged(t.Context()))
 	pods := c.Kube.CoreV1().Pods("ns")
@@ -150,8 +150,8 @@ func TestAReplacedReplicaIsNoticed(t *testing.T) {
 }
 
 func TestStartWithoutReplicas(t *testing.T) {
-	_, err := Start(t.Context(), serving(), plan.Kubeadm132, params, free)
-	require.ErrorContains(t, err, "private dns kubeadm-1.32: no pod behind service ns/dns-kubeadm-1-32 runs")
+	_, err := Start(t.Context(), serving(), plan.Uncached, params, free)
+	require.ErrorContains(t, err, "private dns uncached: no pod behind service ns/dns-uncached runs")
 }
 
 func TestTheConfigurationsDoNotMeet(t *testing.T) {
@@ -199,7 +199,7 @@ func TestCorefile(t *testing.T) {
 	require.Contains(t, text(plan.Forwarding), "forward . 10.96.0.10 {")
 	require.True(t, strings.HasPrefix(text(plan.KubeDNS), "# /usr/sbin/dnsmasq -k --cache-size=1000 --no-negcache "))
 	require.Contains(t, text(plan.KubeDNS), "\n# CoreDNS dns-kube-dns\n.:10053 {\n    bind 127.0.0.1\n")
-	front, behind, found := strings.Cut(text(plan.NodeLocal132), "# CoreDNS dns-nodelocal-1-32-upstream\n")
+	front, behind, found := strings.Cut(text(plan.NodeLocalUncached), "# CoreDNS dns-nodelocal-uncached-upstream\n")
 	require.True(t, found)
 	require.Contains(t, front, "denial 9984 5")
 	require.Contains(t, behind, "disable denial example.org")

@@ -24,7 +24,7 @@ import (
 func TestMixed(t *testing.T) {
 	const trouble = "`|@octocat</details>\n# x"
 	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 11, Blocks: 2, Settings: plan.Defaults(),
-		DNS: []plan.DNS{plan.Kubeadm131, plan.ClusterDNS}, Extras: []plan.Extra{plan.ExtraNone, plan.ExtraPod}})
+		DNS: []plan.DNS{plan.Cache30, plan.ClusterDNS}, Extras: []plan.Extra{plan.ExtraNone, plan.ExtraPod}})
 	require.NoError(t, err)
 	r := New(p, nil)
 	n := map[plan.Arm]int{}
@@ -32,10 +32,10 @@ func TestMixed(t *testing.T) {
 		n[planned.Arm]++
 		var b *synth.Trial
 		switch a := planned.Arm; {
-		case a.Observer == record.PeersServer && a.DNS == plan.Kubeadm131 && n[a] == 2:
+		case a.Observer == record.PeersServer && a.DNS == plan.Cache30 && n[a] == 2:
 			b = synth.Peers(planned.ID, a.DNS, a.Extra, 3, 300*ms, 30*time.Second, true)
 			b.Pod(2).Lines, b.Pod(2).Problem = b.Pod(2).Lines[:4], "log ends before the probe was done: "+trouble
-		case a.Observer == record.PeersServer && a.DNS == plan.Kubeadm131:
+		case a.Observer == record.PeersServer && a.DNS == plan.Cache30:
 			b = synth.Peers(planned.ID, a.DNS, a.Extra, 3, 300*ms, 29800*ms, true)
 		case a.Observer == record.PeersServer:
 			b = synth.Peers(planned.ID, a.DNS, a.Extra, 3, 300*ms, 1500*ms, false)
@@ -190,7 +190,7 @@ func TestCommand(t *testing.T) {
 		{"go run ./repro --plan standard --seed 7 --blocks 10", named("standard")},
 		{"go run ./repro --plan timeouts --seed 7 --blocks 10", named("timeouts")},
 		{"go run ./repro --plan default --seed 7 --blocks 1 --dns cluster --names fresh,reused --extra none,service,member-pod", build(func(o *plan.Options) { o.DNS = []plan.DNS{plan.ClusterDNS} })},
-		{"go run ./repro --plan default --seed 7 --blocks 1 --dns kubeadm-1.31,kubeadm-1.32 --names fresh,reused --extra none,service,member-pod --observer peers", build(func(o *plan.Options) { o.Observers = []record.Observer{record.Peers} })},
+		{"go run ./repro --plan default --seed 7 --blocks 1 --dns cache-30,uncached --names fresh,reused --extra none,service,member-pod --observer peers", build(func(o *plan.Options) { o.Observers = []record.Observer{record.Peers} })},
 		{"go run ./repro --plan default --seed 7 --blocks 3 --pods 3 --connect-timeouts none,2.5s --interval 70ms --no-wait --deadline 1m0s", build(func(o *plan.Options) {
 			o.Blocks = 3
 			s := &o.Settings

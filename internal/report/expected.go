@@ -84,7 +84,7 @@ func (r *Report) reproduce(d *document) {
 func (r *Report) getDNS(dns plan.DNS) string {
 	shown := r.env != nil && r.env.Corefiles[dns] != ""
 	switch {
-	case dns == plan.Kubeadm131:
+	case dns == plan.Cache30:
 		return "On a throw-away cluster of kubeadm or kind: `kubectl -n kube-system edit configmap coredns`, take the block after `cache 30` away, wait a minute for the reload."
 	case shown:
 		return "Its Corefile is below."

@@ -105,7 +105,7 @@ func (r *Report) remedyWords(m analysis.Remedy) string {
 	case plan.RemedyTimeout1s, plan.RemedyTimeout5s:
 		return fmt.Sprintf("a connect timeout of %s", timeoutWords(time.Duration(m.Finding.Outcome.Timeout)))
 	case plan.RemedyKubeadm132:
-		return dnsHeads[plan.Kubeadm132]
+		return dnsHeads[plan.Uncached]
 	}
 	return prose(cut(m.What, longestName))
 }

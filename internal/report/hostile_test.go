@@ -53,7 +53,7 @@ func changed(t *testing.T, trial *results.Trial, f func(path, s string) string) 
 // field at a time: two lies might hide each other.
 func TestNoRecordBreaksOut(t *testing.T) {
 	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 7, Blocks: 1, Settings: plan.Defaults(),
-		DNS: []plan.DNS{plan.Kubeadm131}, Extras: []plan.Extra{plan.ExtraNone}})
+		DNS: []plan.DNS{plan.Cache30}, Extras: []plan.Extra{plan.ExtraNone}})
 	require.NoError(t, err)
 	var trials []*results.Trial
 	paths := map[string]bool{}

@@ -86,7 +86,7 @@ func TestDecider(t *testing.T) {
 		{"none delayed", []of{{0.2, 0.1, 0}}, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f := seen{regime: regime{DNS: plan.Kubeadm131, Names: plan.Fresh, Observer: record.Solo}}
+			f := seen{regime: regime{DNS: plan.Cache30, Names: plan.Fresh, Observer: record.Solo}}
 			at := func(s float64) judge.Measurement {
 				d := time.Duration(s * float64(time.Second))
 				return judge.Measurement{Value: d, Lo: d}

@@ -143,7 +143,7 @@ func (r *Report) where(c *cases) string {
 		}
 		text = fmt.Sprintf("%s was run privately, for these pods only, on %s; that cluster's own DNS%s %s.", which, cluster, r.keeps(), asked)
 	}
-	if c.dns == plan.Kubeadm131 || c.dns == plan.NodeLocal131 {
+	if c.dns == plan.Cache30 || c.dns == plan.NodeLocalCache30 {
 		// kubernetes/kubernetes v1.36.3, cmd/kubeadm/app/phases/addons/dns/dns.go
 		// and cluster/addons/dns/coredns/coredns.yaml.base.
 		text += " The old Corefile is that of clusters made by kubeadm up to 1.31 (an upgrade keeps it if it was edited) and of kube-up's addon as of v1.36.3."

@@ -83,16 +83,16 @@ func TestOpenings(t *testing.T) {
 		spoil func(*results.Trial)
 	}{
 		"one block":           {build(plan.Options{Name: "default"}), whole},
-		"one DNS":             {quick(plan.Kubeadm131), whole},
+		"one DNS":             {quick(plan.Cache30), whole},
 		"the cluster's":       {quick(plan.ClusterDNS), whole},
-		"cluster's and other": {quick(plan.ClusterDNS, plan.Kubeadm131), whole},
-		"nothing slow":        {quick(plan.Kubeadm132, plan.KubeDNS), whole},
+		"cluster's and other": {quick(plan.ClusterDNS, plan.Cache30), whole},
+		"nothing slow":        {quick(plan.Uncached, plan.KubeDNS), whole},
 		"all invalid":         {quick(), func(t *results.Trial) { t.Status, t.Reason = results.Invalid, "a node went away" }},
 		"extras":              {build(plan.Options{Name: "extras", Blocks: 6}), whole},
 		"timeouts":            {build(plan.Options{Name: "timeouts"}), whole},
 		"only further": {build(plan.Options{Name: "mine", Blocks: 1, Arms: []plan.Arm{
-			{DNS: plan.Kubeadm132, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers, Publish: true},
-			{DNS: plan.Kubeadm132, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo, Gap: "10s"},
+			{DNS: plan.Uncached, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers, Publish: true},
+			{DNS: plan.Uncached, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo, Gap: "10s"},
 		}}), whole},
 		"every factor": {build(plan.Options{Name: "quick", DNS: plan.AllDNS[1:], Names: plan.AllNames, Extras: []plan.Extra{plan.ExtraNone},
 			Orders: []plan.Order{plan.ServiceFirst, plan.JobFirst}, Gaps: []plan.Gap{"2s", plan.NoWait}}), whole},
@@ -196,9 +196,9 @@ func TestLeading(t *testing.T) {
 	case_ := func(dns plan.DNS, late int) seen {
 		return seen{regime: regime{DNS: dns, Names: plan.Fresh, Observer: record.Solo}, late: late}
 	}
-	require.Equal(t, plan.Kubeadm131, leading([]seen{case_(plan.NodeLocal132, 1), case_(plan.Kubeadm131, 9)}))
-	require.Equal(t, plan.NodeLocal132, leading([]seen{case_(plan.NodeLocal132, 9), case_(plan.Kubeadm131, 9)}))
-	require.Equal(t, plan.ClusterDNS, leading([]seen{case_(plan.Kubeadm131, 9), case_(plan.ClusterDNS, 1)}))
+	require.Equal(t, plan.Cache30, leading([]seen{case_(plan.NodeLocalUncached, 1), case_(plan.Cache30, 9)}))
+	require.Equal(t, plan.NodeLocalUncached, leading([]seen{case_(plan.NodeLocalUncached, 9), case_(plan.Cache30, 9)}))
+	require.Equal(t, plan.ClusterDNS, leading([]seen{case_(plan.Cache30, 9), case_(plan.ClusterDNS, 1)}))
 }
 
 // TestOpeningIsBounded: the table of cases has at most so many rows and columns,

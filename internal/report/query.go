@@ -17,7 +17,7 @@ type Lags struct{ series series }
 
 // Lags returns an outcome of the valid trials of all combinations whose name
 // (plan.Arm.String) matches a path.Match pattern, as
-// "kubeadm-1.31/reused/*/solo". Outcomes are resolved, on-server, connected and
+// "cache-30/reused/*/solo". Outcomes are resolved, on-server, connected and
 // joined:TIMEOUT, as joined:5s or joined:none. It is an error if no trial has
 // the outcome.
 func (r *Report) Lags(pattern, outcome string) (Lags, error) {

@@ -66,18 +66,18 @@ func testEnvironment(t *testing.T) json.RawMessage {
 			Replicas: []string{"10.244.0.2:53", "10.244.1.2:53"}, Images: []string{"registry.k8s.io/coredns/coredns:v1.13.1"},
 			Corefile: ".:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        ttl 30\n    }\n    cache 30\n}\n",
 			Parsed:   &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}},
-		Corefiles: map[plan.DNS]string{plan.Kubeadm131: ".:1053 {\n    cache 30\n}\n"},
-		Notes:     []string{"dns nodelocal-1.31 is left out: no rights for a ClusterRole"},
+		Corefiles: map[plan.DNS]string{plan.Cache30: ".:1053 {\n    cache 30\n}\n"},
+		Notes:     []string{"dns nodelocal-cache-30 is left out: no rights for a ClusterRole"},
 		Preflight: []environment.Condition{
 			{Of: "version", State: environment.Met, Text: "Kubernetes v1.36.3"},
 			{Of: "metrics", State: environment.Untold, Text: "this user lacks nodes/proxy (get) cluster-wide: what the components' metrics say is left out (manifests/rbac-cluster.yaml grants it)"},
-			{Of: "private dns", State: environment.Degraded, Text: "dns nodelocal-1.31 is left out: no rights for a ClusterRole"}, // is among the notes
+			{Of: "private dns", State: environment.Degraded, Text: "dns nodelocal-cache-30 is left out: no rights for a ClusterRole"}, // is among the notes
 			{Of: "network policies", State: environment.Warning, Text: "default-deny of namespace demo cut off: connects between probes (TCP 8050); add a policy that allows them for pods with the label app.kubernetes.io/managed-by=headless-job-dns, or name another namespace with -n"},
 		},
 		Pods: []environment.Pod{{Node: "node-a", Kernel: "6.18.0", SynRetries: &retries, SynLinearRetries: &linear, Resolv: record.Resolv{Text: "search ns.svc.cluster.local svc.cluster.local cluster.local\nnameserver 10.96.0.10\noptions ndots:5\n"}}},
 		Caching: map[plan.DNS]environment.CachingFacts{
-			plan.Kubeadm132: {PositiveTTL: 30, NegativeTTL: 30, Uncached: true},
-			plan.Kubeadm131: {Positive: true, PositiveTTL: 30, Negative: true, NegativeTTL: 30, Uncached: true},
+			plan.Uncached: {PositiveTTL: 30, NegativeTTL: 30, Uncached: true},
+			plan.Cache30:  {Positive: true, PositiveTTL: 30, Negative: true, NegativeTTL: 30, Uncached: true},
 		},
 	}
 	b, err := json.Marshal(e)
@@ -95,7 +95,7 @@ func testPlan(t *testing.T, name string) plan.Plan {
 func play(p plan.Trial) *results.Trial {
 	var b *synth.Trial
 	jitter := time.Duration(p.Seq) * 7 * ms
-	slow := p.Arm.DNS == plan.Kubeadm131
+	slow := p.Arm.DNS == plan.Cache30
 	workers := []synth.Worker{{Joined: 210*ms + jitter}, {Timeout: 30 * time.Second, Joined: 220*ms + jitter}, {Timeout: 5 * time.Second, Joined: 205*ms + jitter}, {Timeout: time.Second, Joined: 230*ms + jitter}}
 	switch {
 	case p.Arm.Observer == record.PeersServer && slow:

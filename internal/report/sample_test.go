@@ -24,7 +24,7 @@ func TestReportOfALargeSample(t *testing.T) {
 	settings.Pods, settings.Peers, settings.QPS = 500, 16, 20_000
 	settings.Deadline = settings.Enough(settings.Pods)
 	p, err := plan.Build(plan.Options{Name: "default", Run: "abc123", Seed: 117819, Blocks: 1, Settings: settings, Extras: []plan.Extra{plan.ExtraNone},
-		DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Fresh}, Observers: []record.Observer{record.PeersServer}})
+		DNS: []plan.DNS{plan.Cache30}, Names: []plan.Names{plan.Fresh}, Observers: []record.Observer{record.PeersServer}})
 	require.NoError(t, err)
 	require.Len(t, p.Trials, 1)
 	w := synth.Of(p.Trials[0].ID, p.Trials[0].Arm, settings.Pods)

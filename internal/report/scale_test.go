@@ -24,9 +24,9 @@ func BenchmarkPairs(b *testing.B) {
 		settings := plan.Defaults()
 		settings.Pods, settings.QPS = pods, 100_000
 		p, err := plan.Build(plan.Options{Name: "default", Seed: 7, Blocks: 1, Settings: settings, Extras: []plan.Extra{plan.ExtraNone},
-			DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Fresh}, Observers: []record.Observer{record.PeersServer}})
+			DNS: []plan.DNS{plan.Cache30}, Names: []plan.Names{plan.Fresh}, Observers: []record.Observer{record.PeersServer}})
 		require.NoError(b, err)
-		t := synth.Peers(p.Trials[0].ID, plan.Kubeadm131, plan.ExtraNone, pods, 300*ms, 30*time.Second, true)
+		t := synth.Peers(p.Trials[0].ID, plan.Cache30, plan.ExtraNone, pods, 300*ms, 30*time.Second, true)
 		t.Plan = p.Trials[0]
 		f, err := results.Create(b.TempDir(), time.Now())
 		require.NoError(b, err)

@@ -13,28 +13,28 @@ import (
 // are put in words there. Tables use their names.
 
 var dnsWords = map[plan.DNS]string{
-	plan.ClusterDNS:     "the cluster's own DNS",
-	plan.Kubeadm131:     "kubeadm's Corefile up to 1.31 (`cache 30`)",
-	plan.Kubeadm132:     "kubeadm's Corefile since 1.32 (cluster domain not cached)",
-	plan.NoDenialCache:  "kubeadm's Corefile up to 1.31 and `disable denial` for the cluster domain",
-	plan.NoSuccessCache: "kubeadm's Corefile up to 1.31 and `disable success` for the cluster domain",
-	plan.NodeLocal131:   "NodeLocal DNSCache before kubeadm's Corefile up to 1.31",
-	plan.NodeLocal132:   "NodeLocal DNSCache before kubeadm's Corefile since 1.32",
-	plan.KubeDNS:        "kube-dns' dnsmasq (addresses cached, denials not)",
-	plan.Forwarding:     "a forwarder with `cache 30` before the cluster's DNS",
+	plan.ClusterDNS:        "the cluster's own DNS",
+	plan.Cache30:           "kubeadm's Corefile up to 1.31 (`cache 30`)",
+	plan.Uncached:          "kubeadm's Corefile since 1.32 (cluster domain not cached)",
+	plan.NoDenialCache:     "kubeadm's Corefile up to 1.31 and `disable denial` for the cluster domain",
+	plan.NoSuccessCache:    "kubeadm's Corefile up to 1.31 and `disable success` for the cluster domain",
+	plan.NodeLocalCache30:  "NodeLocal DNSCache before kubeadm's Corefile up to 1.31",
+	plan.NodeLocalUncached: "NodeLocal DNSCache before kubeadm's Corefile since 1.32",
+	plan.KubeDNS:           "kube-dns' dnsmasq (addresses cached, denials not)",
+	plan.Forwarding:        "a forwarder with `cache 30` before the cluster's DNS",
 }
 
 // dnsHeads are the same for columns, and after they were introduced.
 var dnsHeads = map[plan.DNS]string{
-	plan.ClusterDNS:     "cluster's own DNS",
-	plan.Kubeadm131:     "kubeadm ≤ 1.31",
-	plan.Kubeadm132:     "kubeadm ≥ 1.32",
-	plan.NoDenialCache:  "≤ 1.31 and `disable denial`",
-	plan.NoSuccessCache: "≤ 1.31 and `disable success`",
-	plan.NodeLocal131:   "NodeLocal before ≤ 1.31",
-	plan.NodeLocal132:   "NodeLocal before ≥ 1.32",
-	plan.KubeDNS:        "kube-dns' dnsmasq",
-	plan.Forwarding:     "forwarder, `cache 30`",
+	plan.ClusterDNS:        "cluster's own DNS",
+	plan.Cache30:           "kubeadm ≤ 1.31",
+	plan.Uncached:          "kubeadm ≥ 1.32",
+	plan.NoDenialCache:     "≤ 1.31 and `disable denial`",
+	plan.NoSuccessCache:    "≤ 1.31 and `disable success`",
+	plan.NodeLocalCache30:  "NodeLocal before ≤ 1.31",
+	plan.NodeLocalUncached: "NodeLocal before ≥ 1.32",
+	plan.KubeDNS:           "kube-dns' dnsmasq",
+	plan.Forwarding:        "forwarder, `cache 30`",
 }
 
 var namesWords = map[plan.Names]string{

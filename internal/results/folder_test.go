@@ -25,7 +25,7 @@ func testPlan(ids ...string) plan.Plan {
 	return p
 }
 
-var testArm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
+var testArm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
 
 func testTrial(id string) Trial {
 	return Trial{

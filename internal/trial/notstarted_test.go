@@ -85,7 +85,7 @@ func TestNotStarted(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r, pt := runner(record.Solo)
-				pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
+				pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
 				f := newFakeCluster()
 				f.PrependReactor("create", "jobs", func(a k8stesting.Action) (bool, runtime.Object, error) {
 					job := a.(k8stesting.CreateAction).GetObject().(*batchv1.Job)

@@ -38,7 +38,7 @@ func during(t *testing.T, verb, resource string, away time.Duration) (results.Tr
 		gone := !began.IsZero() && time.Since(began) < away && a.GetVerb() != "watch"
 		return gone, nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	})
-	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
+	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
 	got, err := r.Run(t.Context(), pt)
 	return got, f, err
 }
@@ -71,8 +71,8 @@ func TestDNSIsRenewed(t *testing.T) {
 	r, pt := runner(record.PeersServer)
 	f := newFakeCluster()
 	on(t, r, f)
-	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.PeersServer}
-	was, lost := r.Resolvers[plan.Kubeadm131], errors.New("a replica was restarted")
+	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.PeersServer}
+	was, lost := r.Resolvers[plan.Cache30], errors.New("a replica was restarted")
 	changed := true
 	was.Unchanged = func(context.Context) error { return lost }
 	was.Renew = func(context.Context) (Resolver, error) {
@@ -82,7 +82,7 @@ func TestDNSIsRenewed(t *testing.T) {
 		changed = false
 		return now, nil
 	}
-	r.Resolvers[plan.Kubeadm131] = was
+	r.Resolvers[plan.Cache30] = was
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
 	require.Equal(t, results.Invalid, got.Status)
@@ -93,7 +93,7 @@ func TestDNSIsRenewed(t *testing.T) {
 	got, err = r.Run(t.Context(), pt)
 	require.NoError(t, err)
 	require.Equal(t, results.Complete, got.Status, got.Reason)
-	require.True(t, slices.Contains(r.Resolvers[plan.Kubeadm131].Replicas, "10.0.0.9:1053"))
+	require.True(t, slices.Contains(r.Resolvers[plan.Cache30].Replicas, "10.0.0.9:1053"))
 }
 
 // A Service that somebody deletes takes its names along: whatever the probes
@@ -107,7 +107,7 @@ func TestServiceIsDeletedUnderUs(t *testing.T) {
 		return false, nil, nil
 	})
 	on(t, r, f)
-	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
+	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
 	require.Equal(t, results.Invalid, got.Status)
@@ -128,7 +128,7 @@ func TestPrimerIsDisturbed(t *testing.T) {
 		return false, nil, nil
 	})
 	on(t, r, f)
-	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo}
+	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err, "the plan goes on")
 	require.Equal(t, results.Invalid, got.Status)
@@ -153,7 +153,7 @@ func TestPodsAreNotGoneInTime(t *testing.T) {
 				f := newFakeCluster()
 				f.PrependReactor("delete-collection", "*", func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, nil })
 				on(t, r, f)
-				pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: names, Extra: plan.ExtraNone, Observer: record.Solo}
+				pt.Arm = plan.Arm{DNS: plan.Cache30, Names: names, Extra: plan.ExtraNone, Observer: record.Solo}
 				got, err := r.Run(t.Context(), pt)
 				require.Equal(t, want.left, errors.Is(err, ErrLeft), "%v", err)
 				require.Equal(t, want.left, err != nil, "%v", err)
@@ -193,7 +193,7 @@ func TestInterrupt(t *testing.T) {
 				return false, nil, nil
 			})
 			on(t, r, f)
-			resolver := r.Resolvers[plan.Kubeadm131]
+			resolver := r.Resolvers[plan.Cache30]
 			resolver.Unchanged = func(ctx context.Context) error {
 				require.NoError(t, ctx.Err(), "it is to be asked")
 				return tc.now
@@ -202,8 +202,8 @@ func TestInterrupt(t *testing.T) {
 				require.Fail(t, "there is no next trial")
 				return resolver, nil
 			}
-			r.Resolvers[plan.Kubeadm131] = resolver
-			pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
+			r.Resolvers[plan.Cache30] = resolver
+			pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
 			got, err := r.Run(ctx, pt)
 			require.Contains(t, f.happened(), "delete jobs")
 			if tc.cut {
@@ -225,7 +225,7 @@ func TestClockIsSetBack(t *testing.T) {
 	f := newFakeCluster()
 	f.clock = -time.Hour
 	on(t, r, f)
-	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo, Gap: "1s"}
+	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Reused, Extra: plan.ExtraNone, Observer: record.Solo, Gap: "1s"}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute) // of the hour that it must not wait
 	defer stop()
 	got, err := r.Run(ctx, pt)

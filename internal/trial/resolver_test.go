@@ -24,7 +24,7 @@ func TestCachesInFront(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, pt := runner(record.PeersServer)
-			r.Resolvers[plan.Kubeadm131] = tc.resolver
+			r.Resolvers[plan.Cache30] = tc.resolver
 			require.Equal(t, tc.primer, r.args(pt, true)["dns-replicas"])
 			require.Equal(t, tc.uncached, r.args(pt, false)["dns-replicas"])
 			require.Equal(t, tc.examined, strings.Join(tc.resolver.reached(), ","))

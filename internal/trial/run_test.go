@@ -154,7 +154,7 @@ func carryOut(t *testing.T, arm plan.Arm) (results.Trial, *fakeCluster) {
 	r, pt := runner(record.Solo)
 	f := newFakeCluster()
 	on(t, r, f)
-	arm.DNS, arm.Observer = plan.Kubeadm131, record.Solo
+	arm.DNS, arm.Observer = plan.Cache30, record.Solo
 	pt.Arm, pt.Extra = arm, "extra"
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
@@ -227,7 +227,7 @@ func TestByAddressWithoutExec(t *testing.T) {
 		return a.GetSubresource() == "log", &runtime.Unknown{}, nil // probes that wait
 	})
 	on(t, r, f)
-	pt.Arm = plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}
+	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}
 	got, err := r.Run(t.Context(), pt)
 	require.NoError(t, err)
 	require.Equal(t, results.Invalid, got.Status)

@@ -82,13 +82,13 @@ func TestFirstStart(t *testing.T) {
 
 func runner(observer record.Observer) (*Runner, plan.Trial) {
 	o := plan.Options{Name: "default", Run: "r", Seed: 1, Blocks: 1, Settings: plan.Defaults(), Observers: []record.Observer{observer},
-		DNS: []plan.DNS{plan.Kubeadm131}, Names: []plan.Names{plan.Reused}, Extras: []plan.Extra{plan.ExtraMemberPod}}
+		DNS: []plan.DNS{plan.Cache30}, Names: []plan.Names{plan.Reused}, Extras: []plan.Extra{plan.ExtraMemberPod}}
 	p, err := plan.Build(o)
 	if err != nil {
 		panic(err)
 	}
 	return &Runner{Plan: p, Namespace: "ns", Resolvers: map[plan.DNS]Resolver{
-		plan.Kubeadm131: {PodDNS: manifests.ClusterFirst("10.96.0.53", "ns", "cluster.local"), Replicas: []string{"10.0.0.1:1053", "10.0.0.2:1053"}},
+		plan.Cache30: {PodDNS: manifests.ClusterFirst("10.96.0.53", "ns", "cluster.local"), Replicas: []string{"10.0.0.1:1053", "10.0.0.2:1053"}},
 	}}, p.Trials[0]
 }
 
@@ -133,9 +133,9 @@ func TestOnlyTheUncachedViewKnowsTheReplicas(t *testing.T) {
 // fills both; the uncached view asks the latter only.
 func TestCachesAreFilledAndPassedBy(t *testing.T) {
 	r, pt := runner(record.PeersServer)
-	resolver := r.Resolvers[plan.Kubeadm131]
+	resolver := r.Resolvers[plan.Cache30]
 	resolver.Caches = []string{"10.0.0.7:1053"}
-	r.Resolvers[plan.Kubeadm131] = resolver
+	r.Resolvers[plan.Cache30] = resolver
 	primer, err := r.life(pt, true)
 	require.NoError(t, err)
 	require.Contains(t, args(t, primer), "--dns-replicas=10.0.0.7:1053,10.0.0.1:1053,10.0.0.2:1053")

@@ -22,20 +22,20 @@ func fresh(id string, dns plan.DNS, ob record.Observer, pods int) World {
 // record, and the replica keeps its denial for 30 s. There is one: with two,
 // as Of has them, a solo worker may be lucky and ask the other one next.
 func Denied(id string, ob record.Observer, pods int) World {
-	w := fresh(id, plan.Kubeadm131, ob, pods)
+	w := fresh(id, plan.Cache30, ob, pods)
 	w.Replicas = w.Replicas[:1]
 	return w
 }
 
 // Prompt is the same without a cache: connected within 0.3 s.
 func Prompt(id string, ob record.Observer, pods int) World {
-	return fresh(id, plan.Kubeadm132, ob, pods)
+	return fresh(id, plan.Uncached, ob, pods)
 }
 
 // NodeLocal has a cache on each node that keeps a denial for 5 s, in front of
 // replicas that do not cache.
 func NodeLocal(id string, ob record.Observer, pods int) World {
-	return fresh(id, plan.NodeLocal132, ob, pods)
+	return fresh(id, plan.NodeLocalUncached, ob, pods)
 }
 
 // Stale is H1: solo workers, one for each connect timeout, with reused names.
@@ -80,7 +80,7 @@ func Apart(id string, ob record.Observer, pods int, by time.Duration) World {
 // Divided is H5 as caches make it: with reused names the first replica keeps
 // the primer's address and the second keeps none.
 func Divided(id string, timeouts ...time.Duration) World {
-	w := Stale(id, plan.Kubeadm131, timeouts...)
+	w := Stale(id, plan.Cache30, timeouts...)
 	w.Replicas[1].Keeps = Keeps{Denials: 30}
 	return w
 }
@@ -117,5 +117,5 @@ func ServiceLate(id string, dns plan.DNS, ob record.Observer, pods int, at time.
 
 // ByAddress connects without DNS.
 func ByAddress(id string, pods int) World {
-	return Of(id, plan.Arm{DNS: plan.Kubeadm131, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}, pods)
+	return Of(id, plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}, pods)
 }

@@ -74,7 +74,7 @@ const (
 
 // caching is what each configuration keeps at its replicas.
 var caching = map[plan.DNS]Keeps{
-	plan.Kubeadm131: {30, 30}, plan.NodeLocal131: {30, 30}, plan.Forwarding: {30, 30},
+	plan.Cache30: {30, 30}, plan.NodeLocalCache30: {30, 30}, plan.Forwarding: {30, 30},
 	plan.NoDenialCache: {Addresses: 30}, plan.NoSuccessCache: {Denials: 30}, plan.KubeDNS: {Addresses: 30},
 }
 
@@ -92,7 +92,7 @@ func Of(id string, arm plan.Arm, pods int) World {
 	for i := range w.Replicas {
 		w.Replicas[i] = Replica{Behind: way, Keeps: caching[arm.DNS]}
 	}
-	if arm.DNS == plan.NodeLocal131 || arm.DNS == plan.NodeLocal132 {
+	if arm.DNS == plan.NodeLocalCache30 || arm.DNS == plan.NodeLocalUncached {
 		w.Node = &Keeps{30, 5}
 	}
 	if arm.Names == plan.Reused {
