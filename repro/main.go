@@ -18,7 +18,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/results"
 )
 
 // Exit codes, as --help documents them.
@@ -79,13 +78,12 @@ func printError(w io.Writer, err error) {
 
 func exitCode(err error) int {
 	var input *plan.InputError
-	var folder *results.InputError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &input), errors.As(err, &folder):
+	case errors.As(err, &input):
 		return exitInput
 	case errors.Is(err, errLate):
 		return exitLate

@@ -98,7 +98,7 @@ func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {
 		{"--plan nowhere.yaml", "--plan: open nowhere.yaml: no such file or directory; accepted: a readable file"},
 		{"--plan ../records/providers.yaml --pods 3", "--pods is for the plan file to say; accepted beside it: --blocks, --seed, --run-id"},
 		{"--plan ../records/providers.yaml --blocks 2", "--blocks 2 cannot show anything"},
-		{"--resume nowhere", "nowhere: cannot be read"},
+		{"--resume nowhere", "nowhere cannot be used: stat nowhere: no such file"},
 		{"--resume ../records/default --blocks 2", "--blocks does not go with --resume"},
 		{"--connect-timeouts 1s,-2s", `--connect-timeouts holds "-2s"`},
 		{"--connect-timeouts 0", `--connect-timeouts holds "0"`},

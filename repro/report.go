@@ -59,10 +59,10 @@ func writeReport(r *report.Report, dir string, stdout io.Writer) error {
 		return err
 	}
 	defer f.Close()
-	if err := f.WriteReport(r.Markdown()); err != nil {
+	if err := f.Write(results.ReportFile, r.Markdown()); err != nil {
 		return err
 	}
-	if err := f.WriteBench(r.Bench()); err != nil {
+	if err := f.Write(results.BenchFile, r.Bench()); err != nil {
 		return err
 	}
 	if err := r.Summary(stdout); err != nil {

@@ -80,7 +80,7 @@ func TestDamagedRecords(t *testing.T) {
 		damage func([]byte) []byte
 		want   string
 	}{
-		"cut in the last line": {func(b []byte) []byte { return b[:len(b)-1000] }, "the last line of trials.jsonl (18) is incomplete"},
+		"cut in the last line": {func(b []byte) []byte { return b[:len(b)-1000] }, "line 18 of trials.jsonl is incomplete"},
 		"cut in the middle":    {func(b []byte) []byte { return append(b[:5000:5000], '\n') }, "trials.jsonl:1"},
 		"somebody else's":      {func([]byte) []byte { return []byte("{\"level\":\"info\"}\n") }, "trials.jsonl:1"},
 		"no JSON":              {func([]byte) []byte { return []byte("hello\nworld\n") }, "trials.jsonl:1"},

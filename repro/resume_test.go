@@ -45,8 +45,8 @@ func TestResumeRefuses(t *testing.T) {
 		want string
 	}{
 		"finished":          {func(t *testing.T) string { return copied(t, "default") }, "the plan is finished, and a finished plan is never extended"},
-		"no folder":         {func(t *testing.T) string { return "nowhere" }, "nowhere: cannot be read"},
-		"no plan":           {func(t *testing.T) string { return t.TempDir() }, "plan.json: cannot be read"},
+		"no folder":         {func(t *testing.T) string { return "nowhere" }, "nowhere cannot be used: stat nowhere: no such file"},
+		"no plan":           {func(t *testing.T) string { return t.TempDir() }, "plan.json: no such file"},
 		"another version":   {change(results.PlanFile, `"v": 1`, `"v": 2`), "plan.json: has version 2"},
 		"no interval":       {change(results.PlanFile, `"interval": "35ms"`, `"interval": "0s"`), "plan.json: the plan's interval is 0s"},
 		"another seed":      {change(results.PlanFile, `"seed": 805642892`, `"seed": 5`), "plan.json: trial 1 of the plan does not follow from its seed"},

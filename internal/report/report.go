@@ -86,7 +86,7 @@ func New(p plan.Plan, env json.RawMessage) *Report {
 }
 
 // Load makes the report of a results folder from its records alone. An error
-// is a *results.InputError when it is about the folder.
+// is a *plan.InputError when it is about the folder.
 func Load(dir string) (*Report, error) {
 	records, err := results.Load(dir)
 	if err != nil {

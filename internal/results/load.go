@@ -11,14 +11,13 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
-// maxLine bounds the memory that one line may take. A pod's log stays under
-// 1 MB, so 100 pods and their primer fit twice over.
+// maxLine bounds the memory that one line may take, in bytes. A pod's log stays
+// under 1 MB, so 100 pods and their primer fit twice over.
 const maxLine = 512 << 20
 
 // Records are the records of a results folder. Reading never changes them.
@@ -32,32 +31,31 @@ type Records struct {
 }
 
 // Load reads the plan and the environment of a results folder. Trials are
-// read one by one with Trials. What is wrong with them is an *InputError.
+// read one by one with Trials. What is wrong with them is a plan.InputError.
 func Load(dir string) (*Records, error) {
-	if err := isFolder(dir); err != nil {
+	if _, err := Open(dir); err != nil {
 		return nil, err
 	}
 	r := &Records{Dir: dir}
 	path := filepath.Join(dir, PlanFile)
-	accepted := fmt.Sprintf("the plan of an experiment, version %d", plan.PlanVersion)
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: accepted, Err: err}
+		return nil, plan.Inputf("%w; accepted: a results folder with its plan", err)
 	}
-	if err := json.Unmarshal(b, &r.Plan); err != nil {
-		return nil, &InputError{Path: path, Problem: "is not a plan: " + err.Error(), Accepted: accepted, Err: err}
+	if err = json.Unmarshal(b, &r.Plan); err == nil && r.Plan.V != plan.PlanVersion {
+		err = fmt.Errorf("has version %d", r.Plan.V)
 	}
-	if r.Plan.V != plan.PlanVersion {
-		return nil, &InputError{Path: path, Problem: fmt.Sprintf("has version %d", r.Plan.V), Accepted: accepted}
+	if err != nil {
+		return nil, plan.Inputf("%s: %w; accepted: the plan of an experiment, version %d", path, err, plan.PlanVersion)
 	}
 	path = filepath.Join(dir, EnvironmentFile)
 	b, err = os.ReadFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // the run ended before it was written
 	case err != nil:
-		return nil, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: "a readable file", Err: err}
+		return nil, plan.Inputf("%w; accepted: a readable file", err)
 	case !json.Valid(b):
-		return nil, &InputError{Path: path, Problem: "is not JSON", Accepted: "the environment as it was written"}
+		return nil, plan.Inputf("%s: is not JSON; accepted: the environment as it was written", path)
 	default:
 		r.Environment = b
 	}
@@ -65,7 +63,7 @@ func Load(dir string) (*Records, error) {
 }
 
 // Trials walks over trials.jsonl, one trial in memory at a time. The walk ends
-// at the first error. A last line that a crash cut off is no error: it is left
+// at the first error. A line that a crash left incomplete is no error: it is left
 // out and Warnings says so.
 func (r *Records) Trials() iter.Seq2[Trial, error] {
 	return func(yield func(Trial, error) bool) {
@@ -76,26 +74,40 @@ func (r *Records) Trials() iter.Seq2[Trial, error] {
 			return // the run ended before its first trial did
 		}
 		if err != nil {
-			yield(Trial{}, &InputError{Path: path, Problem: "cannot be read: " + reason(err), Accepted: "a readable file", Err: err})
+			yield(Trial{}, plan.Inputf("%w; accepted: a readable file", err))
 			return
 		}
 		defer file.Close()
-		seen := map[string]bool{}
-		warning, err := readTrials(file, path, func(line int, t Trial) error {
-			if err := r.belongs(t, seen); err != nil {
-				return &InputError{Path: path, Line: line, Problem: err.Error(),
-					Accepted: "each trial of " + PlanFile + " once, or again after an invalid one"}
+		in, seen := bufio.NewReaderSize(file, 1<<20), map[string]bool{}
+		for n := 1; ; n++ {
+			line, end := readLine(in)
+			t, err := parseTrial(line)
+			if err == nil {
+				err = r.belongs(t, seen)
 			}
-			if !yield(t, nil) {
-				return errStop
+			switch {
+			case end != nil && end != io.EOF:
+				err = end
+			case len(bytes.TrimSpace(line)) == 0:
+				err = nil
+			case err == nil:
+				if !yield(t, nil) {
+					return
+				}
+			case errors.Is(err, errTorn) && (end == io.EOF || bytes.IndexByte(line, 0) >= 0):
+				// JSON has no zero byte: where there is one, a part of the line was
+				// never written, and a later one was, when the power failed.
+				r.Warnings = append(r.Warnings, fmt.Sprintf("line %d of %s is incomplete: 1 trial is left out", n, TrialsFile))
+				err = nil
 			}
-			return nil
-		})
-		if warning != "" {
-			r.Warnings = append(r.Warnings, warning)
-		}
-		if err != nil && !errors.Is(err, errStop) {
-			yield(Trial{}, err)
+			if err != nil {
+				yield(Trial{}, plan.Inputf("%s:%d: %w; accepted: a trial of %s once, or again after an invalid one, version %d, its probe records version %d",
+					path, n, err, PlanFile, Version, record.Version))
+				return
+			}
+			if end != nil {
+				return
+			}
 		}
 	}
 }
@@ -112,9 +124,6 @@ func (r *Records) Tally() (Tally, error) {
 	return t, nil
 }
 
-// errStop ends a walk whose consumer has had enough.
-var errStop = errors.New("stop")
-
 // belongs keeps trials of another plan, or the same trial twice, from entering
 // the statistics.
 func (r *Records) belongs(t Trial, seen map[string]bool) error {
@@ -123,112 +132,72 @@ func (r *Records) belongs(t Trial, seen map[string]bool) error {
 		return fmt.Errorf("trial %q is here twice", id)
 	}
 	for _, p := range r.Plan.Trials {
-		if p.ID == id {
-			if p.Arm != t.Plan.Arm {
-				return fmt.Errorf("trial %q is of arm %q, the plan says %q", id, t.Plan.Arm, p.Arm)
-			}
-			if p.Sample != t.Plan.Sample {
-				return fmt.Errorf("trial %q asked for a sample of %d peers from seed %d, the plan says %d from %d", id, t.Plan.Sample.Peers, t.Plan.Sample.Seed, p.Sample.Peers, p.Sample.Seed)
-			}
-			seen[id] = t.Status != Invalid
-			return nil
+		switch {
+		case p.ID != id:
+			continue
+		case p.Arm != t.Plan.Arm:
+			return fmt.Errorf("trial %q is of arm %q, the plan says %q", id, t.Plan.Arm, p.Arm)
+		case p.Sample != t.Plan.Sample:
+			return fmt.Errorf("trial %q asked for a sample of %d peers from seed %d, the plan says %d from %d",
+				id, t.Plan.Sample.Peers, t.Plan.Sample.Seed, p.Sample.Peers, p.Sample.Seed)
 		}
+		seen[id] = t.Status != Invalid
+		return nil
 	}
 	return fmt.Errorf("trial %q is not in the plan", id)
 }
 
-// readTrials calls each for every trial with its line number. The warning
-// tells of lines that a crash left incomplete.
-func readTrials(in io.Reader, path string, each func(line int, t Trial) error) (warning string, err error) {
-	stop := make(chan struct{})
-	defer close(stop)
-	n := 0
-	var torn []string
-	for next := range parseAhead(in, stop) {
-		l := <-next
-		n++
-		switch {
-		case l.err != nil:
-			return "", &InputError{Path: path, Line: n, Problem: l.err.Error(), Accepted: "a trial of this program", Err: l.err}
-		case l.blank():
-		case l.parse == nil:
-			if err := each(n, l.trial); err != nil {
-				return "", err
-			}
-		case l.last && errors.Is(l.parse, io.ErrUnexpectedEOF) && startsAsTrial(l.text):
-			torn = append(torn, fmt.Sprintf("the last line of %s (%d) is incomplete: 1 trial is left out", filepath.Base(path), n))
-		case l.text[0] == 0, bytes.IndexByte(l.text, 0) > 0 && startsAsTrial(l.text):
-			// JSON has none: a part of the line was never written, and a later one
-			// was, when the power failed.
-			torn = append(torn, fmt.Sprintf("line %d of %s has a hole: 1 trial is left out", n, filepath.Base(path)))
-		default:
-			return "", &InputError{Path: path, Line: n, Problem: l.parse.Error(),
-				Accepted: fmt.Sprintf("one trial a line as JSON, version %d, its probe records version %d", Version, record.Version), Err: l.parse}
-		}
-	}
-	return strings.Join(torn, "; "), nil
-}
-
-// startsAsTrial tells a line of ours that was cut off from a foreign file
-// that happens to be cut off as well: our lines begin with their version.
-func startsAsTrial(line []byte) bool {
-	const head = `{"v":`
-	return bytes.HasPrefix(line, []byte(head)) || strings.HasPrefix(head, string(line))
-}
-
-// readLine returns the next line without its newline; io.EOF comes together
-// with the last one, which has none.
+// readLine returns the next line without its end; io.EOF comes together with the
+// last one, which has none.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > maxLine {
-			return nil, fmt.Errorf("is longer than %d MB", maxLine>>20)
-		}
-		if err == nil && line == nil {
-			return part[:len(part)-1], nil
-		}
 		line = append(line, part...)
 		switch {
+		case len(line) > maxLine:
+			return nil, fmt.Errorf("is longer than %d MB", maxLine>>20)
 		case err == nil:
 			return line[:len(line)-1], nil
+		case errors.Is(err, io.EOF):
+			return bytes.TrimRight(line, "\x00"), err
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return line, err
 		}
 	}
 }
 
+// errTorn says that a line of ours is not whole.
+var errTorn = errors.New("is cut off")
+
 // parseTrial reads one line and refuses what a reader of this version would
 // misread.
 func parseTrial(line []byte) (Trial, error) {
+	var head struct {
+		V *int `json:"v"`
+	}
 	var t Trial
-	dec := json.NewDecoder(bytes.NewReader(line))
-	if err := dec.Decode(&t); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return t, fmt.Errorf("ends within a trial: %w", err)
-		}
+	if err := json.Unmarshal(line, &t); err != nil {
+		// Our lines begin with their version: others are a foreign file's.
+		const begin = `{"v":`
+		ours := bytes.HasPrefix(line, []byte(begin)) || bytes.HasPrefix([]byte(begin), line) || line[0] == 0
+		var syntax *json.SyntaxError
+		switch {
+		case ours && errors.As(err, &syntax) && (syntax.Offset == int64(len(line)) || bytes.IndexByte(line, 0) >= 0):
+			return t, errTorn
 		// Another version may differ in its fields' types as well; then its
 		// number says more than the first field that does not fit.
-		var head struct {
-			V *int `json:"v"`
-		}
-		if json.Unmarshal(line, &head) == nil && head.V != nil && *head.V != Version {
+		case json.Unmarshal(line, &head) == nil && head.V != nil && *head.V != Version:
 			return t, fmt.Errorf("has version %d", *head.V)
 		}
 		return t, fmt.Errorf("is not a trial: %w", err)
 	}
-	if dec.InputOffset() < int64(len(line)) && len(bytes.TrimSpace(line[dec.InputOffset():])) > 0 {
-		return t, errors.New("goes on after its trial")
-	}
-	if t.V != Version {
+	switch {
+	case t.V != Version:
 		return t, fmt.Errorf("has version %d", t.V)
-	}
-	switch t.Status {
-	case Complete, Censored, Invalid:
-	default:
+	case t.Status != Complete && t.Status != Censored && t.Status != Invalid:
 		return t, fmt.Errorf("has status %q", t.Status)
-	}
-	if t.Plan.ID == "" {
+	case t.Plan.ID == "":
 		return t, errors.New("has no trial id")
 	}
 	for _, run := range []*Run{t.Primer, &t.Run} {

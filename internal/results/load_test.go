@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/plan"
 )
 
 func line(t testing.TB, id string, change ...func(*Trial)) string {
@@ -36,11 +38,11 @@ func TestTrials(t *testing.T) {
 		{name: "two", file: one + two, trials: 2},
 		{name: "last newline missing", file: one + strings.TrimSuffix(two, "\n"), trials: 2},
 		{name: "windows line ends", file: strings.ReplaceAll(one+two, "\n", "\r\n"), trials: 2},
-		{name: "cut off", file: one + two[:len(two)/2], trials: 1, warning: "(2) is incomplete: 1 trial"},
+		{name: "cut off", file: one + two[:len(two)/2], trials: 1, warning: "line 2 of trials.jsonl is incomplete: 1 trial"},
 		{name: "cut off after one byte", file: one + "{", trials: 1, warning: "1 trial is left out"},
 		{name: "zero bytes at the end", file: one + two[:40] + "\x00\x00", trials: 1, warning: "incomplete"},
-		{name: "a hole after power failure", file: one + two[:40] + "\x00\x00" + two[60:], trials: 1, warning: "line 2 of trials.jsonl has a hole: 1 trial is left out"},
-		{name: "a hole at a line's beginning", file: "\x00\x00" + two[60:] + one, trials: 1, warning: "line 1 of trials.jsonl has a hole"},
+		{name: "a hole after power failure", file: one + two[:40] + "\x00\x00" + two[60:], trials: 1, warning: "line 2 of trials.jsonl is incomplete: 1 trial is left out"},
+		{name: "a hole at a line's beginning", file: "\x00\x00" + two[60:] + one, trials: 1, warning: "line 1 of trials.jsonl is incomplete"},
 		{name: "a foreign file with zero bytes", file: "\x7fELF\x00\x00\n", err: ":1: is not a trial"},
 		{name: "only zero bytes", file: one + "\x00\x00", trials: 1},
 		{name: "again after an invalid one", file: invalid + one, trials: 2},
@@ -48,33 +50,28 @@ func TestTrials(t *testing.T) {
 		{name: "not in the plan", file: line(t, "t009"), err: `:1: trial "t009" is not in the plan`},
 		{name: "another arm", file: line(t, "t001", func(tr *Trial) { tr.Plan.Arm.Extra = "pod" }), err: `:1: trial "t001" is of arm`},
 		{name: "another sample", file: line(t, "t001", func(tr *Trial) { tr.Plan.Sample.Peers = 3 }), err: `:1: trial "t001" asked for a sample of 3 peers from seed 0, the plan says 0 from 0`},
-		{name: "cut off in the middle", file: two[:len(two)/2] + "\n" + one, err: ":1: ends within a trial"},
-		{name: "newer version", file: one + `{"v":2,"plan":[]}` + "\n", trials: 1, err: ":2: has version 2; accepted: one trial a line as JSON, version 1"},
+		{name: "cut off in the middle", file: two[:len(two)/2] + "\n" + one, err: ":1: is cut off"},
+		{name: "newer version", file: one + `{"v":2,"plan":[]}` + "\n", trials: 1, err: ":2: has version 2; accepted: a trial of plan.json once"},
 		{name: "newer record", file: line(t, "t001", func(tr *Trial) { tr.Run.Pods[0].Lines[0].V = 2 }), err: "probe record of version 2"},
 		{name: "other JSON", file: `{"foo":1}` + "\n", err: ":1: has version 0"},
-		{name: "cut off foreign JSON", file: `{"foo":1`, err: ":1: ends within a trial"},
+		{name: "cut off foreign JSON", file: `{"foo":1`, err: ":1: is not a trial"},
 		{name: "text", file: "hello", err: ":1: is not a trial"},
 		{name: "array", file: "[1,2]\n", err: ":1: is not a trial"},
 		{name: "null", file: "null\n", err: ":1: has version 0"},
-		{name: "two on a line", file: strings.TrimSuffix(one, "\n") + two, err: ":1: goes on after its trial"},
+		{name: "two on a line", file: strings.TrimSuffix(one, "\n") + two, err: ":1: is not a trial"},
 		{name: "unknown status", file: line(t, "t001", func(tr *Trial) { tr.Status = "fine" }), err: `has status "fine"`},
 		{name: "no id", file: line(t, ""), err: "has no trial id"},
 		{name: "binary", file: "\x7fELF\x02\x01", err: ":1: is not a trial"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			dir := t.TempDir()
-			plan, err := json.Marshal(testPlan("t001", "t002"))
-			require.NoError(t, err)
-			require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), plan, 0o644))
+			dir := holding(t, []byte(tc.file))
 			path := filepath.Join(dir, TrialsFile)
-			require.NoError(t, os.WriteFile(path, []byte(tc.file), 0o644))
-
 			trials, warnings, err := collect(t, dir)
 			require.Len(t, trials, tc.trials)
 			if tc.err == "" {
 				require.NoError(t, err)
 			} else {
-				var input *InputError
+				var input *plan.InputError
 				require.ErrorAs(t, err, &input)
 				require.ErrorContains(t, err, path)
 				require.ErrorContains(t, err, tc.err)
@@ -101,8 +98,8 @@ func TestLoadRefused(t *testing.T) {
 		env  string
 		want string
 	}{
-		{name: "no plan", want: "cannot be read: no such file"},
-		{name: "foreign plan", plan: "[]", want: "is not a plan"},
+		{name: "no plan", want: "no such file"},
+		{name: "foreign plan", plan: "[]", want: "plan.json: json: cannot unmarshal array"},
 		{name: "other version", plan: `{"v":2}`, want: "has version 2"},
 		{name: "cut off environment", plan: `{"v":1}`, env: `{"a":`, want: "is not JSON"},
 	} {
@@ -115,13 +112,13 @@ func TestLoadRefused(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, EnvironmentFile), []byte(tc.env), 0o644))
 			}
 			_, err := Load(dir)
-			var input *InputError
+			var input *plan.InputError
 			require.ErrorAs(t, err, &input)
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
 	_, err := Load(filepath.Join(t.TempDir(), "absent"))
-	var input *InputError
+	var input *plan.InputError
 	require.ErrorAs(t, err, &input)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = Open(filepath.Join(t.TempDir(), "absent"))
@@ -130,14 +127,22 @@ func TestLoadRefused(t *testing.T) {
 
 // Lines of several MB must come through whole.
 func TestLongLines(t *testing.T) {
-	long := line(t, "t001", func(tr *Trial) { tr.Reason = strings.Repeat("x", 5<<20) })
-	got := 0
-	_, err := readTrials(strings.NewReader(long+long), "f", func(_ int, tr Trial) error {
-		got += len(tr.Reason)
-		return nil
-	})
+	long := line(t, "t001", func(tr *Trial) { tr.Reason, tr.Status = strings.Repeat("x", 5<<20), Invalid })
+	dir := holding(t, []byte(long+long))
+	trials, _, err := collect(t, dir)
 	require.NoError(t, err)
-	require.Equal(t, 10<<20, got)
+	require.Len(t, trials, 2)
+	require.Len(t, trials[1].Reason, 5<<20)
+}
+
+// holding makes a results folder with a trials.jsonl.
+func holding(t testing.TB, trials []byte) string {
+	dir := t.TempDir()
+	text, err := json.Marshal(testPlan("t001", "t002"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), text, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, TrialsFile), trials, 0o600))
+	return dir
 }
 
 // Whatever the bytes, the reader neither panics nor invents trials; and a
@@ -150,29 +155,25 @@ func FuzzReadTrials(f *testing.F) {
 	f.Add([]byte("\x00\n\x00"), 0)
 	f.Add([]byte(`{"v":2,"plan":1}`), 1)
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
-		count := 0
-		each := func(n int, tr Trial) error {
-			count++
-			if tr.V != Version || tr.Plan.ID == "" || n < count {
-				t.Errorf("trial %+v on line %d", tr.Plan, n)
+		trials, _, err := collect(t, holding(t, b))
+		for _, tr := range trials {
+			if tr.V != Version || tr.Plan.ID == "" {
+				t.Errorf("trial %+v", tr.Plan)
 			}
-			return nil
 		}
-		_, err := readTrials(bytes.NewReader(b), "f", each)
-		if most := bytes.Count(b, []byte("\n")) + 1; count > most {
-			t.Errorf("%d trials in %d lines", count, most)
+		if most := bytes.Count(b, []byte("\n")) + 1; len(trials) > most {
+			t.Errorf("%d trials in %d lines", len(trials), most)
 		}
 		if err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("error of several lines: %q", err)
 		}
 
 		cut = min(max(cut, 0), len(ours))
-		count = 0
-		warning, err := readTrials(bytes.NewReader(ours[:cut]), "f", each)
+		trials, warnings, err := collect(t, holding(t, ours[:cut]))
 		require.NoError(t, err)
 		whole := bytes.Count(ours[:cut], []byte("\n"))
-		if count < whole || count > whole+1 || (warning != "" && count != whole) {
-			t.Errorf("cut at %d: %d trials of %d whole lines, warning %q", cut, count, whole, warning)
+		if n := len(trials); n < whole || n > whole+1 || len(warnings) > 0 && n != whole {
+			t.Errorf("cut at %d: %d trials of %d whole lines, warnings %q", cut, n, whole, warnings)
 		}
 	})
 }

@@ -40,7 +40,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pl []byte) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, PlanFile), pl, 0o600))
 		refused := func(err error, file string) {
-			var in *InputError
+			var in *plan.InputError
 			if !errors.As(err, &in) || strings.ContainsAny(err.Error(), "\n\r\x1b") || !strings.Contains(err.Error(), file) {
 				t.Fatalf("not one line about %s: %q", file, err)
 			}

@@ -113,12 +113,12 @@ func TestOneProcessAdds(t *testing.T) {
 	f, err := Create(t.TempDir(), now)
 	require.NoError(t, err)
 	_, err = Resume(f.Dir())
-	var input *InputError
+	var input *plan.InputError
 	require.ErrorAs(t, err, &input)
 	require.ErrorContains(t, err, "another process is adding to it; accepted: the results folder of a run that has ended")
 	report, err := Open(f.Dir())
 	require.NoError(t, err)
-	require.NoError(t, report.WriteReport([]byte("x")))
+	require.NoError(t, report.Write(ReportFile, []byte("x")))
 	require.NoError(t, report.Close())
 	require.NoError(t, f.Close())
 	again, err := Resume(f.Dir())
