@@ -71,12 +71,21 @@ func (l life) live(ctx context.Context) (run results.Run, obs *cluster.Observati
 	logs := follow(ctx, l.owner.Namespace, l.c.Log)
 	defer logs.cancel()
 	err = l.watch(ctx, run.Zero, obs, logs)
-	if lost := obs.Lost(); lost != "" && err == nil {
-		err = fmt.Errorf("%s in namespace %s was deleted by somebody while it was needed", lost, l.owner.Namespace)
+	if err == nil {
+		err = l.lost(obs)
 	}
 	run.Events = obs.Events(run.Zero)
 	run.Pods = logs.collect(run.Zero, obs.Pods())
 	return run, obs, err
+}
+
+// lost returns an error once somebody has deleted an object of the run: what is
+// seen afterwards is of no use.
+func (l life) lost(obs *cluster.Observation) error {
+	if lost := obs.Lost(); lost != "" {
+		return fmt.Errorf("%s in namespace %s was deleted by somebody while it was needed", lost, l.owner.Namespace)
+	}
+	return nil
 }
 
 // watch follows the log of every pod that starts, until all are done.
@@ -97,6 +106,9 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 		}
 		if logs.done() >= l.pods {
 			return nil
+		}
+		if err := l.lost(obs); err != nil {
+			return err
 		}
 		told.look(obs.Pods())
 		if err := errors.Join(logs.unreadable(), told.failed()); err != nil {

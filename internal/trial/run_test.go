@@ -233,3 +233,26 @@ func TestByAddressWithoutExec(t *testing.T) {
 	require.Equal(t, results.Invalid, got.Status)
 	require.Contains(t, got.Reason, "index 0's address was not handed over: cannot run /proc/1/exe in pod ns/lag-r-t001-")
 }
+
+// TestDeletedBySomebody: a trial whose Service is deleted ends at once, not at
+// its deadline. Time is the bubble's.
+func TestDeletedBySomebody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, pt := runner(record.Solo)
+		f := newFakeCluster()
+		f.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
+			return a.GetSubresource() == "log", &runtime.Unknown{}, nil // probes that wait
+		})
+		on(t, r, f)
+		pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo}
+		time.AfterFunc(3*time.Second, func() {
+			f.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("services"), r.Namespace, pt.Service)
+		})
+		began := time.Now()
+		got, err := r.Run(t.Context(), pt)
+		require.NoError(t, err)
+		require.Equal(t, results.Invalid, got.Status)
+		require.Equal(t, "service "+pt.Service+" in namespace ns was deleted by somebody while it was needed", got.Reason)
+		require.Less(t, time.Since(began), 5*time.Second)
+	})
+}
