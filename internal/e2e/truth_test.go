@@ -286,7 +286,7 @@ func (w truth) parts(way []step, lookups []lookup, there, read, connected time.T
 		held = judge.StageNoAnswer
 	}
 	to(held, asked)
-	to(judge.StageNoAnswer, read)
+	to(judge.StageAnswer, read)
 	to(judge.StageConnect, connected)
 	return out
 }

@@ -65,7 +65,7 @@ func TestTruth(t *testing.T) {
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)
 			w.connects("server", 730, 731)
 		}, map[judge.Stage]bounds{judge.StageCreate: ms(0, 10), judge.StageSchedule: ms(10, 30), judge.StageStart: ms(470, 490), judge.StageReady: ms(90, 110),
-			judge.StageSlice: ms(90, 110), judge.StageServer: ms(0, 20), judge.StageUnasked: ms(10, 30), judge.StageNoAnswer: ms(1, 1), judge.StageConnect: ms(1, 1)}},
+			judge.StageSlice: ms(90, 110), judge.StageServer: ms(0, 20), judge.StageUnasked: ms(10, 30), judge.StageAnswer: ms(1, 1), judge.StageConnect: ms(1, 1)}},
 		"an earlier Job's pods had these addresses and its names were there": {func(w *world) {
 			w.packets = []packet{
 				{At: at(-20), From: "10.0.0.1", To: "10.0.0.2"}, {At: at(-19), From: "10.0.0.2", To: "10.0.0.1", Answer: true}, {At: at(-18), From: "10.0.0.1", To: "10.0.0.2", Close: true}}
@@ -78,7 +78,7 @@ func TestTruth(t *testing.T) {
 			w.asks("server", "TYPE65280", "NOERROR", 711, 711)
 			w.asks("server", "A", "NOERROR", 900, 900)
 			w.dials(731, 732, 733)
-		}, map[judge.Stage]bounds{judge.StageUnasked: ms(21, 31), judge.StageNoAnswer: {}, judge.StageConnect: ms(1, 2)}},
+		}, map[judge.Stage]bounds{judge.StageUnasked: ms(21, 31), judge.StageAnswer: {}, judge.StageConnect: ms(1, 2)}},
 		"the server had a question for long": {func(w *world) { // which it denied, rightly when it was asked
 			w.asks("server", "TYPE65280", "NXDOMAIN", 719, 719)
 			w.asks("server", "TYPE65280", "NOERROR", 720, 720)

@@ -255,7 +255,6 @@ func TestThroughTheJudge(t *testing.T) {
 		{"Ready 4 s after the process", synth.ReadyLate("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H7": Supported, "H8": Refuted}},
 		{"packets dropped", synth.Dropped("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H7": Refuted, "H8": Supported}},
 		{"the Service 4 s late", synth.ServiceLate("t001", plan.Uncached, record.Solo, 5, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted, "H10": Supported}},
-		{"by address", synth.ByAddress("t001", 5), map[string]Status{"H1": NotTestable, "H4": NotTestable, "H8": Refuted}},
 		{"published before Ready", synth.Published("t001", plan.Cache30, record.Solo, 5), map[string]Status{"H4": NotTestable, "H7": Refuted, "H8": Refuted}},
 		{"SERVFAIL", synth.Failing("t001", record.PeersServer, 3, 4*s), map[string]Status{"H4": Refuted, "H8": Refuted}},
 	} {

@@ -1,58 +1,15 @@
 package judge
 
 import (
+	"cmp"
 	"slices"
 	"time"
+
+	"headless-job-dns/internal/record"
 )
 
-// Stage names what a stretch of time went to.
-type Stage string
-
-// The parts of a pair's time from the request that created the Job until the
-// client was connected to the asked, in the order of the chain.
-//
-// Up to StageServer they are about whichever of the two was later: the client's
-// process, or the peer's record on the DNS servers. The other one had to
-// wait for it anyway. Each part ends with the moment that it names. A watch
-// reports late what a process knows at once, so that a moment reported after a
-// later one of the chain counts as no later than that one. The report of the
-// pod IP delays nobody unless the name is published before Ready or the address
-// is brought without DNS; elsewhere all of a pod's start is StageStart.
-//
-// From there on every moment belongs to what the client was doing.
-const (
-	StageCreate   Stage = "creating the pod" // request to pod object
-	StageSchedule Stage = "scheduling"       // to a node assigned
-	StageAddress  Stage = "starting: until the pod IP is reported"
-	StageStart    Stage = "starting: until the process runs" // init containers included
-	StageReady    Stage = "until Ready is reported"
-	StageService  Stage = "until the Service exists" // it was created after the pod could have been in it
-	StageSlice    Stage = "until in an EndpointSlice"
-	StageServer   Stage = "until on the DNS server" // the last one, by the uncached view; only where it was asked
-	StageUnasked  Stage = "not asked yet"           // the client's own first question was later; by address: not brought yet
-	StageDenial   Stage = "cached denial"           // told "does not exist" although the record was there
-	StageDenied   Stage = "denied, fresh or cached" // the same where it cannot be told
-	StageStale    Stage = "stale answer"            // an address that is not the peer's, and the dials to it
-	StageNoAnswer Stage = "no usable answer"        // time-outs, SERVFAIL, garbage; and the wait for the right answer
-	StagePolling  Stage = "until asked again"       // the last answer was right when it came: the client's own interval or pause
-	StageConnect  Stage = "connecting"              // from a current answer to connected
-)
-
-// Stages lists every Stage in the order of the chain.
-var Stages = []Stage{
-	StageCreate, StageSchedule, StageAddress, StageStart, StageReady, StageService, StageSlice, StageServer,
-	StageUnasked, StageDenial, StageDenied, StageStale, StageNoAnswer, StagePolling, StageConnect,
-}
-
-// parts is len(Parts).
-const parts = 15
-
-// chunk is how many shares are allocated at once, at most: those of about a
-// hundred pairs.
-const chunk = 1024
-
-// StageTime is how much of a pair's time went to one part. Parts that took no time
-// have none.
+// StageTime is how much of a pair's time went to one stage. A stage that took
+// no time has none.
 type StageTime struct {
 	Stage Stage
 	Took  time.Duration
@@ -81,158 +38,222 @@ func (j *judgement) apart(a, b point) time.Duration {
 	return time.Duration(hi - lo - (hi-lo)/2)
 }
 
-// shares splits the time of every pair whose times are known.
-func (j *judgement) shares() {
+// attribute divides the time of every pair whose times are known among the
+// stages, and takes the pair that was connected last for the trial's.
+func (j *judgement) attribute() {
 	j.findTimelines()
-	s := &splitter{judgement: j}
-	for i := range j.v.Pairs {
-		s.pair(&j.v.Pairs[i])
-	}
-	if !j.v.Connected.Since.Known() {
-		return
-	}
 	var last *Pair
+	var a attribution
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
 		if p.Self {
 			continue
 		}
+		a.pair(j, p)
 		// What never happened was later than all that did.
 		if o := p.Connected.Since; last == nil || o.Censored && !last.Connected.Since.Censored ||
 			o.Censored == last.Connected.Since.Censored && o.Value > last.Connected.Since.Value {
 			last = p
 		}
 	}
-	if last != nil && last.StageTimes != nil {
+	if last != nil && last.StageTimes != nil && j.v.Connected.Since.Known() {
 		j.v.StageTimes, j.v.SlowestPair = slices.Clone(last.StageTimes), [2]int{last.Client, last.Peer}
 	}
 }
 
-// splitter writes one pair's shares after another.
-type splitter struct {
+// attribution divides one pair's time. Each moment is given to one stage, so
+// that the stages add up to the whole.
+type attribution struct {
 	*judgement
-	all []StageTime // of all pairs, one after another
+	client *podLog
+	log    *peerLog  // of the client, about the peer
+	peer   *timeline // of the peer
+	start  point     // of the client's process
+	there  point     // the peer's name could be answered
+	end    point
 
-	pos   point // how far this pair's time is split
-	end   point
-	from  point // where the stretch of the part that is being written began
-	part  int   // of Parts; -1: none yet
-	took  [parts]int64
-	clock [parts]time.Duration
-	age   [parts][2]float64
-	seen  [parts]bool // an answer was noted
-	by    [parts]string
-
-	// What is known of the pair.
-	client   *podLog
-	log      *peerLog
-	start    point     // the client's process
-	there    point     // the peer's name could be answered
-	timeline *timeline // the peer's
+	pos   point // the time up to here is given
+	from  point // where the current stage's stretch began
+	stage int   // of Stages, the current one; -1: none yet
+	took  [stages]int64
+	clock [stages]time.Duration
+	kept  [stages]*StageTime // Age and Server of the answers that were held
 
 	list, open []question // scratch
 }
 
+// question is a question whose time is known: a run's first or last.
+type question struct {
+	at    int64 // when it was sent, on the client's axis
+	run   *answer
+	first bool
+}
+
 // on is a time of the client's log on the runner's axis.
-func (s *splitter) on(t int64) point { return point{s.start.t + t, s.client.clock} }
+func (a *attribution) on(t int64) point { return point{a.start.t + t, a.client.clock} }
 
-// to gives the time up to a point to a part.
-func (s *splitter) to(p Stage, until point) {
-	if until.t >= s.end.t {
-		until = s.end
+// give gives the time up to a point to a stage.
+func (a *attribution) give(s Stage, until point) {
+	if until.t >= a.end.t {
+		until = a.end
 	}
-	if until.t <= s.pos.t {
+	if until.t <= a.pos.t {
 		return
 	}
-	i := slices.Index(Stages, p)
-	if i != s.part {
-		s.stretch()
-		s.part, s.from = i, s.pos
+	if i := slices.Index(Stages, s); i != a.stage {
+		a.endStretch()
+		a.stage, a.from = i, a.pos
 	}
-	s.took[i] += until.t - s.pos.t
-	s.pos = until
+	a.took[a.stage] += until.t - a.pos.t
+	a.pos = until
 }
 
-// stretch ends the stretch of one part: its ends' clocks count, not those of
-// what lies between.
-func (s *splitter) stretch() {
-	if s.part >= 0 {
-		s.clock[s.part] += s.apart(s.from, s.pos)
+// endStretch ends a stretch of one stage: only the clocks of its ends make it
+// uncertain.
+func (a *attribution) endStretch() {
+	if a.stage >= 0 {
+		a.clock[a.stage] += a.apart(a.from, a.pos)
 	}
 }
 
-// pair splits one pair's time.
-func (s *splitter) pair(p *Pair) {
+// follow gives time to the stages of a pod, none of which ends later than
+// until.
+func (a *attribution) follow(steps []step, until point) {
+	for _, s := range steps {
+		if s.at.t >= until.t {
+			s.at = until
+		}
+		a.give(s.stage, s.at)
+	}
+}
+
+// pair divides one pair's time. The pod that was later, the client's process
+// or the peer's name, is followed until both are there; the other one had to
+// wait for it anyway. From then on the client's answers tell what it waited
+// for.
+func (a *attribution) pair(j *judgement, p *Pair) {
 	total := p.Connected.Since
-	if p.Self || !total.Known() || total.Value <= 0 {
+	if !total.Known() || total.Value <= 0 {
 		return
 	}
-	client := s.logs[p.Client]
-	*s = splitter{
-		judgement: s.judgement, all: s.all, list: s.list[:0], open: s.open[:0], part: -1, end: point{int64(total.Value), client.clock},
-		client: client, log: client.about(p.Peer), start: point{s.own(client, 0).mid, client.clock}, timeline: &s.timelines[p.Peer],
+	client := j.logs[p.Client]
+	*a = attribution{
+		judgement: j, client: client, log: client.about(p.Peer), peer: &j.timelines[p.Peer],
+		start: point{j.own(client, 0).mid, client.clock}, end: point{int64(total.Value), client.clock},
+		stage: -1, list: a.list[:0], open: a.open[:0],
 	}
-	right, road := s.right(), s.timeline
-	if at := road.process; right != nil && at.ok && at.t < s.end.t && at.t-int64(2*s.apart(at.point, s.end)) > s.on(right.at).t {
+	right, process := a.right(), a.peer.process
+	if right != nil && process.ok && process.t < a.end.t &&
+		process.t-int64(2*a.apart(process.point, a.end)) > a.on(right.at).t {
 		// The name was there before the process was: nothing else was waited
 		// for. Where clocks are tied loosely it must be certain.
-		s.follow(road.start, at.point)
-		s.to(StageConnect, s.end)
-	} else if there, part, known := road.until(right, s.on); !known {
-		s.follow(road.steps, s.end)
-		s.to(part, s.end)
+		a.follow(a.peer.start, process.point)
+		a.give(StageConnect, a.end)
+	} else if there, stage, known := a.peer.until(right, a.on); !known {
+		a.follow(a.peer.steps, a.end)
+		a.give(stage, a.end)
 	} else {
-		if s.there = there; s.start.t >= there.t {
-			s.follow(s.timelines[p.Client].start, s.start)
+		if a.there = there; a.start.t >= there.t {
+			a.follow(j.timelines[p.Client].start, a.start)
 		} else {
-			s.follow(road.steps, there)
-			s.to(part, there)
+			a.follow(a.peer.steps, there)
+			a.give(stage, there)
 		}
-		s.doing()
+		a.answers()
 	}
-	s.to(StageNoAnswer, s.end) // nothing is left over but by a log that contradicts itself
-	s.write(p)
+	a.give(StageNoAnswer, a.end) // nothing is left over but by a log that contradicts itself
+	a.endStretch()
+	for i, took := range a.took {
+		if took == 0 {
+			continue
+		}
+		t := StageTime{Stage: Stages[i], Took: time.Duration(took), Clock: a.clock[i], Age: [2]float64{-1, -1}}
+		if k := a.kept[i]; k != nil {
+			t.Age, t.Server = k.Age, k.Server
+		}
+		p.StageTimes = append(p.StageTimes, t)
+	}
 }
 
 // right is the first answer with which the client could connect; nil: it got
 // none.
-func (s *splitter) right() *answer {
+func (a *attribution) right() *answer {
 	var first *answer
-	for i := range s.log.answers {
-		if a := &s.log.answers[i]; a.right && (first == nil || a.at < first.at) {
-			first = a
+	for i := range a.log.answers {
+		if r := &a.log.answers[i]; r.right && (first == nil || r.at < first.at) {
+			first = r
 		}
 	}
 	return first
 }
 
-// follow gives time to the steps of a pod's way, none of which ends later than
-// where the way does.
-func (s *splitter) follow(way []step, until point) {
-	for _, w := range way {
-		if w.at.t >= until.t {
-			w.at = until
+// answers gives the time from when the peer's name could be answered to what
+// the client was told: each moment belongs to the client's latest answer, from
+// when it asked for it until it asked again. Of a run of equal answers only the
+// first and the last question are known. Where runs overlap, the time between
+// two known questions is divided among the runs that went on through it, by how
+// often they were given and by how long one of them holds a client up.
+func (a *attribution) answers() {
+	list := a.questions()
+	if len(list) == 0 {
+		a.give(StageUnasked, a.end)
+		return
+	}
+	a.give(StageUnasked, a.on(list[0].at))
+	for k, q := range list {
+		until := a.end
+		if k+1 < len(list) {
+			until = a.on(list[k+1].at)
 		}
-		s.to(w.part, w.at)
+		if q.first && q.run.right {
+			a.give(StageAnswer, a.on(q.run.at))
+			if !a.solo() {
+				// Later answers do not end the connects to this address.
+				a.give(StageConnect, a.end)
+				return
+			}
+		}
+		a.between(q, until)
 	}
 }
 
-// write puts the pair's shares together.
-func (s *splitter) write(p *Pair) {
-	s.stretch()
-	if cap(s.all)-len(s.all) < parts {
-		s.all = make([]StageTime, 0, max(parts, min(chunk, 10*len(s.v.Pairs)))) // those that were written keep theirs
-	}
-	from := len(s.all)
-	for i, took := range s.took {
-		if took == 0 {
+// questions are the questions whose times are known, in order: of the one family
+// that was answered rightly first, or of A.
+func (a *attribution) questions() []question {
+	typ := a.family()
+	for i := range a.log.answers {
+		r := &a.log.answers[i]
+		// A search domain's denial says nothing about the peer's name and
+		// costs a round trip.
+		if r.View != record.Client || r.Type != typ || r.Suffix != "" && denials(r.Class) {
 			continue
 		}
-		sh := StageTime{Stage: Stages[i], Took: time.Duration(took), Clock: s.clock[i], Age: [2]float64{-1, -1}}
-		if s.seen[i] {
-			sh.Age, sh.Server = s.age[i], s.by[i]
+		a.list = append(a.list, question{r.Asked, r, true})
+		if count(r.closed) > 1 {
+			a.list = append(a.list, question{r.lastAsked(), r, false})
 		}
-		s.all = append(s.all, sh)
 	}
-	p.StageTimes = s.all[from:len(s.all):len(s.all)]
+	slices.SortStableFunc(a.list, func(x, y question) int { return cmp.Compare(x.at, y.at) })
+	return a.list
+}
+
+// family is the type of record that the client's time is told from: that of the
+// right answer, failing that of an answer with an address at all, failing that
+// the first that was asked for. On a cluster of IPv6 alone it is AAAA.
+func (a *attribution) family() string {
+	if right := a.right(); right != nil {
+		return right.Type
+	}
+	first := ""
+	for i := range a.log.answers {
+		r := &a.log.answers[i]
+		switch {
+		case r.View != record.Client:
+		case r.Class == record.Address:
+			return r.Type
+		case first == "" || r.Type == "A": // of both, what a client of one family asks
+			first = r.Type
+		}
+	}
+	return first
 }

@@ -365,7 +365,7 @@ func hugeLog(n int) *results.Trial {
 // add up.
 func FuzzJudge(f *testing.F) {
 	for _, w := range []synth.World{
-		synth.Prompt("t001", record.PeersServer, 2), synth.Divided("t001", time.Second), synth.ByAddress("t001", 2),
+		synth.Prompt("t001", record.PeersServer, 2), synth.Divided("t001", time.Second),
 	} {
 		w.Deadline = 2 * time.Second
 		b, err := json.Marshal(w.Trial().End())

@@ -36,9 +36,6 @@ func truth(w synth.World, p judge.Pair, rest ...judge.Stage) []map[judge.Stage]t
 // onServers is when the name could be answered.
 func onServers(w synth.World, peer int) time.Duration {
 	l := w.Pods[peer]
-	if w.Arm.Connect == plan.ByAddress {
-		return l.Addressed
-	}
 	there := l.InSlice
 	for _, r := range w.Replicas {
 		there = max(there, l.InSlice+r.Behind)
@@ -66,8 +63,6 @@ func truthOf(w synth.World, p judge.Pair, askerLate bool, rest []judge.Stage) ma
 	switch {
 	case askerLate:
 		to(judge.StageStart, l.Started)
-	case w.Arm.Connect == plan.ByAddress:
-		to(judge.StageAddress, l.Addressed)
 	default:
 		if w.Arm.Publish {
 			to(judge.StageAddress, l.Addressed)
@@ -161,7 +156,6 @@ func TestShares(t *testing.T) {
 		{"one pod scheduled late", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Pods[1].Delay(results.Scheduled, 3*s) }), []judge.Stage{judge.StagePolling}},
 		{"one pod's init container", set(synth.Prompt("t001", server, 3), func(w *synth.World) { w.Pods[1].Delay(results.Started, 3*s) }), []judge.Stage{judge.StagePolling}},
 		{"first question late", set(synth.Denied("t001", server, 3), func(w *synth.World) { w.FirstQuery = 5 * s }), []judge.Stage{judge.StageConnect, judge.StageNoAnswer}},
-		{"by address", synth.ByAddress("t001", 4), []judge.Stage{judge.StageUnasked}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for seed := range uint64(5) {

@@ -46,7 +46,6 @@ func TestIPv6IsJudgedAlike(t *testing.T) {
 			return synth.Stale("t001", plan.Cache30, 0, 5*time.Second).Trial().End()
 		},
 		"NodeLocal":      func() *results.Trial { return synth.NodeLocal("t001", record.PeersServer, 3).Trial().End() },
-		"handed over":    func() *results.Trial { return handedOver().End() },
 		"stale solo":     func() *results.Trial { return staleSolo().End() },
 		"cached denials": func() *results.Trial { return cachedPeers().End() },
 	}
@@ -72,16 +71,6 @@ func cachedPeers() *synth.Trial {
 
 func staleSolo() *synth.Trial {
 	return synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Timeout: time.Second, Stale: 3, Silence: time.Second, Joined: 5 * time.Second}, synth.Worker{Stale: 1, Silence: 30 * time.Second, Joined: 31 * time.Second})
-}
-
-func handedOver() *synth.Trial {
-	b := synth.New("t001", plan.Arm{Observer: record.Solo, Connect: plan.ByAddress}, 2)
-	b.Start(1).ByAddress = true
-	b.Ask(1, 0, synth.Answer{View: record.Given, Server: record.HandOver, Class: record.Address, Addrs: []string{synth.Addr(0)}, First: 20 * ms})
-	b.Dial(1, 0, synth.Addr(0), 21*ms, ms, record.Connected, 1, b.Who(0, 1, 22*ms))
-	b.Done(1, 30*ms, "complete")
-	b.Done(0, 30*ms, "complete")
-	return b
 }
 
 // TestTheOtherFamilyDeniesNothing: on a dual-stack cluster the name of a pod has

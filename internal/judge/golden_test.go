@@ -209,7 +209,8 @@ var part = map[judge.Stage]string{
 	judge.StageCreate: "create", judge.StageSchedule: "schedule", judge.StageAddress: "address", judge.StageStart: "start",
 	judge.StageReady: "ready", judge.StageService: "service", judge.StageSlice: "slice", judge.StageServer: "server",
 	judge.StageUnasked: "unasked", judge.StageDenial: "denial", judge.StageDenied: "denied", judge.StageStale: "stale",
-	judge.StageNoAnswer: "no_answer", judge.StagePolling: "polling", judge.StageConnect: "connect",
+	judge.StageNoAnswer: "no_answer", judge.StagePolling: "polling",
+	judge.StageAnswer: "answer", judge.StageConnect: "connect",
 }
 
 func shares(list []judge.StageTime) string {

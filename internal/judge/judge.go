@@ -123,15 +123,15 @@ func Judge(t *results.Trial) *Verdict {
 	j.readLogs()
 	j.tieClocks()
 	j.owners = findOwners(t, j.logs)
-	j.v.FullTTL = j.fullTTL(denials)
+	j.v.FullTTL, j.fullAddress = j.fullTTL(denials), j.fullTTL(addresses)
 	j.events = readEvents(&t.Run, j.logs, t.Plan.Job)
 	j.pairs()
 	j.totals()
-	j.shares()
+	j.attribute()
 	j.v.Moments = j.moments()
-	j.v.StageEnds = j.stages()
+	j.v.StageEnds = j.stageEnds()
 	j.v.FirstAsked = j.firstAsked()
-	j.v.FirstQueryDelay = j.prompt()
+	j.v.FirstQueryDelay = j.firstQueryDelay()
 	j.reused()
 	j.status()
 	return j.v
@@ -147,9 +147,9 @@ type judgement struct {
 	events []podEvents   // by index
 	onName []Measurement // when each pod's name was on the last DNS server
 
-	timelines   []timeline      // by index
-	fullAddress uint32          // as FullTTL, of addresses
-	told        map[string]bool // DNS servers that the probes were told of; true: one that may answer clients
+	timelines   []timeline // by index
+	fullAddress uint32     // as FullTTL, of addresses
+	answering   []string   // DNS servers that may have answered a client
 }
 
 func (j *judgement) note(format string, a ...any) {

@@ -75,7 +75,7 @@ func missing(client *podLog, r *ruler, completeMeansSeen bool) Timing {
 // headless Service of one family gives such, and they deny nothing.
 func (l *peerLog) otherFamily(a *answer) bool {
 	return a.Class == record.NoData && slices.ContainsFunc(l.answers, func(o answer) bool {
-		return o.clients() && o.Class == record.Address && o.Type != a.Type
+		return o.View == record.Client && o.Class == record.Address && o.Type != a.Type
 	})
 }
 
@@ -87,18 +87,14 @@ func (j *judgement) resolved(p *Pair, client *podLog, log *peerLog, r *ruler) (T
 	mixed, mixedLo := int64(-1), int64(0) // an answer that also holds the right address
 	for i := range log.answers {
 		a := &log.answers[i]
-		if !a.clients() {
+		if a.View != record.Client {
 			continue
 		}
 		n := count(a.closed)
+		p.Counts.Questions += n
 		// Before the first question nothing was asked: the interval begins
 		// with the process.
 		since := max(a.Prev, 0)
-		if a.View == record.Given {
-			since = a.at // it was not asked for
-		} else {
-			p.Counts.Questions += n
-		}
 		switch a.Class {
 		case record.Address:
 			by := j.owners.judge(a.Addrs, p.Peer)

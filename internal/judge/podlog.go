@@ -36,11 +36,8 @@ type answer struct {
 	at     int64          // when the first came
 	closed *record.Closed // nil: the log ended before the run did
 	right  bool           // the client could have connected to the peer with it
-	costs  int64          // see splitter.costs; 0: not known yet
+	costs  int64          // see attribution.costs; 0: not known yet
 }
-
-// clients tells an answer that the client itself got, of whatever resolver.
-func (a *answer) clients() bool { return a.View == record.Client || a.View == record.Given }
 
 // dial is a run of equal outcomes of connects.
 type dial struct {
@@ -60,6 +57,15 @@ func count(c *record.Closed) int {
 		return 1
 	}
 	return c.Count
+}
+
+// meanRTT is how long the questions or connects of a run took, given how long
+// the first one did.
+func meanRTT(c *record.Closed, first int64) int64 {
+	if c == nil || c.MaxRTT <= 0 {
+		return first
+	}
+	return (c.MinRTT + c.MaxRTT) / 2
 }
 
 // lastAsked is when the run's last question was sent.

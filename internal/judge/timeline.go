@@ -3,69 +3,66 @@ package judge
 import (
 	"slices"
 
-	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
 )
 
 // timeline holds when each stage of one pod ended, on the runner's axis.
 type timeline struct {
-	start   []step   // to its process: what it was late with as a client
-	process maybe    // its first instruction
-	steps   []step   // to where its name is answered from, as far as was seen
-	last    Stage    // which ends there
+	start   []step   // up to the process: all that a client passes
+	process maybe    // the first instruction
+	steps   []step   // up to where the pod's name is answered from, as far as was seen
 	there   maybe    // the name could be answered; not ok: that was not seen
-	open    Stage    // not ok: what had not ended
-	sure    maybe    // every DNS server had it by then for certain
+	last    Stage    // ended with there
+	open    Stage    // had not ended, where there is not ok
+	sure    maybe    // every DNS server had the name by then for certain
 	servers []string // that were looked at
 }
 
-// step is the end of one part.
+// step is the end of one stage.
 type step struct {
-	part Stage
-	at   point
+	stage Stage
+	at    point
 }
 
+// maybe is a point that may not be known.
 type maybe struct {
 	point
 	ok bool
 }
 
 // until is when the peer's name could be answered, given the first right
-// answer that the client got, and the part that ended with it. Not known: the
-// part had not ended.
-func (r *timeline) until(right *answer, on func(int64) point) (point, Stage, bool) {
-	switch there := r.there; {
+// answer that the client got, and the stage that ended then. ok is false where
+// that stage had not ended.
+func (l *timeline) until(right *answer, on func(int64) point) (at point, stage Stage, ok bool) {
+	there := l.there
+	switch {
 	case right == nil && !there.ok:
-		return point{}, r.open, false
+		return point{}, l.open, false
 	case right == nil:
-		return there.point, r.last, true
-	case !there.ok && r.open != StageServer:
+		return there.point, l.last, true
+	case !there.ok && l.open != StageServer:
 		// The watch missed something: as far as is known.
-		return there.point, r.last, true
-	default:
-		by := on(right.Asked)
-		if right.View == record.Given { // asked: since when it had waited
-			by = on(right.at)
-		}
-		if there.ok && there.t <= by.t {
-			return there.point, r.last, true
-		}
-		// The look at the last server came later than the answer.
-		return by, r.last, true
+		return there.point, l.last, true
 	}
+	asked := on(right.Asked)
+	if there.ok && there.t <= asked.t {
+		return there.point, l.last, true
+	}
+	// The look at the last server came later than the answer.
+	return asked, l.last, true
 }
 
-// findRoads collects each pod's way.
+// findTimelines collects the timeline of each pod.
 func (j *judgement) findTimelines() {
 	j.timelines = make([]timeline, len(j.logs))
-	j.fullAddress = j.fullTTL(addresses)
 	service := maybe{}
 	for _, e := range j.t.Run.Events {
 		if e.Object == "service" && e.What == results.Created && e.Name == j.t.Plan.Service && !service.ok {
 			service = maybe{point{t: e.T}, true}
 		}
 	}
+	j.answering = j.findAnswering()
 	looks := j.looks()
 	for i := range j.timelines {
 		j.timelines[i] = j.timeline(i, service, looks[i])
@@ -73,63 +70,57 @@ func (j *judgement) findTimelines() {
 }
 
 func (j *judgement) timeline(i int, service maybe, looks []looked) timeline {
-	var r timeline
-	l, e := j.logs[i], &j.events[i]
-	receipt := func(what results.What) maybe {
-		t, ok := e.at[what]
-		return maybe{point{t: t}, ok}
-	}
-	if m := j.own(l, 0); m.ok {
-		r.process = maybe{point{m.mid, l.clock}, true}
-	}
-	slice := maybe{point{t: e.inSlice}, e.hasInSlice}
-	steps := make([]step, 0, 8)
-	missing := Stage("")
-	add := func(p Stage, m maybe) {
+	var out timeline
+	log, events := j.logs[i], &j.events[i]
+	var steps []step
+	missing := Stage("") // the first of the last stages whose end was not seen
+	add := func(s Stage, m maybe) {
 		switch {
 		case m.ok:
-			steps, missing = append(steps, step{p, m.point}), ""
+			steps, missing = append(steps, step{s, m.point}), ""
 		case missing == "":
-			missing = p
+			missing = s
 		}
 	}
-	add(StageCreate, receipt(results.Created))
-	add(StageSchedule, receipt(results.Scheduled))
-	before := len(steps)
-	add(StageStart, r.process)
-	r.start = inOrder(slices.Clone(steps))
-	byAddress := j.t.Plan.Arm.Connect == plan.ByAddress
-	if j.t.Plan.Arm.Publish || byAddress || !r.process.ok {
-		steps, missing = steps[:before], ""
-		add(StageAddress, receipt(results.Addressed))
+	receipt := func(s Stage, what results.What) {
+		t, ok := events.at[what]
+		add(s, maybe{point{t: t}, ok})
 	}
-	if !j.t.Plan.Arm.Publish && !byAddress {
-		add(StageReady, receipt(results.Ready))
+	receipt(StageCreate, results.Created)
+	receipt(StageSchedule, results.Scheduled)
+	if m := j.own(log, 0); m.ok {
+		out.process = maybe{point{m.mid, log.clock}, true}
 	}
-	if !byAddress {
-		add(StageSlice, slice)
-		if on, ok := j.onServers(looks, slice); ok {
-			r.sure = on.sure
-			r.servers = on.servers
-			if on.est.ok {
-				add(StageServer, on.est)
-			} else {
-				missing = StageServer
-			}
-		}
+	scheduled := len(steps)
+	add(StageStart, out.process)
+	out.start = inOrder(slices.Clone(steps))
+	if j.t.Plan.Arm.Publish || !out.process.ok {
+		steps, missing = steps[:scheduled], ""
+		receipt(StageAddress, results.Addressed)
 	}
-	r.steps = withService(inOrder(steps), service, byAddress)
-	r.last, r.open = missing, missing
-	if n := len(r.steps); n > 0 {
-		r.there.point = r.steps[n-1].at
+	if !j.t.Plan.Arm.Publish {
+		receipt(StageReady, results.Ready)
+	}
+	slice := maybe{point{t: events.inSlice}, events.hasInSlice}
+	add(StageSlice, slice)
+	if on, ok := j.onServers(looks, slice); ok {
+		out.sure, out.servers = on.sure, on.servers
+		missing = StageServer
+		add(StageServer, on.estimate)
+	}
+	out.steps = withService(inOrder(steps), service)
+	out.last, out.open = missing, missing
+	if n := len(out.steps); n > 0 {
+		out.there.point = out.steps[n-1].at
 		if missing == "" {
-			r.there.ok, r.last = true, r.steps[n-1].part
+			out.there.ok, out.last = true, out.steps[n-1].stage
 		}
 	}
-	return r
+	return out
 }
 
-// inOrder lets no step end later than one after it.
+// inOrder lets no step end later than one after it: a watch may report late
+// what a process knows at once.
 func inOrder(steps []step) []step {
 	for i := len(steps) - 2; i >= 0; i-- {
 		if steps[i].at.t > steps[i+1].at.t {
@@ -141,9 +132,9 @@ func inOrder(steps []step) []step {
 
 // withService puts the Service's creation before the step into an
 // EndpointSlice where that had to wait for it.
-func withService(steps []step, service maybe, byAddress bool) []step {
-	i := slices.IndexFunc(steps, func(s step) bool { return s.part == StageSlice })
-	if !service.ok || byAddress || i < 1 || service.t <= steps[i-1].at.t {
+func withService(steps []step, service maybe) []step {
+	i := slices.IndexFunc(steps, func(s step) bool { return s.stage == StageSlice })
+	if !service.ok || i < 1 || service.t <= steps[i-1].at.t {
 		return steps
 	}
 	if service.t > steps[i].at.t {
@@ -186,9 +177,9 @@ func (j *judgement) looks() [][]looked {
 
 // onServers is when all DNS servers had a name.
 type onServers struct {
-	est     maybe // best estimate; not ok: one of them had not
-	sure    maybe // for certain; not ok: not every server was looked at
-	servers []string
+	estimate maybe // not ok: one of them had not
+	sure     maybe // for certain; not ok: not every server was looked at
+	servers  []string
 }
 
 // onServers combines the looks at one name: each server had it between the
@@ -245,15 +236,15 @@ func (j *judgement) onServers(looks []looked, slice maybe) (on onServers, ok boo
 		default:
 			est.t = low.t + (hi.t-low.t)/2
 		}
-		if !on.est.ok || est.t > on.est.t {
-			on.est = est
+		if !on.estimate.ok || est.t > on.estimate.t {
+			on.estimate = est
 		}
 		if !on.sure.ok || hi.t > on.sure.t {
 			on.sure = hi
 		}
 	}
 	if never {
-		on.est, on.sure = maybe{}, maybe{}
+		on.estimate, on.sure = maybe{}, maybe{}
 	}
 	if !j.allLooked(on.servers) {
 		on.sure = maybe{}
@@ -262,38 +253,41 @@ func (j *judgement) onServers(looks []looked, slice maybe) (on onServers, ok boo
 }
 
 // allLooked tells whether the servers that were looked at are all that can
-// have answered a client, as far as the probes were told. One that answered
-// nobody's check answered no client either.
+// have answered a client, as far as the probes were told.
 func (j *judgement) allLooked(servers []string) bool {
-	if j.told == nil {
-		j.told = map[string]bool{}
-		for _, l := range j.logs {
-			if l.start == nil {
-				continue
-			}
-			for _, r := range l.start.Replicas {
-				if _, ok := j.told[r]; !ok {
-					j.told[r] = false
-				}
-			}
-		}
-		for _, l := range j.logs {
-			for _, c := range l.checks {
-				j.told[c.Server] = j.told[c.Server] || !silent(c.Present) || !silent(c.Absent)
-			}
-		}
-		// A server of which no check was recorded may have answered.
-		for r := range j.told {
-			checked := slices.ContainsFunc(j.logs, func(l *podLog) bool { _, ok := l.failed[r]; return ok })
-			j.told[r] = j.told[r] || !checked
+	return !slices.ContainsFunc(j.answering, func(r string) bool { return !slices.Contains(servers, r) })
+}
+
+// findAnswering lists the DNS servers that may have answered a client. One
+// that answered nobody's check answered no client either; one of which no check
+// was recorded may have.
+func (j *judgement) findAnswering() (out []string) {
+	add := func(r string) {
+		if !slices.Contains(out, r) {
+			out = append(out, r)
 		}
 	}
-	for r, answers := range j.told {
-		if answers && !slices.Contains(servers, r) {
-			return false
+	for _, l := range j.logs {
+		for _, c := range l.checks {
+			if !silent(c.Present) || !silent(c.Absent) {
+				add(c.Server)
+			}
 		}
 	}
-	return true
+	checked := func(r string) bool {
+		return slices.ContainsFunc(j.logs, func(l *podLog) bool { _, ok := l.failed[r]; return ok })
+	}
+	for _, l := range j.logs {
+		if l.start == nil {
+			continue
+		}
+		for _, r := range l.start.Replicas {
+			if !checked(r) {
+				add(r)
+			}
+		}
+	}
+	return out
 }
 
 func silent(class string) bool {

@@ -10,13 +10,15 @@ import (
 // parts are the parts of a pair's time in the order of the chain.
 var parts = []judge.Stage{
 	judge.StageCreate, judge.StageSchedule, judge.StageAddress, judge.StageStart, judge.StageReady, judge.StageService, judge.StageSlice, judge.StageServer,
-	judge.StageUnasked, judge.StageDenial, judge.StageDenied, judge.StageStale, judge.StageNoAnswer, judge.StagePolling, judge.StageConnect,
+	judge.StageUnasked, judge.StageDenial, judge.StageDenied, judge.StageStale, judge.StageNoAnswer, judge.StagePolling,
+	judge.StageAnswer, judge.StageConnect,
 }
 
 // partHeads are the parts' names as columns.
 var partHeads = map[judge.Stage]string{
 	judge.StageCreate: "created", judge.StageSchedule: "scheduled", judge.StageAddress: "pod IP", judge.StageStart: "started", judge.StageReady: "Ready", judge.StageService: "Service", judge.StageSlice: "in slice", judge.StageServer: "on server",
-	judge.StageUnasked: "not asked", judge.StageDenial: "cached denial", judge.StageDenied: "denied", judge.StageStale: "stale", judge.StageNoAnswer: "no answer", judge.StagePolling: "polling", judge.StageConnect: "connecting",
+	judge.StageUnasked: "not asked", judge.StageDenial: "cached denial", judge.StageDenied: "denied", judge.StageStale: "stale", judge.StageNoAnswer: "no answer", judge.StagePolling: "polling",
+	judge.StageAnswer: "answer", judge.StageConnect: "connecting",
 }
 
 // partWords put a part into words where its own name does not say enough.
@@ -33,6 +35,7 @@ var partWords = map[judge.Stage]string{
 	judge.StageStart:    "the pod's start until its process ran",
 	judge.StageUnasked:  "the asker's own first question being later",
 	judge.StagePolling:  "the asker's own pause before it asked again",
+	judge.StageAnswer:   "the answer being on its way",
 	judge.StageConnect:  "connecting although the answer was right",
 }
 

@@ -3,7 +3,6 @@ package synth
 import (
 	"time"
 
-	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
 )
@@ -72,13 +71,6 @@ func (p *probe) begin() {
 		}
 	case p.index == 0:
 		p.finish(p.life().Started+ms, "complete")
-	case p.Arm.Connect == plan.ByAddress:
-		given := max(p.life().Started, p.Pods[0].Addressed) + p.GivenAfter
-		p.then(given, func(at time.Duration) {
-			p.answer(at, record.Answer{View: record.Given, Server: record.HandOver, Class: record.Address, Addrs: []string{Addr(0)},
-				Asked: int64(ms), Prev: -1})
-			p.join(at, Addr(0), func(at time.Duration) { p.given(at, int64(ms)) })
-		})
 	default:
 		w := &worker{probe: p, prev: map[string]int64{}}
 		p.then(at, w.attempt)
@@ -102,13 +94,6 @@ func (p *probe) check(replica int, at time.Duration) {
 		l := &look{probe: p, peer: peer, replica: replica, prev: -1}
 		l.ask(at)
 	}
-}
-
-// given connects again to the address that was handed over.
-func (p *probe) given(at time.Duration, prev int64) {
-	asked := int64(at - p.life().Started)
-	p.answer(at, record.Answer{View: record.Given, Server: record.HandOver, Class: record.Address, Addrs: []string{Addr(0)}, Asked: asked, Prev: prev})
-	p.join(at, Addr(0), func(at time.Duration) { p.given(at, asked) })
 }
 
 func (p *probe) finish(at time.Duration, reason string) {

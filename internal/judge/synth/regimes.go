@@ -114,8 +114,3 @@ func ServiceLate(id string, dns plan.DNS, ob record.Observer, pods int, at time.
 	w.ServiceAt(at)
 	return w
 }
-
-// ByAddress connects without DNS.
-func ByAddress(id string, pods int) World {
-	return Of(id, plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}, pods)
-}

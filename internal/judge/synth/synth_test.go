@@ -55,8 +55,6 @@ func TestRegimes(t *testing.T) {
 			func(c judge.Counts) bool { return c.ProvenCached == 0 }},
 		{"service late", synth.ServiceLate("t001", plan.Uncached, record.Peers, 3, 4*s), 3500 * time.Millisecond, 3700 * time.Millisecond,
 			func(c judge.Counts) bool { return c.ProvenCached == 0 }},
-		{"by address", synth.ByAddress("t001", 3), 0, 300 * time.Millisecond,
-			func(c judge.Counts) bool { return c.Denials() == 0 }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var counts judge.Counts

@@ -37,7 +37,6 @@ type World struct {
 	// What every probe is told, from its process' start on.
 	FirstQuery, Interval, Deadline time.Duration
 	Timeouts                       []time.Duration // connect timeouts of solo workers 1, 2, ... in turn; 0: none
-	GivenAfter                     time.Duration   // connect by address: from both exist to handed over
 }
 
 // Life is when one pod passed each stage: the watch's receipts, and Started,
@@ -87,7 +86,7 @@ func Of(id string, arm plan.Arm, pods int) World {
 	w := World{
 		ID: id, Arm: arm, Replicas: make([]Replica, len(replicas)), Service: -ms,
 		FirstQuery: time.Duration(arm.First), Interval: 50 * ms, Deadline: 40 * time.Second,
-		Timeouts: []time.Duration{0, 30 * time.Second, 5 * time.Second, time.Second}, GivenAfter: 80 * ms,
+		Timeouts: []time.Duration{0, 30 * time.Second, 5 * time.Second, time.Second},
 	}
 	for i := range w.Replicas {
 		w.Replicas[i] = Replica{Behind: way, Keeps: caching[arm.DNS]}
@@ -171,7 +170,6 @@ func (w World) Trial() *Trial {
 		if w.Arm.Observer == record.Solo && i > 0 && len(w.Timeouts) > 0 {
 			start.ConnectTimeout = int64(w.Timeouts[(i-1)%len(w.Timeouts)])
 		}
-		start.ByAddress = w.Arm.Connect == plan.ByAddress && i > 0
 		s.probes = append(s.probes, &probe{sim: s, index: i, log: newJournal(t, i, w.EachAnswer)})
 	}
 	for _, p := range s.probes {
