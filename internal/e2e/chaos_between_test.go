@@ -181,7 +181,7 @@ func badDNS(mode string) func(*storm) (string, error) {
 		}
 		listen := fmt.Sprintf("%s:%d", badDNSAddr, badDNSPort)
 		upstream := fmt.Sprintf("%s:%d", pods[0].Status.PodIP, manifests.PrivateDNSPort)
-		stop := background(s.t, "listening", "exec", "control", "--", s.build("./testdata/baddns"), listen, mode, upstream)
+		stop := background(s.t, "listening", "control", s.build("./testdata/baddns"), listen, mode, upstream)
 		s.undo = append(s.undo, func() { stop() })
 		patch := func(selector string) error {
 			_, err := s.k.CoreV1().Services(ns).Patch(ctx, name, types.MergePatchType, []byte(`{"spec":{"selector":`+selector+`}}`), metav1.PatchOptions{})

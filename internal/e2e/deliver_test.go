@@ -29,7 +29,7 @@ const pulledImage = "localhost:5000/probe:e2e"
 func registry(t *testing.T) {
 	bin := build(t, "./testdata/registry")
 	for _, node := range []string{"node1", "node2"} {
-		background(t, "listening", "exec", node, "--", bin, "127.0.0.1:5000", filepath.Join(root(t), "bin", "probe.oci"))
+		background(t, "listening", node, bin, "127.0.0.1:5000", filepath.Join(root(t), "bin", "probe.oci"))
 	}
 }
 

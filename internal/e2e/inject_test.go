@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -195,7 +194,7 @@ func capture(t *testing.T) func() []packet {
 	require.NoError(t, err)
 	var stops []func() []packet
 	for _, node := range []string{"node1", "node2"} {
-		out := background(t, "capturing", "exec", node, "--", "env", captureEnv+"=1", bin)
+		out := background(t, "capturing", node, "env", captureEnv+"=1", bin)
 		stops = append(stops, func() []packet {
 			p, err := readPackets(strings.NewReader(out()))
 			require.NoError(t, err)
@@ -214,33 +213,31 @@ func capture(t *testing.T) func() []packet {
 func build(t *testing.T, pkg string) string {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-o", bin, pkg)
+	cmd := exec.Command("go", "build", "-trimpath", "-o", bin, pkg) // as the probe is: what that needs is compiled
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return bin
 }
 
-// background runs the lab's program until the returned function is called,
-// which gives its output. It returns when the program has said ready on its
-// stderr.
-func background(t *testing.T, ready string, args ...string) func() string {
+// background runs a program on a node of the lab, or on control, until the
+// returned function is called, which gives its output. It returns when the
+// program has said ready on its stderr. The program ends with its stdin, and so
+// with the test, whatever ends that.
+func background(t *testing.T, ready, node string, argv ...string) func() string {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(root(t), "bin", "lab"), args...)
+	const untilEOF = `"$@" & cat >/dev/null; kill -KILL $!`
+	cmd := exec.Command(filepath.Join(root(t), "bin", "lab"), append([]string{"exec", node, "--", "sh", "-c", untilEOF, "sh"}, argv...)...)
 	var out strings.Builder
 	cmd.Stdout = &out
 	errs, err := cmd.StderrPipe()
 	require.NoError(t, err)
-	// A group of its own, so that what lab started ends with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	stopped := false
 	stop := func() string {
-		if !stopped {
-			stopped = true
-			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			cmd.Wait()
-		}
+		in.Close()
+		cmd.Wait()
 		return out.String()
 	}
 	t.Cleanup(func() { stop() })
@@ -251,7 +248,7 @@ func background(t *testing.T, ready string, args ...string) func() string {
 			return stop
 		}
 	}
-	t.Fatalf("lab %s ended before it said %q", strings.Join(args, " "), ready)
+	t.Fatalf("%s ended before it said %q", strings.Join(argv, " "), ready)
 	return nil
 }
 

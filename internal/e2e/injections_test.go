@@ -110,7 +110,7 @@ var injections = []injection{
 	{
 		name: "apiserver held back from CoreDNS", part: judge.StageServer, arm: freshArm, corefile: prompt,
 		before: func(t *testing.T) {
-			background(t, "listening", "exec", "control", "--", build(t, "./testdata/holdback"), proxyAddr, apiAddr, "2500ms")
+			background(t, "listening", "control", build(t, "./testdata/holdback"), proxyAddr, apiAddr, "2500ms")
 		},
 		server: func(d *appsv1.Deployment) {
 			c := &d.Spec.Template.Spec.Containers[0]
