@@ -56,6 +56,7 @@ func listenIPv6(t *testing.T, port int) net.Listener {
 // In a cluster of IPv6 alone every observer asks for AAAA, and no A record is
 // ever there.
 func TestIPv6Only(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	l := listenIPv6(t, port)
 	go serve(l, leader, func(netip.Addr) {})

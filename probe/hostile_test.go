@@ -125,6 +125,7 @@ func TestFlood(t *testing.T) {
 
 // What comes over TCP is bounded as what comes in a packet is.
 func TestHostileOverTCP(t *testing.T) {
+	t.Parallel()
 	p := testProbe(t)
 	truncated := func(w dns.ResponseWriter, r *dns.Msg) bool {
 		if w.LocalAddr().Network() != "udp" {

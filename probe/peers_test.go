@@ -28,6 +28,7 @@ func runsOf(log recorded, view record.View, peer int) (list []record.Line) {
 // Three pods find each other. The third one's record comes late, so that it is
 // denied first; the log bounds the moment at which it came.
 func TestPeersFindEachOther(t *testing.T) {
+	t.Parallel()
 	z := newZone()
 	z.set(fqdn(0), podAddr(0))
 	z.set(fqdn(1), podAddr(1))
@@ -108,6 +109,7 @@ func asks(s *dnsServer, name string) (n int) {
 // Two replicas behind one address disagree: one holds the previous owner's
 // address, the other a denial. The probe goes on until the answer is right.
 func TestPeersSeeThroughStaleAnswers(t *testing.T) {
+	t.Parallel()
 	port := freePort(t)
 	z := newZone()
 	z.set(fqdn(1), podAddr(1))
@@ -174,7 +176,7 @@ func TestPeersAskWhileConnecting(t *testing.T) {
 		}
 	}
 	require.Contains(t, [][]record.Outcome{{record.DialTimeout, record.DialCut}, {record.DialTimeout}}, outcomes)
-	require.Greater(t, closed(log, runsOf(log, record.Client, 0)[0].Answer.ID).Count, 10)
+	require.Greater(t, closed(log, runsOf(log, record.Client, 0)[0].Answer.ID).Count, 2, "more often than it connected")
 }
 
 // A pod with IPv6 asks for both families. A name that has only one of them is

@@ -61,6 +61,7 @@ func TestPrime(t *testing.T) {
 // A name that is not there yet is asked for again, of the server that did not
 // know it; without replicas the servers of resolv.conf are primed.
 func TestPrimeAsksAgain(t *testing.T) {
+	t.Parallel()
 	z := newZone()
 	s := serveDNS(t, after(2, func() { z.set(fqdn(0), podAddr(0)) }, z.handle))
 	ready := newZone()
@@ -85,6 +86,7 @@ func TestPrimeAsksAgain(t *testing.T) {
 
 // As long as one server has no address, a primer is not complete.
 func TestPrimeIsCompleteWhenEveryServerIs(t *testing.T) {
+	t.Parallel()
 	z := newZone()
 	z.set(fqdn(1), podAddr(1))
 	good, empty := serveDNS(t, z.handle), serveDNS(t, newZone().handle)

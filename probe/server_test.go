@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -196,11 +197,21 @@ func writeFile(t testing.TB, text string) string {
 // freePort returns a port that nothing listens on, on any loopback address.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for {
+		port := int(lastPort.Add(1))
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
 }
+
+// lastPort is the one that was given to a test last. They come from below those
+// that the kernel gives to others meanwhile.
+var lastPort atomic.Int32
+
+func init() { lastPort.Store(10_000 + rand.Int32N(10_000)) }
 
 // output collects a probe's log.
 type output struct {
