@@ -16,7 +16,10 @@ KIND_CONFIG ?=
 SOAK     ?= 200
 
 GO      ?= go
-GOBUILD := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags "-s -w"
+# For what runs in pods, and for what runs on this machine: the latter as the lab
+# builds the cluster's programs, so that what they share is compiled once.
+PODBUILD  := CGO_ENABLED=0 GOOS=linux $(GO) build -trimpath -ldflags "-s -w"
+HOSTBUILD := CGO_ENABLED=0 GOGC=400 $(GO) build -trimpath "-gcflags=all=-l -dwarf=false"
 KEEP    := $(if $(filter-out 0,$(KEEP_LAB)),--keep)
 
 # The lab needs root on Linux; elsewhere what would run on it runs without.
@@ -28,14 +31,14 @@ ON_LAB := $(if $(filter Linux0,$(shell uname)$(shell id -u)),LAB_E2E=1 bin/lab r
 LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 .DEFAULT_GOAL := help
-.PHONY: help repro kind-repro image lab-up lab-down lab-status test test-all test-unit test-race test-lab e2e-short e2e chaos soak fuzz lint bench clean FORCE
+.PHONY: help kubectl repro kind-repro image lab-up lab-down lab-status test test-all test-unit test-race test-lab e2e-short e2e chaos soak fuzz lint bench clean FORCE
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  variables:  PLAN=quick|default|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=200  NODE_IMAGE= KIND_CONFIG='
 
-repro: bin/lab bin/repro image ## bring up a throw-away cluster, run PLAN on it, report, take it down
-	bin/lab run $(KEEP) --load bin/probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
+repro: bin/lab bin/repro bin/lab-probe.tar ## bring up a throw-away cluster, run PLAN on it, report, take it down
+	bin/lab run $(KEEP) --load bin/lab-probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)
 
 kind-repro: bin/repro image ## run PLAN on a cluster that kind makes (docker, podman or nerdctl) and deletes again
 	bin/repro kind --plan $(PLAN) --probe-archive bin/probe.tar $(if $(NODE_IMAGE),--node-image $(NODE_IMAGE)) $(if $(KIND_CONFIG),--kind-config $(KIND_CONFIG)) $(ARGS)
@@ -43,9 +46,9 @@ kind-repro: bin/repro image ## run PLAN on a cluster that kind makes (docker, po
 image: bin/image $(ARCHS:%=bin/%/probe) ## build the probe's image for all architectures: bin/probe.tar to load, bin/probe.oci to push
 	bin/image --name $(IMAGE) -o bin/probe.tar --layout bin/probe.oci $(ARCHS:%=bin/%/probe)
 
-lab-up: bin/lab image ## bring up the throw-away cluster (root, Linux), probe image loaded
+lab-up: bin/lab bin/lab-probe.tar ## bring up the throw-away cluster (root, Linux), probe image loaded
 	bin/lab up
-	bin/lab load bin/probe.tar
+	bin/lab load bin/lab-probe.tar
 
 lab-down: bin/lab ## remove it, whatever state it is in
 	bin/lab down
@@ -81,7 +84,7 @@ e2e-short: bin/lab bin/repro image ## new names, names of a previous Job and Ctr
 
 # The soak is a short one: enough to see the runner grow by the trial. Those that
 # mostly wait run side by side.
-e2e: bin/lab bin/repro image ## the other end to end tests on the lab (root, Linux)
+e2e: bin/lab bin/repro image kubectl ## the other end to end tests on the lab (root, Linux)
 	LAB_SOAK=20 $(ON_LAB) .ci/gotest -count=1 -timeout 50m -parallel 4 -v -skip '$(SHORT)|^(TestBench|TestChaos$$)' ./internal/e2e
 	$(if $(ON_LAB),bin/lab leftovers)
 
@@ -118,18 +121,27 @@ lint: ## gofmt and vet
 clean: ## remove what was built
 	rm -rf bin
 
+# Some tests and CI's kind go by what people type. The cluster runs without.
+kubectl: bin/lab
+	$(if $(ON_LAB),bin/lab build)
+
 # Go's own cache decides what has to be rebuilt.
 bin/lab: FORCE
-	$(GO) -C lab build -o ../bin/lab .
+	cd lab && $(HOSTBUILD) -o ../bin/lab .
 
 bin/image: FORCE
-	$(GO) -C lab build -o ../bin/image ./image
+	cd lab && $(HOSTBUILD) -o ../bin/image ./image
 
 # With the commit in it, where there is one to be had.
 bin/repro: FORCE
-	$(GO) build -buildvcs=$(if $(shell git rev-parse --git-dir 2>/dev/null),true,false) -o bin/repro ./repro
+	$(HOSTBUILD) -buildvcs=$(if $(shell git rev-parse --git-dir 2>/dev/null),true,false) -o bin/repro ./repro
 
 bin/%/probe: FORCE
-	GOARCH=$* $(GOBUILD) -o $@ ./probe
+	GOARCH=$* $(PODBUILD) -o $@ ./probe
+
+# The lab's nodes are this machine; the probe for another takes half a minute.
+HOSTARCH := $(shell $(GO) env GOARCH)
+bin/lab-probe.tar: bin/image bin/$(HOSTARCH)/probe
+	bin/image --name $(IMAGE) -o $@ bin/$(HOSTARCH)/probe
 
 FORCE:

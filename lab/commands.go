@@ -141,7 +141,6 @@ func runUp(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if !started {
 		fmt.Fprintln(stderr, "the lab is up already")
 	}
-	fmt.Fprintf(stderr, "kubectl is %s\n", filepath.Join(lab.Tools(), "kubectl"))
 	// Alone on stdout, for eval.
 	fmt.Fprintf(stdout, "export KUBECONFIG=%s\n", lab.State.Kubeconfig())
 	return nil

@@ -57,13 +57,16 @@ func TestLab(t *testing.T) {
 	// The build is not what is measured. It also tells apart what fails.
 	cache, err := build.DefaultCache()
 	require.NoError(t, err)
-	tools, err := newBuilder(cache, os.Stderr).Build(t.Context())
+	builder := newBuilder(cache, os.Stderr)
+	tools, err := builder.Build(t.Context())
 	require.NoError(t, err)
+	require.NoError(t, builder.Kubectl(t.Context(), tools))
 	e.tools = tools.Dir
 
 	e.part("refused to others than root", (*e2e).notRoot)
 	e.part("refused when something is in the way", (*e2e).inTheWay)
 	e.part("after a reboot", (*e2e).afterReboot)
+	e.part("killed while it builds", (*e2e).killedBuilding)
 	e.part("killed half way", (*e2e).killed)
 	e.part("interrupted half way", (*e2e).interrupted)
 	e.part("up", (*e2e).up)
@@ -207,6 +210,18 @@ func (e *e2e) afterReboot() {
 	panicAfter, err := os.ReadFile("/proc/sys/kernel/panic")
 	require.NoError(e, err)
 	require.Equal(e, string(panicBefore), string(panicAfter), "another boot's settings are not put back")
+}
+
+func (e *e2e) killedBuilding() {
+	r := e.start("run", "--cache", e.TempDir(), "--", "true")
+	require.Eventually(e, func() bool {
+		out, _ := e.lab("leftovers")
+		return strings.Contains(out, "(go)\n")
+	}, time.Minute, 10*time.Millisecond)
+	require.NoError(e, r.Process.Kill())
+	_ = r.Wait()
+	e.do("down")
+	require.Empty(e, e.do("leftovers"))
 }
 
 func (e *e2e) killed() {

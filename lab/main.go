@@ -18,7 +18,7 @@ import (
 // source is what the cluster's programs are built from, so that the lab's own
 // program is enough wherever it is run.
 //
-//go:embed go.mod go.sum coredns/main.go pause/main.go
+//go:embed go.mod go.sum components/main.go coredns/main.go pause/main.go
 var source embed.FS
 
 func main() {

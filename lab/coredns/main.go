@@ -1,3 +1,5 @@
+//go:build lab_cluster
+
 // Command coredns is CoreDNS with only the plugins that kubeadm's Corefile
 // names and those that the lab's injections need. The stock binary carries
 // some fifty more, among them cloud SDKs that take five minutes to compile.

@@ -14,15 +14,16 @@ import (
 	"headless-job-dns/lab/internal/image"
 )
 
-const usage = `Makes an image of several architectures from static Linux programs.
+const usage = `Makes an image from static Linux programs.
 
-  image --name REF -o OUT.tar --layout FOLDER [--entrypoint /NAME] [--user 65532]
+  image --name REF -o OUT.tar [--layout FOLDER] [--entrypoint /NAME] [--user 65532]
         [--file /FILE]... [--link /NAME]... PROGRAM...
 
-Each PROGRAM is for the architecture that it was built for. A --file of this
-machine stands in the image at the same path, a --link leads to the program. OUT.tar is for ctr
-images import, kind load image-archive and docker load; FOLDER is an OCI layout,
-for whatever pushes one to a registry (crane push --index, skopeo copy --all).
+A --file of this machine stands in the image at the same path, a --link leads to
+the program. OUT.tar is for ctr images import, kind load image-archive and docker
+load. With --layout the image is of several architectures, each PROGRAM for the
+one that it was built for; FOLDER is an OCI layout, for whatever pushes one to a
+registry (crane push --index, skopeo copy --all). Without, it is of this machine's.
 `
 
 func main() {
@@ -58,9 +59,13 @@ func run(args []string, stdout, stderr io.Writer) error {
 		}
 		return errUsage
 	}
-	if s.Name == "" || *out == "" || *folder == "" || f.NArg() == 0 {
+	if s.Name == "" || *out == "" || f.NArg() == 0 || *folder == "" && f.NArg() > 1 {
 		f.Usage()
-		return errors.New("--name, -o, --layout and a program are required")
+		return errors.New("--name, -o and a program are required, --layout for more than one")
+	}
+	if *folder == "" {
+		s.Binary = f.Arg(0)
+		return image.Write(s, *out)
 	}
 	if err := image.WriteIndex(s, f.Args(), *folder, *out); err != nil {
 		return err

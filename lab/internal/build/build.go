@@ -1,11 +1,11 @@
-// Package build makes the cluster's programs from Go modules: all at once, at
-// the versions that go.mod pins, into a cache that outlives the lab.
+// Package build makes the cluster's programs from Go modules, at the versions
+// that go.mod pins, into a cache that outlives the lab. It knows nothing of how
+// they are run.
 package build
 
 import (
 	"context"
 	"crypto/sha256"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
@@ -16,11 +16,9 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"headless-job-dns/lab/internal/image"
-	"headless-job-dns/lab/internal/process"
 )
 
 // The images that the lab itself needs. The host part keeps containerd from
@@ -49,9 +47,26 @@ type Versions struct{ Kubernetes, Etcd, CoreDNS, CNI string }
 
 // Builder builds.
 type Builder struct {
-	Source embed.FS  // go.mod, go.sum and the programs of this module
+	Source fs.FS     // go.mod, go.sum and the programs of this module
 	Cache  string    // folder; one below it per version of the source
 	Out    io.Writer // progress
+}
+
+// The programs. kubectl is for people and tests: the cluster runs without, and
+// it alone takes as long to build as etcd.
+var (
+	cluster = []string{
+		"./components", "./coredns", "./pause",
+		"github.com/containernetworking/plugins/plugins/ipam/host-local",
+		"github.com/containernetworking/plugins/plugins/main/loopback",
+		"github.com/containernetworking/plugins/plugins/main/ptp",
+	}
+	kubectl = "k8s.io/kubernetes/cmd/kubectl"
+)
+
+// components are the names that ./components is called by.
+var components = []string{
+	"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy",
 }
 
 // DefaultCache is where other tools keep what can be made again.
@@ -64,17 +79,11 @@ func DefaultCache() (string, error) {
 	return filepath.Join(dir, "headless-job-lab"), nil
 }
 
-// programs of this module that run in the cluster.
-var programs = []string{"coredns", "pause"}
-
 // VersionsIn reads a go.mod.
 func VersionsIn(gomod []byte) (Versions, error) {
 	find := func(module string) string {
-		for _, line := range strings.Split(string(gomod), "\n") {
-			f := strings.Fields(line)
-			if len(f) > 0 && f[0] == "require" {
-				f = f[1:]
-			}
+		for line := range strings.Lines(string(gomod)) {
+			f := strings.Fields(strings.TrimPrefix(line, "require "))
 			if len(f) >= 2 && f[0] == module && strings.HasPrefix(f[1], "v") {
 				return f[1]
 			}
@@ -93,18 +102,9 @@ func VersionsIn(gomod []byte) (Versions, error) {
 	return v, nil
 }
 
-// linkFlags stamps the version, as the release builds do; without it the API
-// says v0.0.0-master. They are also what a cached link is looked up by.
-func linkFlags(kubernetes string) string {
-	part := strings.SplitN(strings.TrimPrefix(kubernetes, "v"), ".", 3)
-	const pkg = "-X k8s.io/component-base/version."
-	return fmt.Sprintf("-s -w %[1]sgitVersion=%[2]s %[1]sgitMajor=%[3]s %[1]sgitMinor=%[4]s %[1]sgitTreeState=clean",
-		pkg, kubernetes, part[0], part[1])
-}
-
 // Ready returns the tools of an earlier build, if there was one.
 func (b *Builder) Ready() (Tools, bool, error) {
-	gomod, err := b.Source.ReadFile("go.mod")
+	gomod, err := fs.ReadFile(b.Source, "go.mod")
 	if err != nil {
 		return Tools{}, false, err
 	}
@@ -112,7 +112,7 @@ func (b *Builder) Ready() (Tools, bool, error) {
 	if err != nil {
 		return Tools{}, false, err
 	}
-	key, err := b.key(linkFlags(versions.Kubernetes))
+	key, err := b.key(flags(versions.Kubernetes))
 	if err != nil {
 		return Tools{}, false, err
 	}
@@ -130,14 +130,14 @@ func (b *Builder) Ready() (Tools, bool, error) {
 
 // key depends on all that the result depends on, save the Go version: that is
 // pinned well enough by go.mod for a cluster to be the same.
-func (b *Builder) key(flags string) (string, error) {
+func (b *Builder) key(flags []string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, flags, runtime.GOARCH)
+	fmt.Fprintln(h, flags, cluster, components, runtime.GOARCH)
 	err := fs.WalkDir(b.Source, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := b.Source.ReadFile(name)
+		data, err := fs.ReadFile(b.Source, name)
 		fmt.Fprintln(h, name, len(data))
 		h.Write(data)
 		return err
@@ -145,34 +145,25 @@ func (b *Builder) key(flags string) (string, error) {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8]), err
 }
 
-// Build returns the tools, and makes them first when they are not there.
+// Build returns the tools, and makes them first when they are not there. A
+// build that was interrupted goes on where it was: what is compiled is in Go's
+// own cache.
 func (b *Builder) Build(ctx context.Context) (Tools, error) {
 	t, ok, err := b.Ready()
 	if err != nil || ok {
 		return t, err
 	}
-	if _, err := exec.LookPath("go"); err != nil {
-		return t, errors.New("the cluster's programs are built with Go, which is not in the PATH: install Go 1.26 or newer (https://go.dev/dl/)")
-	}
 	fmt.Fprintf(b.Out, "building Kubernetes %s, etcd %s, CoreDNS %s and CNI plugins %s into %s\n",
 		t.Versions.Kubernetes, t.Versions.Etcd, t.Versions.CoreDNS, t.Versions.CNI, t.Dir)
-	fmt.Fprintln(b.Out, "  the first time takes 8 to 10 minutes on 2 cores and 4 GB of Go's build cache; after that, under two minutes")
-
-	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
-		return t, fmt.Errorf("make cache folder: %w", err)
-	}
-	// Of a build that was killed; one that is at work would hold the lock.
-	stale, _ := filepath.Glob(filepath.Join(b.Cache, ".build-*"))
-	for _, dir := range stale {
-		_ = os.RemoveAll(dir)
-	}
-	tmp, err := os.MkdirTemp(b.Cache, ".build-*")
+	tmp, err := b.compile(ctx, t.Versions, cluster...)
 	if err != nil {
-		return t, fmt.Errorf("make cache folder: %w", err)
+		return t, err
 	}
 	defer os.RemoveAll(tmp)
-	if err := b.compile(ctx, tmp, t.Versions); err != nil {
-		return t, err
+	for _, name := range components {
+		if err := os.Symlink("components", filepath.Join(tmp, name)); err != nil {
+			return t, fmt.Errorf("name component %s: %w", name, err)
+		}
 	}
 	for _, i := range []image.Spec{
 		{Binary: filepath.Join(tmp, "pause"), Name: PauseImage},
@@ -182,9 +173,6 @@ func (b *Builder) Build(ctx context.Context) (Tools, error) {
 			return t, err
 		}
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return t, fmt.Errorf("open cache folder: %w", err)
-	}
 	if err := os.Rename(tmp, t.Dir); err != nil {
 		return t, fmt.Errorf("keep build: %w", err)
 	}
@@ -192,8 +180,25 @@ func (b *Builder) Build(ctx context.Context) (Tools, error) {
 	return t, nil
 }
 
+// Kubectl puts kubectl beside the tools of a finished build.
+func (b *Builder) Kubectl(ctx context.Context, t Tools) error {
+	if _, err := os.Stat(t.Path("kubectl")); err == nil {
+		return nil
+	}
+	fmt.Fprintf(b.Out, "building kubectl %s\n", t.Versions.Kubernetes)
+	tmp, err := b.compile(ctx, t.Versions, kubectl)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Rename(filepath.Join(tmp, "kubectl"), t.Path("kubectl")); err != nil {
+		return fmt.Errorf("keep build: %w", err)
+	}
+	return nil
+}
+
 // keepBuilds is how many builds stay: with two, going back and forth between
-// two versions of the source costs no link. Each takes 600 MB.
+// two versions of the source costs no link. Each takes 260 MB.
 const keepBuilds = 2
 
 // prune removes the oldest builds. It is no reason to fail.
@@ -220,40 +225,29 @@ func (b *Builder) prune(newest string) {
 	}
 }
 
-// compile builds everything in one go: the packages that two programs share,
-// which are most, are compiled once.
-func (b *Builder) compile(ctx context.Context, dir string, v Versions) error {
-	src := filepath.Join(dir, "src")
-	if err := os.CopyFS(src, b.Source); err != nil {
-		return fmt.Errorf("write source: %w", err)
+// errNoGo is returned where there is no Go to build with.
+var errNoGo = errors.New("the cluster's programs are built with Go, which is not in the PATH: " +
+	"install Go 1.26 or newer (https://go.dev/dl/)")
+
+// folder makes an empty folder for a build, and removes those of builds that
+// were killed: one that is at work would hold the lab's lock.
+func (b *Builder) folder() (string, error) {
+	if _, err := exec.LookPath("go"); err != nil {
+		return "", errNoGo
 	}
-	defer os.RemoveAll(src)
-	args := []string{"build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false",
-		"-ldflags", linkFlags(v.Kubernetes), "-o", dir + string(filepath.Separator), "tool"}
-	for _, p := range programs {
-		args = append(args, "./"+p)
+	stale, _ := filepath.Glob(filepath.Join(b.Cache, ".build-*"))
+	for _, dir := range stale {
+		_ = os.RemoveAll(dir)
 	}
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = src
-	// Static, so that they run in an image and in a node alike. Flags of the
-	// user's could make other programs of the same source.
-	cmd.Env = append(os.Environ(), process.Mark(process.Helper), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOOS=linux", "GOARCH="+runtime.GOARCH)
-	// A group of its own, so that its compilers can be ended with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	progress := newProgress(b.Out)
-	cmd.Stdout, cmd.Stderr = progress, progress
-	err := cmd.Run()
-	lines := progress.stop()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := os.MkdirAll(b.Cache, 0o755); err != nil {
+		return "", fmt.Errorf("make cache folder: %w", err)
+	}
+	tmp, err := os.MkdirTemp(b.Cache, ".build-*")
+	if err == nil {
+		err = os.Chmod(tmp, 0o755)
 	}
 	if err != nil {
-		return fmt.Errorf("build the cluster's programs: %w\n%s", err, lines)
+		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	// The package path names it "server".
-	if err := os.Rename(filepath.Join(dir, "server"), filepath.Join(dir, "etcd")); err != nil {
-		return fmt.Errorf("name etcd: %w", err)
-	}
-	return nil
+	return tmp, nil
 }

@@ -38,18 +38,18 @@ type Options struct {
 	Audit      bool // the apiserver keeps an audit log
 }
 
-// Build returns the cluster's programs, and makes them where they are not there.
+// Build returns the cluster's programs and kubectl, and makes what is not there.
 func (l *Lab) Build(ctx context.Context) (build.Tools, error) {
-	tools, ok, err := l.Builder.Ready()
-	if err != nil || ok {
-		return tools, err
-	}
 	release, err := lock(layout.Name)
+	if err != nil {
+		return build.Tools{}, err
+	}
+	defer release()
+	tools, err := l.Builder.Build(ctx)
 	if err != nil {
 		return tools, err
 	}
-	defer release()
-	return l.Builder.Build(ctx)
+	return tools, l.Builder.Kubectl(ctx, tools)
 }
 
 // upTimeout is for everything after the build. 15 s are usual; a machine that
@@ -80,15 +80,23 @@ func (l *Lab) Up(ctx context.Context, o Options) (bool, error) {
 	if err := preflight.Check(facts); err != nil {
 		return false, err
 	}
-	if err := preflight.Install(ctx, facts.Missing, l.Out); err != nil {
-		return false, err
-	}
 	if err := l.clear(ctx); err != nil {
 		return false, err
 	}
-	tools, err := l.Builder.Build(ctx)
-	if err != nil {
+	var tools build.Tools
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return preflight.Install(gctx, facts.Missing, l.Out) })
+	g.Go(func() (err error) {
+		tools, err = l.Builder.Build(gctx)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return false, err
+	}
+	if len(facts.Missing) > 0 { // without ip(8), what is in the way was not seen
+		if err := l.clear(ctx); err != nil {
+			return false, err
+		}
 	}
 	if err := l.start(ctx, o, tools); err != nil {
 		// The logs stay for whoever wants to know why, and nothing else does.
