@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -141,6 +142,23 @@ func TestDryRun(t *testing.T) {
 	}
 	require.Empty(t, f.ours())
 	require.NoDirExists(t, dir)
+}
+
+// TestMaxLag: the fake's probes are connected 0.4 s after their start.
+func TestMaxLag(t *testing.T) {
+	for limit, want := range map[string]int{"10ms": exitLate, "20s": exitOK} {
+		_, stderr, code, dir := againstFake(t, newFakeAPI(t), "--max-lag", limit, "--plan", "quick", "--dns", "cluster", "--extra", "none", "--observer", "peers")
+		require.Equal(t, want, code, "%s: %s", limit, stderr)
+		require.Equal(t, want == exitLate, strings.Contains(stderr, "\na trial on the cluster's own DNS took longer than --max-lag 10ms\n"), stderr)
+		packed, err := filepath.Glob(filepath.Join(filepath.Dir(dir), "*.tgz"))
+		require.NoError(t, err)
+		require.Len(t, packed, 1, "beside the folder of the results")
+		text, err := exec.Command("tar", "tzf", packed[0]).Output()
+		require.NoError(t, err)
+		for _, name := range []string{"plan.json", "trials.jsonl", "environment.json", "report.md"} {
+			require.Contains(t, string(text), "/"+name+"\n")
+		}
+	}
 }
 
 // TestNoCluster: against nothing, one sentence with the next step, non-zero.

@@ -49,6 +49,7 @@ type session struct {
 
 	mu                  sync.Mutex // of env and the resolvers, while DNS are examined
 	consecutiveFailures int
+	late                bool // a trial on the cluster's own DNS took longer than --max-lag
 }
 
 // run carries out a plan on one cluster.
@@ -126,6 +127,7 @@ func (s *session) runTrial(ctx context.Context, t plan.Trial, attempt int) error
 		return errors.Join(e, err)
 	}
 	s.done.Add(r)
+	s.late = s.late || s.later(v)
 	s.say.end(r, v)
 	if ctx.Err() != nil && err != nil {
 		return errors.Join(ctx.Err(), err)
@@ -276,7 +278,21 @@ func (s *session) describePlan() {
 func (s *session) judgeRun(r *report.Report) error {
 	if invalid := r.Invalid(); invalid > 0 {
 		s.say.line("%d of %d trials were invalid; the report names them", invalid, len(s.plan.Trials))
-		return errInvalidTrials
+		if !s.late {
+			return errInvalidTrials
+		}
+	}
+	if s.late {
+		s.say.line("a trial on the cluster's own DNS took longer than --max-lag %s", s.maxLag)
+		return errLate
 	}
 	return nil
+}
+
+// later tells whether a trial on the cluster's own DNS certainly took longer than
+// --max-lag: from when a client and its peer were both there until the last pair
+// was connected.
+func (s *session) later(v *judge.Verdict) bool {
+	lag := v.Connected.Lag
+	return s.maxLag > 0 && v.Trial.Arm.DNS == plan.ClusterDNS && v.Status != results.Invalid && lag.Known() && lag.Value > s.maxLag
 }

@@ -51,8 +51,8 @@ func (c *Client) Withheld(ctx context.Context, namespace, name string) string {
 }
 
 // longestQuote bounds, in characters, what is repeated of a text of the
-// cluster's: a webhook's sentence, not its essay.
-const longestQuote = 300
+// cluster's: what an event's message may hold (events API, NoteLengthLimit).
+const longestQuote = 1024
 
 // OneLine makes a text of the cluster's fit for one line: nothing but what is
 // printed, and not too long.
