@@ -9,21 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/results"
-	"headless-job-dns/manifests"
 )
 
 // observe rides out the storm and checks what it left: in the results, in the
@@ -247,43 +238,8 @@ func (s *storm) resume(raw []byte, finished bool) string {
 	return said
 }
 
-// collections are all kinds of objects that the cluster has and that can be
-// deleted, whatever the program knows of.
-func collections(t *testing.T) (dynamic.Interface, []schema.GroupVersionResource) {
-	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
-	require.NoError(t, err)
-	cfg.QPS, cfg.Burst, cfg.WarningHandler = 100, 200, rest.NoWarnings{}
-	c, err := dynamic.NewForConfig(cfg)
-	require.NoError(t, err)
-	lists, err := kube(t).Discovery().ServerPreferredResources()
-	require.NoError(t, err)
-	var all []schema.GroupVersionResource
-	for _, l := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, lists) {
-		gv, err := schema.ParseGroupVersion(l.GroupVersion)
-		require.NoError(t, err)
-		for _, r := range l.APIResources {
-			all = append(all, gv.WithResource(r.Name))
-		}
-	}
-	require.NotEmpty(t, all)
-	return c, all
-}
-
 // left lists the objects that carry the run's label.
-func (s *storm) left() (left []string) {
-	c, all := collections(s.t)
-	for _, gvr := range all {
-		list, err := c.Resource(gvr).List(context.Background(), metav1.ListOptions{LabelSelector: manifests.LabelRun + "=" + s.run})
-		if apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err) {
-			continue
-		}
-		require.NoError(s.t, err, gvr)
-		for _, o := range list.Items {
-			left = append(left, gvr.Resource+" "+o.GetNamespace()+"/"+o.GetName())
-		}
-	}
-	return left
-}
+func (s *storm) left() []string { return leftOf(s.t, s.run) }
 
 // sweep removes what a test that failed has left.
 func (s *storm) sweep() {

@@ -35,13 +35,13 @@ func TestEveryDNS(t *testing.T) {
 	require.Equal(t, "nftables", env.KubeProxy)
 	// For how long a fresh answer is kept, in seconds; 0: it is not.
 	for dns, want := range map[plan.DNS]struct{ address, denial uint32 }{
-		plan.ClusterDNS:     {0, 0}, // the lab's: kubeadm-1.32
-		plan.NoDenialCache:  {30, 0},
-		plan.NoSuccessCache: {0, 30},
-		plan.NodeLocalCache30:   {30, 5},
-		plan.NodeLocalUncached:   {30, 5},
-		plan.KubeDNS:        {30, 0},
-		plan.Forwarding:     {30, 30},
+		plan.ClusterDNS:        {0, 0}, // the lab's: kubeadm-1.32
+		plan.NoDenialCache:     {30, 0},
+		plan.NoSuccessCache:    {0, 30},
+		plan.NodeLocalCache30:  {30, 5},
+		plan.NodeLocalUncached: {30, 5},
+		plan.KubeDNS:           {30, 0},
+		plan.Forwarding:        {30, 30},
 	} {
 		f := env.Caching[dns]
 		require.Len(t, f.Servers, 3, "%s: the Service and what is behind it on two nodes", dns)

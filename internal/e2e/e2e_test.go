@@ -20,10 +20,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"headless-job-dns/internal/judge"
@@ -60,9 +63,9 @@ func beside(t *testing.T) {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if os.Getenv("LAB_E2E") != "" {
-		k, err := client()
-		if err == nil {
-			err = left(k, ours)
+		found, err := left(manifests.LabelManagedBy + "=" + manifests.ManagedBy)
+		if len(found) > 0 {
+			err = fmt.Errorf("left: %v", found)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "FAIL: after all tests:", err)
@@ -133,28 +136,13 @@ func verdicts(t *testing.T, dir string) []*judge.Verdict {
 	return out
 }
 
-func client() (kubernetes.Interface, error) {
-	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
-	if err != nil {
-		return nil, err
-	}
-	return kubernetes.NewForConfig(cfg)
-}
-
 func kube(t *testing.T) kubernetes.Interface {
 	t.Helper()
-	k, err := client()
+	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	require.NoError(t, err)
+	k, err := kubernetes.NewForConfig(cfg)
 	require.NoError(t, err)
 	return k
-}
-
-// ours selects what any run of the reproducer has created.
-const ours = manifests.LabelManagedBy + "=" + manifests.ManagedBy
-
-// nothingLeft checks that no object with our label is left in the cluster.
-func nothingLeft(t *testing.T) {
-	t.Helper()
-	require.NoError(t, left(kube(t), ours))
 }
 
 // nothingLeft checks that no object of this run is left.
@@ -162,46 +150,52 @@ func (o outcome) nothingLeft(t *testing.T) {
 	t.Helper()
 	r, err := results.Load(o.dir)
 	require.NoError(t, err)
-	require.NoError(t, left(kube(t), ours+","+manifests.LabelRun+"="+r.Plan.Run))
+	require.Empty(t, leftOf(t, r.Plan.Run))
 }
 
-// left is an error that names what is there.
-func left(k kubernetes.Interface, selector string) error {
-	ctx, of := context.Background(), metav1.ListOptions{LabelSelector: selector}
-	var found []string
-	var errs []error
-	add := func(kind string, list runtime.Object, err error) {
-		if err == nil {
-			err = meta.EachListItem(list, func(o runtime.Object) error {
-				m, err := meta.Accessor(o)
-				if err == nil {
-					found = append(found, kind+" "+m.GetNamespace()+"/"+m.GetName())
-				}
-				return err
-			})
+// leftOf names the objects of a run that are there.
+func leftOf(t *testing.T, run string) []string {
+	t.Helper()
+	found, err := left(manifests.LabelRun + "=" + run)
+	require.NoError(t, err)
+	return found
+}
+
+// left names what is there with a label, of all kinds of objects that the cluster
+// has and that can be deleted, whatever the program knows of.
+func left(selector string) (found []string, err error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))
+	if err != nil {
+		return nil, err
+	}
+	cfg.QPS, cfg.Burst, cfg.WarningHandler = 100, 200, rest.NoWarnings{}
+	c, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := discovery.NewDiscoveryClientForConfigOrDie(cfg).ServerPreferredResources()
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "delete"}}, kinds) {
+		gv, err := schema.ParseGroupVersion(l.GroupVersion)
+		if err != nil {
+			return nil, err
 		}
-		errs = append(errs, err)
+		for _, r := range l.APIResources {
+			list, err := c.Resource(gv.WithResource(r.Name)).List(context.Background(), metav1.ListOptions{LabelSelector: selector})
+			if apierrors.IsMethodNotSupported(err) || apierrors.IsNotFound(err) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("list %s: %w", r.Name, err)
+			}
+			for _, o := range list.Items {
+				found = append(found, r.Name+" "+o.GetNamespace()+"/"+o.GetName())
+			}
+		}
 	}
-	namespaces, err := k.CoreV1().Namespaces().List(ctx, of)
-	add("namespace", namespaces, err)
-	roles, err := k.RbacV1().ClusterRoles().List(ctx, of)
-	add("clusterrole", roles, err)
-	bindings, err := k.RbacV1().ClusterRoleBindings().List(ctx, of)
-	add("clusterrolebinding", bindings, err)
-	pods, err := k.CoreV1().Pods("").List(ctx, of)
-	add("pod", pods, err)
-	jobs, err := k.BatchV1().Jobs("").List(ctx, of)
-	add("job", jobs, err)
-	services, err := k.CoreV1().Services("").List(ctx, of)
-	add("service", services, err)
-	deployments, err := k.AppsV1().Deployments("").List(ctx, of)
-	add("deployment", deployments, err)
-	configs, err := k.CoreV1().ConfigMaps("").List(ctx, of)
-	add("configmap", configs, err)
-	if len(found) > 0 {
-		errs = append(errs, fmt.Errorf("left: %s", strings.Join(found, ", ")))
-	}
-	return errors.Join(errs...)
+	return found, nil
 }
 
 // TestReusedNames is the second half: names of a run that ended just before.

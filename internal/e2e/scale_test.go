@@ -57,7 +57,7 @@ func largeJob(t *testing.T, largePods int) {
 	most := <-peak
 	o := finish(t, cmd, dir, &out, &errs, err)
 	require.Equal(t, 0, o.code)
-	nothingLeft(t)
+	o.nothingLeft(t)
 
 	t.Logf("SCALE runner: %.0f MiB resident at most (%d allowed)", most, largeMemory)
 	require.Positive(t, most)
@@ -79,7 +79,6 @@ func largeJob(t *testing.T, largePods int) {
 		require.True(t, p.Resolved.Lag.Known() && !p.Resolved.Lag.Censored, "%d asks for %d: %+v", p.Client, p.Peer, p.Resolved.Lag)
 		require.True(t, p.Connected.Lag.Known() && !p.Connected.Lag.Censored, "%d asks for %d: %+v", p.Client, p.Peer, p.Connected.Lag)
 	}
-	startsApart(t, tr)
 	withinBudget(t, r.Plan, tr, largePods)
 }
 
@@ -101,27 +100,11 @@ func peakMemory(pid int, ended <-chan struct{}) float64 {
 	}
 }
 
-// startsApart says how far apart the probes started, which the default deadline
-// has to leave time for. (The lab's nodes share a clock.)
-func startsApart(t *testing.T, tr *results.Trial) {
-	t.Helper()
-	var first, last int64
-	for _, p := range tr.Run.Pods {
-		at := p.Lines[0].Start.Wall
-		if first == 0 || at < first {
-			first = at
-		}
-		last = max(last, at)
-	}
-	t.Logf("SCALE %d pods started over %s; default deadlines allow for %s", len(tr.Run.Pods), time.Duration(last-first).Round(100*time.Millisecond), plan.StartsApart(len(tr.Run.Pods)))
-}
-
-// withinBudget compares the questions that were asked with what the plan said
-// of them: in all, and of each stream.
+// withinBudget compares whom the pods asked for, and how often in all, with what
+// the plan said of them.
 func withinBudget(t *testing.T, pl plan.Plan, tr *results.Trial, largePods int) {
 	t.Helper()
 	budget, _ := pl.Load()
-	interval := int64(pl.Settings.Interval)
 	ring := tr.Plan.Sample.Ring(pl.Settings.Pods)
 	var first, last int64 // of all probes' questions, wall clock
 	clients, uncached, replicas := 0, 0, 1
@@ -129,34 +112,17 @@ func withinBudget(t *testing.T, pl plan.Plan, tr *results.Trial, largePods int) 
 		start, done := p.Lines[0].Start, p.Lines[len(p.Lines)-1].Done
 		require.NotNil(t, done, p.Name)
 		require.Equal(t, tr.Plan.Sample, start.Sample)
-		for _, a := range start.Addresses {
-			require.NotContains(t, a, ":", "no IPv6 in the lab: one question an interval")
-		}
 		replicas = max(replicas, len(start.Replicas))
 		if first == 0 || start.Wall < first {
 			first = start.Wall
 		}
 		clients += done.Questions[string(record.Client)]
 		uncached += done.Questions[string(record.Uncached)]
-		closed := map[int]*record.Closed{}
-		for _, l := range p.Lines {
-			if l.Closed != nil {
-				closed[l.Closed.ID] = l.Closed
-			}
-		}
 		asked := map[int]bool{}
 		for _, l := range p.Lines {
-			a := l.Answer
-			if a == nil || a.View != record.Client {
-				continue
-			}
-			asked[a.Peer] = true
-			last = max(last, start.Wall+l.T)
-			if c := closed[a.ID]; c != nil && a.Class != record.Timeout && a.Class != record.ServFail {
-				// One an interval; the first is at once, the next at its tick,
-				// and one that left late brings the next closer.
-				most := 3 + (c.Until-a.Asked)/interval
-				require.LessOrEqual(t, int64(c.Count), most, "%s asked too often for index %d", p.Name, a.Peer)
+			if l.Answer != nil && l.Answer.View == record.Client {
+				asked[l.Answer.Peer] = true
+				last = max(last, start.Wall+l.T)
 			}
 		}
 		require.Len(t, asked, pl.Settings.Peers)
