@@ -316,7 +316,7 @@ func TestManifestsAlone(t *testing.T) {
 	sh("kubectl apply -n " + ns + " -f service.yaml -f job.yaml")
 	lag := resolved()
 	t.Logf("the cluster's DNS: %s", lag)
-	require.Less(t, lag, 5*time.Second, "the lab's DNS caches nothing of the cluster domain")
+	require.Less(t, lag, isLate, "the lab's DNS caches nothing of the cluster domain")
 	sh("kubectl delete -n " + ns + " --wait -f job.yaml -f service.yaml")
 
 	// The lab has no registry: its own CoreDNS image stands in for the public one.
@@ -337,6 +337,5 @@ func TestManifestsAlone(t *testing.T) {
 	t.Log(sh(commands))
 	lag = resolved()
 	t.Logf("as kubeadm up to 1.31 configures it: %s", lag)
-	require.Greater(t, lag, 25*time.Second)
-	require.Less(t, lag, 40*time.Second) // from the pod's own start, before the others'
+	require.Greater(t, lag, isLate)
 }

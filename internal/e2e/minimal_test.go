@@ -171,13 +171,10 @@ func TestMinimal(t *testing.T) {
 		return logs, last
 	}
 
-	// Late is later than any pod starts after another on a busy machine, and
-	// much sooner than a denial of 30 s ends.
-	const late = 10 * time.Second
 	for _, names := range []string{"new", "reused"} {
 		logs, last := run()
 		t.Logf("the cluster's DNS, %s names: everybody connected after %s", names, last)
-		require.Less(t, last, late)
+		require.Less(t, last, isLate)
 		for _, l := range logs {
 			require.Equal(t, "the DNS of the cluster", l.asks)
 		}
@@ -196,16 +193,14 @@ func TestMinimal(t *testing.T) {
 	joined := pairs(first, func(_, what string) bool { return what == "NXDOMAIN" })
 	t.Logf("caching DNS, new names: %d of 12 pairs were denied, and connected after %s", len(joined), joined)
 	require.GreaterOrEqual(t, len(joined), 3, "whoever starts first asks for three that are not there yet")
-	require.Greater(t, joined[len(joined)-1], 25*time.Second)
-	require.Less(t, joined[len(joined)-1], 30*time.Second+late)
+	require.Greater(t, joined[len(joined)-1], isLate)
 
 	kubectl("delete", "-k", folder)
 	second, _ := run()
 	joined = pairs(second, func(peer, what string) bool { return what == first[peer].address+": timed out" })
 	t.Logf("caching DNS, reused names: %d of 12 pairs dialled the previous pod's address, and connected after %s", len(joined), joined)
 	require.GreaterOrEqual(t, len(joined), 3)
-	require.Greater(t, joined[len(joined)-1], late)
-	require.Less(t, joined[len(joined)-1], 40*time.Second)
+	require.Greater(t, joined[len(joined)-1], isLate)
 
 	kubectl("delete", "-k", folder)
 	kubectl("delete", "-k", filepath.Join(folder, "caching-dns"))
