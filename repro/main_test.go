@@ -177,7 +177,7 @@ func TestNoCluster(t *testing.T) {
 		require.NoDirExists(t, "results", "nothing is made")
 	}
 	t.Setenv("KUBECONFIG", "")
-	check("no cluster is configured", "--kubeconfig", "make repro")
+	check("no cluster is configured", "--kubeconfig", "make kind-repro", "make repro")
 
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -54,7 +54,7 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 	cfg, err := loader.ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
-			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or run `make repro`, which brings a cluster up itself")
+			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or have one made: `make kind-repro` with docker, podman or nerdctl, `make repro` with nothing but root on Linux")
 		}
 		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", discreetly(loader, err))
 	}
