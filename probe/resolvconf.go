@@ -40,8 +40,8 @@ func parseResolv(text string) record.Resolv {
 	r := record.Resolv{Ndots: 1, Timeout: defaultTimeout, Attempts: defaultAttempts}
 	r.Text = text[:min(len(text), maxResolvText)]
 	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
-			continue
+		if strings.ContainsAny(line[:1], "#; \t") {
+			continue // resolv.conf(5): the keyword must start the line
 		}
 		f := strings.Fields(line)
 		if len(f) < 2 {
@@ -114,10 +114,11 @@ func setOption(r *record.Resolv, option string) {
 }
 
 // clusterDomain finds the cluster's domain in the search list, where the
-// kubelet puts "<namespace>.svc.<domain>" first.
+// kubelet puts "<namespace>.svc.<domain>" first and "svc.<domain>" next.
 func clusterDomain(r record.Resolv, namespace string) string {
 	for _, s := range r.Search {
-		if domain, ok := strings.CutPrefix(s, namespace+".svc."); ok && domain != "" {
+		domain, ok := strings.CutPrefix(strings.TrimPrefix(s, namespace+"."), "svc.")
+		if ok && domain != "" {
 			return domain
 		}
 	}

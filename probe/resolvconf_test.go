@@ -23,6 +23,8 @@ func TestParseResolv(t *testing.T) {
 			record.Resolv{Servers: []string{"127.0.0.1:53"}, Ndots: 1, Timeout: 5, Attempts: 2}},
 		{"at most three servers, both families", "nameserver 10.0.0.1\nnameserver fd00::1\nnameserver fe80::1%eth0\nnameserver 10.0.0.4\n",
 			record.Resolv{Servers: []string{"10.0.0.1:53", "[fd00::1]:53", "[fe80::1%eth0]:53"}, Ndots: 1, Timeout: 5, Attempts: 2}},
+		{"keywords start the line", "nameserver 10.43.0.10\nsearch k8s.example\n search corp.example\n\tnameserver 192.0.2.1\n",
+			record.Resolv{Servers: []string{"10.43.0.10:53"}, Search: []string{"k8s.example"}, Ndots: 1, Timeout: 5, Attempts: 2}},
 		{"a port", "nameserver [127.0.0.1]:5353\nnameserver 127.0.0.1:5353\n",
 			record.Resolv{Servers: []string{"127.0.0.1:5353"}, Ndots: 1, Timeout: 5, Attempts: 2}},
 		{"the last search counts", "search a\ndomain b.c.\nsearch d. . e\n",
@@ -44,6 +46,7 @@ func TestClusterDomain(t *testing.T) {
 		"lab.svc.cluster.local svc.cluster.local cluster.local": "cluster.local",
 		"example.org lab.svc.k8s.example svc.k8s.example":       "k8s.example",
 		"other.svc.k8s.example":                                 "cluster.local",
+		"svc.k8s.example k8s.example":                           "k8s.example",
 		"lab.svc.":                                              "cluster.local",
 		"":                                                      "cluster.local",
 	} {

@@ -22,12 +22,11 @@ func (s *session) dnsParams() privatedns.Params {
 		Owner: s.owner, Image: cmp.Or(s.dnsImage, s.env.DNS.CoreDNSImage), Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage),
 		Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas,
 	}
-	switch ips := s.env.DNS.ClusterIPs; {
-	case len(ips) > 0:
-		p.ClusterDNS = ips[0]
-	case len(s.env.Pods) > 0 && len(s.env.Pods[0].Resolv.Servers) > 0:
-		// Where the Service may not be read, a pod's resolv.conf names it.
+	// What pods ask is forwarded to; before one has been seen, the Service.
+	if len(s.env.Pods) > 0 && len(s.env.Pods[0].Resolv.Servers) > 0 {
 		p.ClusterDNS, _, _ = net.SplitHostPort(s.env.Pods[0].Resolv.Servers[0])
+	} else if len(s.env.DNS.ClusterIPs) > 0 {
+		p.ClusterDNS = s.env.DNS.ClusterIPs[0]
 	}
 	return p
 }
@@ -36,23 +35,15 @@ func (s *session) dnsObjects(dns plan.DNS) ([]manifests.Object, error) {
 	return privatedns.Objects(dns, s.dnsParams())
 }
 
-// startDNS starts the private DNS side by side, and has a pod find out how each
-// of them and the cluster's own caches.
+// startDNS has a pod find out how the cluster's own DNS caches, then starts the
+// private ones side by side, which build on what that pod was given, and has
+// pods find out the same of each.
 func (s *session) startDNS(ctx context.Context) error {
 	private := s.plan.PrivateDNS()
-	clusterDNS := s.runner.Resolvers[plan.ClusterDNS]
-	examineCluster := func(ctx context.Context) error { return s.examine(ctx, plan.ClusterDNS, clusterDNS) }
-	jobs := []func(context.Context) error{examineCluster}
-	upstream := len(s.env.DNS.ClusterIPs) > 0 || !slices.Contains(private, plan.Forwarding)
-	domain := cmp.Or(s.domain, s.env.DNS.Domain) != "" || len(private) == 0
-	if !upstream || !domain {
-		// What is forwarded to has to be known first, and the domain for which a
-		// private DNS serves and its pods search.
-		if err := examineCluster(ctx); err != nil {
-			return err
-		}
-		jobs = nil
+	if err := s.examineCluster(ctx); err != nil {
+		return err
 	}
+	var jobs []func(context.Context) error
 	var missing error                // why kube-dns could not be started
 	servers := s.watcher.Observe("") // what belongs to no trial
 	for _, dns := range private {
@@ -82,6 +73,24 @@ func (s *session) startDNS(ctx context.Context) error {
 		return s.leaveOut(plan.KubeDNS, missing)
 	}
 	return nil
+}
+
+// examineCluster examines the cluster's own DNS, and finds out which that is.
+// Where it is another than was expected its replicas are examined as well.
+func (s *session) examineCluster(ctx context.Context) error {
+	lines, err := s.runner.Caching(ctx, plan.ClusterDNS, s.runner.Resolvers[plan.ClusterDNS])
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(lines, func(l record.Line) bool { return l.Start != nil }); i >= 0 {
+		first := lines[i].Start
+		others := s.env.AskedDNS(ctx, s.c.Kube, first.Resolv)
+		s.env.AddPod(*first)
+		if others {
+			return s.examine(ctx, plan.ClusterDNS, trial.Resolver{Replicas: s.env.DNS.Replicas})
+		}
+	}
+	return s.recordCaching(plan.ClusterDNS, lines)
 }
 
 // examine has a pod that uses a DNS find out how it caches, and takes the DNS

@@ -36,7 +36,7 @@ func (s *session) connect(ctx context.Context) error {
 	s.c = c
 	s.say.line("cluster %s%s, Kubernetes %s", c.Host, s.context(), v.GitVersion)
 	s.warnOfLeftovers(ctx)
-	s.env = environment.Collect(ctx, c.Kube)
+	s.env = environment.Collect(ctx, c.Kube, v)
 	s.env.Program = environment.ThisProgram(ctx)
 	if c.FindAssigner(ctx) {
 		s.env.Note("The cluster gives pods their user ids (OpenShift); the manifests' own was left out.")

@@ -56,7 +56,7 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
 			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or have one made: `make kind-repro` with docker, podman or nerdctl, `make repro` with nothing but root on Linux")
 		}
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", discreetly(loader, err))
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", redact(loader, err))
 	}
 	if err := asUser(cfg); err != nil {
 		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster entry of the context", err)
@@ -66,7 +66,7 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 	cfg.UserAgent = "headless-job-dns"
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", discreetly(loader, err))
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", redact(loader, err))
 	}
 	c := &Client{Kube: kube, REST: cfg, Host: cfg.Host}
 	if raw, err := loader.RawConfig(); err == nil {
@@ -77,7 +77,7 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 		if err == context.Canceled { // how the program is told that it was interrupted
 			return nil, nil, err
 		}
-		return nil, nil, discreetly(loader, c.explain(err))
+		return nil, nil, redact(loader, c.explain(err))
 	}
 	return c, v, nil
 }

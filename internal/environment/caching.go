@@ -49,12 +49,13 @@ func lifetime(what string, cached bool, ttl uint32) string {
 	if cached {
 		return fmt.Sprintf("%s cached for up to %d s", what, ttl)
 	}
-	return fmt.Sprintf("%s not cached (TTL %d s)", what, ttl)
+	return fmt.Sprintf("%s not seen to be cached (TTL %d s each time)", what, ttl)
 }
 
 // counts tells whether TTLs of equal questions, asked more than a second
-// apart, show a cache: a cache counts down or, after expiry, starts anew; a
-// server without one gives every answer the same, full TTL.
+// apart, show a cache: a cache counts down or, after expiry, starts anew. A
+// server without one gives every answer the same, full TTL, and so does a cache
+// that is told to (CoreDNS: keepttl): equal TTLs prove nothing.
 func counts(ttls []uint32) bool { return slices.Min(ttls) != slices.Max(ttls) }
 
 // leastTTLs is how many answers a verdict needs: with one there is nothing to

@@ -156,7 +156,7 @@ func TestEveryPrivateDNSPromises(t *testing.T) {
 		require.Equal(t, dns.Private(), promised, dns)
 	}
 	require.EqualError(t, Check(plan.NodeLocalCache30, CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 30, Uncached: true}),
-		"dns nodelocal-cache-30: expected addresses cached for up to 30 s, denials cached for up to 5 s; saw addresses cached for up to 30 s, denials not cached (TTL 30 s), the uncached view works")
+		"dns nodelocal-cache-30: expected addresses cached for up to 30 s, denials cached for up to 5 s; saw addresses cached for up to 30 s, denials not seen to be cached (TTL 30 s each time), the uncached view works")
 }
 
 func TestProveCachingInSpiteOfALostAnswer(t *testing.T) {
@@ -169,6 +169,6 @@ func TestProveCachingInSpiteOfALostAnswer(t *testing.T) {
 }
 
 func TestCachingFactsString(t *testing.T) {
-	require.Equal(t, "addresses cached for up to 30 s, denials not cached (TTL 5 s), no uncached view",
+	require.Equal(t, "addresses cached for up to 30 s, denials not seen to be cached (TTL 5 s each time), no uncached view",
 		CachingFacts{Positive: true, PositiveTTL: 30, NegativeTTL: 5}.String())
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -39,24 +40,27 @@ type collector struct {
 	ctx  context.Context
 	kube kubernetes.Interface
 	env  *Environment
+	sets []appsv1.DaemonSet // those that may be read
 }
 
-// Collect reads what describes the cluster. It never fails: what could not be
-// read is among the warnings.
-func Collect(ctx context.Context, kube kubernetes.Interface) Environment {
+// Collect reads what describes the cluster, of which the version is known. It
+// never fails: what could not be read is among the warnings. Which DNS pods ask
+// is a guess until AskedDNS.
+func Collect(ctx context.Context, kube kubernetes.Interface, v *version.Info) Environment {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	env := Environment{V: Version, Collected: time.Now().UTC(), Cloud: Unknown, Distribution: Unknown, KubeProxy: Unknown}
 	env.DNS.Provider = Unknown
 	c := &collector{ctx: ctx, kube: kube, env: &env}
-	c.version()
+	env.Server = Server{GitVersion: v.GitVersion, GitCommit: v.GitCommit, BuildDate: v.BuildDate, GoVersion: v.GoVersion, Platform: v.Platform}
+	env.KubectlVersion = "Client Version: client-go " + clientVersion() + "\nServer Version: " + v.GitVersion + "\n"
 	c.id()
 	c.nodes()
-	sets := c.daemonSets()
-	c.cni(sets)
-	c.kubeProxy(sets)
+	c.daemonSets()
+	c.cni()
+	c.kubeProxy()
 	c.distribution()
-	c.dns(sets)
+	c.dns(netip.Addr{})
 	return env
 }
 
@@ -80,31 +84,6 @@ func reason(err error) string {
 		return "no answer in time"
 	}
 	return cluster.Anonymous(err.Error())
-}
-
-// version asks the API server for its version. Discovery takes no context, so
-// that a server which hangs is left behind.
-func (c *collector) version() {
-	c.env.Server.GitVersion = Unknown
-	type answer struct {
-		v   *version.Info
-		err error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		v, err := c.kube.Discovery().ServerVersion()
-		done <- answer{v, err}
-	}()
-	var a answer
-	select {
-	case a = <-done:
-	case <-c.ctx.Done():
-		a.err = c.ctx.Err()
-	}
-	if !c.failed("server version", a.err) {
-		c.env.Server = Server{GitVersion: a.v.GitVersion, GitCommit: a.v.GitCommit, BuildDate: a.v.BuildDate, GoVersion: a.v.GoVersion, Platform: a.v.Platform}
-	}
-	c.env.KubectlVersion = "Client Version: client-go " + clientVersion() + "\nServer Version: " + c.env.Server.GitVersion + "\n"
 }
 
 // clientVersion is the version of client-go that was built in.
@@ -167,15 +146,14 @@ func roles(labels map[string]string) []string {
 
 // daemonSets lists the cluster's DaemonSets, or kube-system's where the rights
 // do not reach further. They tell the CNI, kube-proxy and a node-local DNS.
-func (c *collector) daemonSets() []appsv1.DaemonSet {
+func (c *collector) daemonSets() {
 	list, err := c.kube.AppsV1().DaemonSets(metav1.NamespaceAll).List(c.ctx, metav1.ListOptions{})
 	if apierrors.IsForbidden(err) {
 		list, err = c.kube.AppsV1().DaemonSets(kubeSystem).List(c.ctx, metav1.ListOptions{})
 	}
-	if c.failed("DaemonSets", err) {
-		return nil
+	if !c.failed("DaemonSets", err) {
+		c.sets = list.Items
 	}
-	return list.Items
 }
 
 // cniNames maps names of DaemonSets to the network that they install.
@@ -187,8 +165,8 @@ var cniNames = map[string]string{
 }
 
 // cni guesses the network from the DaemonSets that installed it.
-func (c *collector) cni(sets []appsv1.DaemonSet) {
-	for _, ds := range sets {
+func (c *collector) cni() {
+	for _, ds := range c.sets {
 		if name, known := cniNames[ds.Name]; known {
 			c.env.CNI = append(c.env.CNI, name+" (DaemonSet "+ds.Namespace+"/"+ds.Name+")")
 		}
@@ -207,7 +185,7 @@ var proxyModeFlag = regexp.MustCompile(`--proxy-mode[= ](\w+)`)
 
 // kubeProxy finds out kube-proxy's mode: from its configuration, else from its
 // command line. Nothing else of the ConfigMap is kept.
-func (c *collector) kubeProxy(sets []appsv1.DaemonSet) {
+func (c *collector) kubeProxy() {
 	var why error
 	for _, p := range proxyConfigs {
 		cm, err := c.kube.CoreV1().ConfigMaps(kubeSystem).Get(c.ctx, p.configMap, metav1.GetOptions{})
@@ -230,7 +208,7 @@ func (c *collector) kubeProxy(sets []appsv1.DaemonSet) {
 		}
 		return
 	}
-	for _, ds := range sets {
+	for _, ds := range c.sets {
 		if ds.Name != "kube-proxy" {
 			continue
 		}

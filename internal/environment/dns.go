@@ -1,7 +1,12 @@
 package environment
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"net"
+	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +17,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/kubernetes"
+
+	"headless-job-dns/internal/record"
 )
 
 // Providers of a cluster's DNS, as far as a cluster shows them.
@@ -24,65 +32,131 @@ const (
 	Outside = "a DNS outside the cluster"
 )
 
-// dnsServices are where the DNS Service is: nearly everywhere at the first
-// place, whatever the provider; OpenShift's at the second.
-var dnsServices = []struct{ namespace, name string }{
-	{kubeSystem, "kube-dns"},
-	{"openshift-dns", "dns-default"},
+// Metadata servers' addresses at which clouds resolve names. They are
+// link-local, as a cache on the node is.
+var (
+	metadataServer = netip.MustParseAddr("169.254.169.254") // GKE's is Cloud DNS
+	vpcResolver    = netip.MustParseAddr("169.254.169.253") // Amazon's
+)
+
+// AskedDNS describes the DNS that a pod asks: the Service that has the address
+// of its nameserver, the pods behind that and the ConfigMaps that they mount.
+// It takes the place of what Collect has guessed, and tells whether the
+// replicas are others than those.
+func (e *Environment) AskedDNS(ctx context.Context, kube kubernetes.Interface, resolv record.Resolv) (others bool) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	before := e.DNS
+	e.DNS = DNS{Provider: Unknown, Domain: before.Domain}
+	c := &collector{ctx: ctx, kube: kube, env: e}
+	c.daemonSets()
+	var server netip.Addr
+	if len(resolv.Servers) > 0 {
+		if at, err := netip.ParseAddrPort(resolv.Servers[0]); err == nil {
+			server = at.Addr().Unmap()
+		}
+	}
+	c.dns(server)
+	return !slices.Equal(before.Replicas, e.DNS.Replicas)
 }
 
-// corefileMaps are the names of the ConfigMap with the Corefile.
-var corefileMaps = []string{"coredns", "rke2-coredns-rke2-coredns"}
-
-// dns describes the cluster's own DNS, every conclusion with its evidence.
-func (c *collector) dns(sets []appsv1.DaemonSet) {
+// dns describes the DNS at an address, or, where that is the zero Addr because
+// no pod was seen yet, the one that is labelled as the cluster's.
+func (c *collector) dns(asked netip.Addr) {
 	d := &c.env.DNS
-	for _, ds := range sets {
-		if ds.Name == "node-local-dns" || ds.Name == "nodelocaldns" { // the latter is kubespray's
-			d.NodeLocal = true
-			d.note("DaemonSet " + ds.Namespace + "/" + ds.Name + " exists")
+	services, all := c.dnsServices()
+	labelled := slices.IndexFunc(services, isClusterDNS)
+	i := slices.IndexFunc(services, func(s corev1.Service) bool { return asked.IsValid() && hasAddress(s, asked) })
+	switch {
+	case !asked.IsValid():
+		i = labelled
+	case i >= 0:
+		d.note(fmt.Sprintf("a pod's nameserver is %s, of Service %s/%s", asked, services[i].Namespace, services[i].Name))
+	case asked == metadataServer && (c.env.Cloud == "gce" || c.env.Distribution == "GKE"):
+		d.Provider = CloudDNS // kube-dns may run on, and nobody asks it
+		d.note(fmt.Sprintf("a pod's nameserver is %s, %s", asked, CloudDNS))
+	case asked == metadataServer, asked == vpcResolver:
+		d.Provider = Outside
+		d.note(fmt.Sprintf("a pod's nameserver is %s, the cloud's own", asked))
+	case asked.IsLinkLocalUnicast():
+		d.NodeLocal = true
+		d.note(fmt.Sprintf("a pod's nameserver is %s, a cache on its node", asked))
+		i = labelled
+	default:
+		text := fmt.Sprintf("a pod's nameserver is %s, which is the address of no Service that may be read", asked)
+		if labelled >= 0 {
+			s := services[labelled]
+			text += fmt.Sprintf("; %s/%s, labelled as the cluster's DNS, has %s", s.Namespace, s.Name, s.Spec.ClusterIP)
+		}
+		c.env.warn("DNS: " + text)
+		d.note(text)
+		if all {
+			d.Provider = Outside
 		}
 	}
-	if svc := c.dnsService(); svc != nil {
-		d.Service = svc.Namespace + "/" + svc.Name
-		d.ClusterIPs = svc.Spec.ClusterIPs
-		if len(d.ClusterIPs) == 0 && svc.Spec.ClusterIP != "" {
-			d.ClusterIPs = []string{svc.Spec.ClusterIP}
-		}
-		c.dnsReplicas(svc)
-		c.dnsPods(svc)
-		// Installers label the Service so; Cloud DNS leaves the label behind.
-		if name := svc.Labels["kubernetes.io/name"]; name != "" {
-			d.note("Service " + d.Service + " is labelled kubernetes.io/name=" + name)
-		}
+	if i < 0 {
+		c.nodeCaches(asked)
+		return
 	}
-	c.corefile()
+	svc := &services[i]
+	d.Service = svc.Namespace + "/" + svc.Name
+	d.ClusterIPs = svc.Spec.ClusterIPs
+	if len(d.ClusterIPs) == 0 && svc.Spec.ClusterIP != "" {
+		d.ClusterIPs = []string{svc.Spec.ClusterIP}
+	}
+	if !asked.IsValid() {
+		if len(d.ClusterIPs) > 0 {
+			asked, _ = netip.ParseAddr(d.ClusterIPs[0])
+		}
+		d.note("Service " + d.Service + " is labelled as the cluster's DNS")
+	}
+	c.nodeCaches(asked)
+	c.dnsReplicas(svc)
+	c.dnsPods(svc)
 }
 
-// dnsService finds the Service that the pods' nameserver is the address of.
-func (c *collector) dnsService() *corev1.Service {
-	for _, p := range dnsServices {
-		svc, err := c.kube.CoreV1().Services(p.namespace).Get(c.ctx, p.name, metav1.GetOptions{})
-		if err == nil {
-			return svc
+// dnsNamespaces is where installers put a cluster's DNS.
+var dnsNamespaces = []string{kubeSystem, "openshift-dns"}
+
+// dnsServices lists the Services that serve DNS, by name: in all namespaces or,
+// where the rights do not reach so far, in those of installers.
+func (c *collector) dnsServices() (list []corev1.Service, all bool) {
+	found, err := c.kube.CoreV1().Services(metav1.NamespaceAll).List(c.ctx, metav1.ListOptions{})
+	all = err == nil
+	if apierrors.IsForbidden(err) {
+		for _, ns := range dnsNamespaces {
+			var some *corev1.ServiceList
+			some, err = c.kube.CoreV1().Services(ns).List(c.ctx, metav1.ListOptions{})
+			if err == nil {
+				list = append(list, some.Items...)
+			} else if ns == kubeSystem {
+				c.failed("Services in "+ns, err)
+			}
 		}
-		if !apierrors.IsNotFound(err) && p.namespace == kubeSystem {
-			c.failed("Service "+p.namespace+"/"+p.name, err)
-			return nil
-		}
+	} else if !c.failed("Services", err) {
+		list = found.Items
 	}
-	// Some name it otherwise (RKE2: rke2-coredns-rke2-coredns).
-	list, err := c.kube.CoreV1().Services(kubeSystem).List(c.ctx, metav1.ListOptions{})
-	if c.failed("Services in "+kubeSystem, err) {
-		return nil
-	}
-	for i, svc := range list.Items {
-		if slices.ContainsFunc(svc.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == 53 }) {
-			return &list.Items[i]
-		}
-	}
-	c.env.warn("Service " + kubeSystem + "/kube-dns: not there, and no other in " + kubeSystem + " serves port 53")
-	return nil
+	list = slices.DeleteFunc(list, func(s corev1.Service) bool {
+		return !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == 53 })
+	})
+	slices.SortFunc(list, func(a, b corev1.Service) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return list, all
+}
+
+// isClusterDNS tells whether a Service bears the name or a label that installers
+// give the cluster's DNS. It is good for a guess only.
+func isClusterDNS(s corev1.Service) bool {
+	return s.Namespace == kubeSystem && s.Name == "kube-dns" || s.Labels["k8s-app"] == "kube-dns" ||
+		s.Labels["kubernetes.io/name"] != "" || s.Labels["dns.operator.openshift.io/owning-dns"] != ""
+}
+
+func hasAddress(s corev1.Service, ip netip.Addr) bool {
+	return slices.ContainsFunc(append([]string{s.Spec.ClusterIP}, s.Spec.ClusterIPs...), func(text string) bool {
+		addr, err := netip.ParseAddr(text)
+		return err == nil && addr == ip
+	})
 }
 
 // dnsReplicas lists the endpoints of the DNS Service, host:port.
@@ -112,10 +186,9 @@ func (c *collector) dnsReplicas(svc *corev1.Service) {
 	}
 	slices.Sort(d.Replicas)
 	slices.Sort(d.NotReady)
-	d.Replicas, d.NotReady = slices.Compact(d.Replicas), slices.Compact(d.NotReady)
 }
 
-// dnsPort picks the port for DNS over UDP among a slice's ports, which are the
+// dnsPort returns the UDP port of an EndpointSlice, 0 for none. It is the
 // pods' own and so need not be 53. A Service also has TCP and metrics.
 func dnsPort(ports []discoveryv1.EndpointPort) int {
 	for _, p := range ports {
@@ -126,45 +199,62 @@ func dnsPort(ports []discoveryv1.EndpointPort) int {
 	return 0
 }
 
-// dnsPods tells the provider from the images behind the Service.
+// dnsPods tells the provider from what runs behind the Service, and quotes how
+// it is configured.
 func (c *collector) dnsPods(svc *corev1.Service) {
-	if len(svc.Spec.Selector) == 0 {
-		c.env.DNS.Provider = Outside
-		c.env.DNS.note("Service " + svc.Namespace + "/" + svc.Name + " has no selector: its DNS does not run in pods of this cluster")
-		return
-	}
-	pods, err := c.kube.CoreV1().Pods(svc.Namespace).List(c.ctx, metav1.ListOptions{LabelSelector: labels.Set(svc.Spec.Selector).String()})
-	if c.failed("pods of "+svc.Namespace+"/"+svc.Name, err) {
-		return
-	}
 	d := &c.env.DNS
-	if len(pods.Items) == 0 {
-		// A cloud's DNS that has taken over, or a DNS that is down.
-		d.note("no pod stands behind Service " + svc.Namespace + "/" + svc.Name)
+	if len(svc.Spec.Selector) == 0 {
+		d.Provider = Outside
+		d.note("Service " + d.Service + " has no selector: its DNS does not run in pods of this cluster")
+		return
 	}
+	pods, err := c.kube.CoreV1().Pods(svc.Namespace).List(c.ctx, metav1.ListOptions{
+		LabelSelector: labels.Set(svc.Spec.Selector).String(),
+	})
+	if c.failed("pods of "+d.Service, err) {
+		return
+	}
+	if len(pods.Items) == 0 {
+		d.note("no pod stands behind Service " + d.Service)
+	}
+	var maps []string
 	for _, pod := range pods.Items {
 		for _, container := range pod.Spec.Containers {
 			if !slices.Contains(d.Images, container.Image) {
 				d.Images = append(d.Images, container.Image)
+				d.runs(container)
 			}
 		}
+		maps = append(maps, configMaps(&pod.Spec)...)
 	}
 	slices.Sort(d.Images)
-	for _, image := range d.Images {
-		switch name := imageName(image); {
-		case strings.Contains(name, "coredns"):
-			d.Provider = CoreDNS
-			d.CoreDNSImage = image
-		case strings.Contains(name, "kube-dns") && d.Provider == Unknown:
-			d.Provider = KubeDNS
-		case strings.Contains(name, "dnsmasq"):
-			d.DnsmasqImage = image
-			continue
-		default:
-			continue
-		}
-		d.note("a pod behind " + svc.Namespace + "/" + svc.Name + " runs " + image)
+	slices.Sort(maps)
+	for _, name := range slices.Compact(maps) {
+		c.quote(svc.Namespace, name, nil)
 	}
+}
+
+// runs draws conclusions from one container behind the DNS Service.
+func (d *DNS) runs(container corev1.Container) {
+	name := imageName(container.Image)
+	command := ""
+	if len(container.Command) > 0 {
+		command = path.Base(container.Command[0])
+	}
+	switch {
+	case strings.Contains(name, "coredns"):
+		d.Provider, d.CoreDNSImage = CoreDNS, container.Image
+	case command == "coredns": // OpenShift's images have no name
+		d.Provider = CoreDNS
+	case strings.Contains(name, "kube-dns") && d.Provider == Unknown:
+		d.Provider = KubeDNS
+	case strings.Contains(name, "dnsmasq"):
+		d.DnsmasqImage = container.Image
+		return
+	default:
+		return
+	}
+	d.note("a pod behind " + d.Service + " runs " + container.Image)
 }
 
 // imageName is the last part of an image's path: without registry, tag and
@@ -176,40 +266,65 @@ func imageName(image string) string {
 	return image
 }
 
-// corefile keeps the Corefile and what it says of the cluster domain.
-func (c *collector) corefile() {
-	d := &c.env.DNS
-	if d.Provider == KubeDNS || d.Provider == Outside {
-		return // it would be somebody else's
-	}
-	for i, name := range corefileMaps {
-		cm, err := c.kube.CoreV1().ConfigMaps(kubeSystem).Get(c.ctx, name, metav1.GetOptions{})
-		if err != nil {
-			// The usual place alone is worth a warning.
-			if i == 0 && !(apierrors.IsNotFound(err) && d.Provider == Unknown) {
-				c.failed("Corefile: ConfigMap "+kubeSystem+"/"+name, err)
-			}
-			continue
-		}
-		text, ok := cm.Data["Corefile"]
-		if !ok {
-			continue
-		}
-		d.Corefile = redact(text)
-		if d.Provider == Unknown {
-			// Clusters keep the ConfigMap after a change of provider, so it is
-			// evidence and not a conclusion.
-			d.note("ConfigMap " + kubeSystem + "/" + name + " holds a Corefile")
-		}
-		parsed, err := ParseCorefile(text)
-		if err != nil {
-			c.env.warn("Corefile: " + err.Error())
-			return
-		}
-		for _, f := range parsed.Imports {
-			c.env.warn("Corefile: it imports " + f + ", which was not read")
-		}
-		d.Parsed, d.Domain = parsed, parsed.Domain
+// nodeCaches looks for a DaemonSet whose Corefile names the address that pods
+// ask: NodeLocal DNSCache listens at that of the DNS Service too, where
+// kube-proxy uses iptables.
+func (c *collector) nodeCaches(asked netip.Addr) {
+	if !asked.IsValid() {
 		return
 	}
+	binds := func(corefile string) bool {
+		return slices.Contains(strings.Fields(corefile), asked.String())
+	}
+	for _, ds := range c.sets {
+		if !slices.Contains(dnsNamespaces, ds.Namespace) || ds.Name == "kube-proxy" {
+			continue
+		}
+		for _, name := range append(configMaps(&ds.Spec.Template.Spec), sameName(ds)...) {
+			if c.quote(ds.Namespace, name, binds) {
+				c.env.DNS.NodeLocal = true
+				c.env.DNS.note(fmt.Sprintf("DaemonSet %s/%s has a Corefile that names %s: pods ask a cache on their node",
+					ds.Namespace, ds.Name, asked))
+			}
+		}
+	}
+}
+
+// sameName guesses the ConfigMap of a DaemonSet that may not tell which it
+// mounts.
+func sameName(ds appsv1.DaemonSet) []string {
+	if len(ds.Spec.Template.Spec.Volumes) > 0 {
+		return nil
+	}
+	return []string{ds.Name}
+}
+
+// configMaps returns the names of those that a pod mounts.
+func configMaps(spec *corev1.PodSpec) []string {
+	var names []string
+	for _, v := range spec.Volumes {
+		if v.ConfigMap != nil {
+			names = append(names, v.ConfigMap.Name)
+		}
+	}
+	return names
+}
+
+// quote keeps the text of a ConfigMap, without secrets, if its Corefile is
+// wanted; nil: whatever is in it. One that is not there is an optional one.
+func (c *collector) quote(namespace, name string, wanted func(corefile string) bool) bool {
+	cm, err := c.kube.CoreV1().ConfigMaps(namespace).Get(c.ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || c.failed("Corefile: ConfigMap "+namespace+"/"+name, err) {
+		return false
+	}
+	if wanted != nil && !wanted(cm.Data["Corefile"]) {
+		return false
+	}
+	for _, key := range sorted(cm.Data) {
+		text := fmt.Sprintf("# ConfigMap %s/%s, %s\n%s\n", namespace, name, key, strings.TrimRight(Redact(cm.Data[key]), "\n"))
+		if !strings.Contains(c.env.DNS.Corefile, text) {
+			c.env.DNS.Corefile += text
+		}
+	}
+	return true
 }

@@ -97,7 +97,7 @@ type DNS struct {
 	Provider string `json:"provider"`
 	// Evidence says what Provider and NodeLocal were concluded from.
 	Evidence []string `json:"evidence,omitempty"`
-	// NodeLocal tells that a node-local cache stands before the provider.
+	// NodeLocal tells that pods ask a cache on their node, in front of the provider.
 	NodeLocal bool `json:"node_local"`
 
 	Service    string   `json:"service,omitempty"` // namespace/name
@@ -110,9 +110,10 @@ type DNS struct {
 	// DnsmasqImage is the one of kube-dns' cache, if that is what its pods run.
 	DnsmasqImage string `json:"dnsmasq_image,omitempty"`
 
-	Domain   string    `json:"domain,omitempty"`   // from the Corefile, else from a pod's resolv.conf
-	Corefile string    `json:"corefile,omitempty"` // secrets left out
-	Parsed   *Corefile `json:"parsed,omitempty"`   // what the Corefile says of the cluster domain
+	Domain string `json:"domain,omitempty"` // from a pod's resolv.conf
+	// Corefile is the text of the ConfigMaps that its pods mount, secrets left
+	// out. What it means for an answer is measured, not read from it.
+	Corefile string `json:"corefile,omitempty"`
 }
 
 // Pod is what a probe found out about the machine under it.
@@ -132,35 +133,13 @@ func (e *Environment) AddPod(s record.Start) {
 		return
 	}
 	e.Pods = append(e.Pods, p)
-	if e.DNS.Domain == "" {
-		e.DNS.Domain = s.Domain
+	if e.DNS.Domain != "" {
+		return
 	}
-	for _, server := range s.Resolv.Servers {
-		e.DNS.nameserver(server)
-	}
-}
-
-// Link-local addresses that stand for a DNS near the pod.
-var linkLocal = map[string]string{
-	"169.254.20.10":   "NodeLocal DNSCache",               // its documented address
-	"169.254.25.10":   "NodeLocal DNSCache",               // kubespray's
-	"169.254.169.254": CloudDNS,                           // the metadata server resolves
-	"169.254.169.253": "the Amazon VPC resolver directly", // not a cluster's DNS at all
-}
-
-// nameserver draws conclusions from a server, host:port, in a pod's resolv.conf.
-func (d *DNS) nameserver(server string) {
-	for ip, what := range linkLocal {
-		if server != ip+":53" {
-			continue
-		}
-		d.note("a pod's nameserver is " + ip + ", " + what)
-		if strings.HasPrefix(what, "NodeLocal") {
-			d.NodeLocal = true
-		}
-		if what == CloudDNS {
-			d.Provider = CloudDNS // kube-dns may run on, and nobody asks it
-		}
+	e.DNS.Domain = s.Domain
+	inList := func(entry string) bool { return strings.HasSuffix("."+entry, ".svc."+s.Domain) }
+	if !slices.ContainsFunc(s.Resolv.Search, inList) {
+		e.warn("cluster domain: no svc.<domain> is in a pod's search list; " + s.Domain + " is a guess")
 	}
 }
 

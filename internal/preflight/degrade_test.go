@@ -147,7 +147,6 @@ func TestWarnings(t *testing.T) {
 			w.refuse = func(o manifests.Object) error {
 				return apierrors.NewAlreadyExists(rbacv1.Resource("pods"), o.GetName())
 			}
-			w.s.Env.DNS.Parsed = nil
 			require.NoError(t, w.kube.CoreV1().Nodes().Delete(t.Context(), "n2", metav1.DeleteOptions{}))
 		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: the probes share one node, and no packet between nodes is measured"}},
 		"nodes to come": {onCluster, func(t *testing.T, w *world) {
@@ -183,7 +182,7 @@ func TestWarnings(t *testing.T) {
 		}, []string{"warning   capacity: 1 node takes pods (amd64); the 5 pods that are there at a time fit: the probes share one node, and no packet between nodes is measured"}},
 		"no replica of the DNS": {onCluster, func(_ *testing.T, w *world) {
 			w.s.Env.DNS.NotReady, w.s.Env.DNS.Replicas = w.s.Env.DNS.Replicas, nil
-		}, []string{"warning   dns: CoreDNS, none of 2 replicas ready: `kubectl get pods -n kube-system` says more; its Corefile, for cluster.local: addresses cached for up to 30 s, denials cached for up to 30 s"}},
+		}, []string{"warning   dns: CoreDNS, none of 2 replicas ready: `kubectl get pods -n kube-system` says more"}},
 		"kube-dns, asked past its cache": {with(onCluster, func(o *plan.Options) { o.Observers = []record.Observer{record.PeersServer} }), func(_ *testing.T, w *world) {
 			w.s.Env.DNS = environment.DNS{Provider: environment.KubeDNS, NodeLocal: true, ClusterIPs: []string{"10.0.0.10"}, Replicas: []string{"10.1.0.2:53"}}
 		}, []string{"unknown   dns: observer peers+server asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing"}},
@@ -281,14 +280,14 @@ func TestDNSAndAddresses(t *testing.T) {
 		"a cloud's": {environment.DNS{Provider: environment.Outside, Evidence: []string{"Service kube-system/kube-dns has no selector: its DNS does not run in pods of this cluster"}, ClusterIPs: []string{"10.0.0.10"}}, nil,
 			[]string{"unknown   dns: it does not run in pods of this cluster, so that the API shows neither which it is nor how it is configured (Service kube-system/kube-dns has no selector: its DNS does not run in pods of this cluster); how it caches a pod finds out",
 				"ok        addresses: IPv4 (as the DNS Service's address is); A is asked for"}},
-		"kubeadm's since 1.32": {environment.DNS{Provider: environment.CoreDNS, Replicas: []string{"10.1.0.2:53"}, Parsed: &environment.Corefile{Domain: "cluster.local", TTL: 30}}, []corev1.IPFamily{"IPv4"},
-			[]string{"ok        dns: CoreDNS, 1 ready replica; its Corefile, for cluster.local: addresses not cached, denials not cached",
+		"kubeadm's since 1.32": {environment.DNS{Provider: environment.CoreDNS, Replicas: []string{"10.1.0.2:53"}}, []corev1.IPFamily{"IPv4"},
+			[]string{"ok        dns: CoreDNS, 1 ready replica; how it caches a pod finds out",
 				"ok        addresses: IPv4 (by dry run); A is asked for"}},
 		"one that is not ready": {environment.DNS{Provider: environment.CoreDNS, Replicas: []string{"10.1.0.2:53"}, NotReady: []string{"10.1.0.3:53"}}, []corev1.IPFamily{"IPv4"},
 			[]string{"ok        dns: CoreDNS, 1 ready replica and 1 not ready; how it caches a pod finds out",
 				"ok        addresses: IPv4 (by dry run); A is asked for"}},
 		"NodeLocal": {environment.DNS{Provider: environment.CoreDNS, NodeLocal: true, Replicas: []string{"10.1.0.2:53"}}, []corev1.IPFamily{"IPv4"},
-			[]string{"ok        dns: CoreDNS behind NodeLocal DNSCache, 1 ready replica; how it caches a pod finds out",
+			[]string{"ok        dns: CoreDNS behind a cache on each node, 1 ready replica; how it caches a pod finds out",
 				"ok        addresses: IPv4 (by dry run); A is asked for"}},
 		"IPv6 only": {environment.DNS{Provider: environment.CoreDNS, ClusterIPs: []string{"fd00:10:96::a"}, Replicas: []string{"[fd00:10:244::2]:53"}}, []corev1.IPFamily{"IPv6"},
 			[]string{"ok        dns: CoreDNS, 1 ready replica; how it caches a pod finds out",

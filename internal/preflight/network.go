@@ -27,7 +27,7 @@ func (p *preflight) dns() error {
 		state, text = environment.Untold, "the provider is not known"
 	}
 	if d.NodeLocal {
-		text += " behind NodeLocal DNSCache"
+		text += " behind a cache on each node"
 	}
 	switch n := len(d.Replicas); {
 	case n == 1:
@@ -40,11 +40,9 @@ func (p *preflight) dns() error {
 		text += fmt.Sprintf(" and %d not ready", len(d.NotReady))
 	case len(d.NotReady) > 0:
 		state = environment.Warning
-		text += fmt.Sprintf(", none of %d replicas ready: `kubectl get pods -n %s` says more", len(d.NotReady), kubeSystem)
+		text += fmt.Sprintf(", none of %d replicas ready: `kubectl get pods -n %s` says more", len(d.NotReady), namespaceOf(d.Service))
 	}
-	if c := d.Parsed; c != nil {
-		text += fmt.Sprintf("; its Corefile, for %s: addresses %s, denials %s", c.Domain, kept(c.Success), kept(c.Denial))
-	} else if state == environment.Met || state == environment.Untold {
+	if state == environment.Met || state == environment.Untold {
 		text += "; how it caches a pod finds out"
 	}
 	p.say(state, "dns", "%s", cluster.OneLine(text))
@@ -57,12 +55,10 @@ func (p *preflight) dns() error {
 	return nil
 }
 
-// kept says for how many seconds a cache keeps something.
-func kept(seconds int) string {
-	if seconds == 0 {
-		return "not cached"
-	}
-	return fmt.Sprintf("cached for up to %d s", seconds)
+// namespaceOf is the namespace of "namespace/name".
+func namespaceOf(name string) string {
+	namespace, _, _ := strings.Cut(name, "/")
+	return namespace
 }
 
 // addresses says of which family the pods and their records are. A headless

@@ -93,8 +93,7 @@ func theWorld(t *testing.T, options plan.Options, objs ...runtime.Object) *world
 	})
 	owner := manifests.Owner{Run: p.Run, Namespace: "demo"}
 	env := &environment.Environment{NodeCount: 2, Server: environment.Server{GitVersion: "v1.36.3"}}
-	env.DNS = environment.DNS{Provider: environment.CoreDNS, ClusterIPs: []string{"10.96.0.10"}, Replicas: []string{"10.1.0.2:53", "10.1.0.3:53"},
-		Parsed: &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}}
+	env.DNS = environment.DNS{Provider: environment.CoreDNS, Service: "kube-system/kube-dns", ClusterIPs: []string{"10.96.0.10"}, Replicas: []string{"10.1.0.2:53", "10.1.0.3:53"}}
 	w.s = Subject{
 		Client: &cluster.Client{Kube: w.kube}, Env: env, Plan: p, Namespace: "demo",
 		DNS: func(dns plan.DNS) ([]manifests.Object, error) {
@@ -160,7 +159,7 @@ func TestNothingInTheWay(t *testing.T) {
 		"ok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level",
 		"ok        admission: dry runs of what the plan creates were admitted (13)",
 		"ok        capacity: 2 nodes take pods (amd64); the 9 pods that are there at a time fit, the probes on 2 nodes",
-		"ok        dns: CoreDNS, 2 ready replicas; its Corefile, for cluster.local: addresses cached for up to 30 s, denials cached for up to 30 s",
+		"ok        dns: CoreDNS, 2 ready replicas; how it caches a pod finds out",
 		"ok        addresses: IPv4 (by dry run); A is asked for",
 	}, lines(r))
 

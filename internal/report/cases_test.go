@@ -94,7 +94,7 @@ func TestHostileEnvironment(t *testing.T) {
 		KubectlVersion: trouble, Cloud: trouble, Distribution: trouble, KubeProxy: trouble, CNI: []string{trouble}, Warnings: []string{trouble},
 		Preflight: []environment.Condition{{Of: trouble, State: environment.Warning, Text: trouble}, {Of: trouble, State: environment.Untold, Text: trouble}},
 		Server:    environment.Server{GitVersion: trouble}, Nodes: []environment.Node{{Kernel: trouble, OS: trouble}},
-		DNS:     environment.DNS{Provider: trouble, Evidence: []string{trouble}, Images: []string{trouble}, Corefile: trouble, Parsed: &environment.Corefile{Domain: trouble}},
+		DNS:     environment.DNS{Provider: trouble, Evidence: []string{trouble}, Images: []string{trouble}, Corefile: trouble},
 		Pods:    []environment.Pod{{Kernel: trouble, Resolv: record.Resolv{Text: trouble}}},
 		Caching: map[plan.DNS]environment.CachingFacts{plan.DNS(trouble): {}},
 	}

@@ -148,9 +148,6 @@ func (r *Report) dnsFacts() []string {
 		local = "yes"
 	}
 	fact("NodeLocal DNSCache on the cluster: %s", local)
-	if c := e.DNS.Parsed; c != nil {
-		fact("Its Corefile, for %s: ttl %d s, keeps addresses %d s and denials %d s (0: not cached)", code(c.Domain), c.TTL, c.Success, c.Denial)
-	}
 	for _, dns := range append(slices.Clone(plan.AllDNS), others(e.Caching)...) {
 		if f, ok := e.Caching[dns]; ok {
 			fact("Caching as a pod saw it, dns %s: %s", code(string(dns)), code(f.String()))

@@ -151,18 +151,15 @@ func (r *Report) where(c *cases) string {
 	return text
 }
 
-// keeps says what the cluster's own DNS keeps of the cluster domain, by its
-// Corefile.
+// keeps says how a pod saw the cluster's own DNS keep its answers.
 func (r *Report) keeps() string {
-	if r.env == nil || r.env.DNS.Parsed == nil {
+	if r.env == nil {
 		return ""
 	}
-	switch p := r.env.DNS.Parsed; {
-	case p.Success == 0 && p.Denial == 0:
-		return " (its Corefile does not cache the cluster domain)"
-	default:
-		return fmt.Sprintf(" (its Corefile caches addresses of the cluster domain for %d s, denials for %d s)", p.Success, p.Denial)
+	if f, ok := r.env.Caching[plan.ClusterDNS]; ok {
+		return fmt.Sprintf(" (%s)", f)
 	}
+	return ""
 }
 
 // clock says from when to when a time counts and what a trial is.

@@ -64,8 +64,7 @@ func testEnvironment(t *testing.T) json.RawMessage {
 		},
 		DNS: environment.DNS{Provider: environment.CoreDNS, Evidence: []string{"Service kube-system/kube-dns is labelled kubernetes.io/name=CoreDNS"},
 			Replicas: []string{"10.244.0.2:53", "10.244.1.2:53"}, Images: []string{"registry.k8s.io/coredns/coredns:v1.13.1"},
-			Corefile: ".:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        ttl 30\n    }\n    cache 30\n}\n",
-			Parsed:   &environment.Corefile{Domain: "cluster.local", TTL: 30, Success: 30, Denial: 30}},
+			Corefile: ".:53 {\n    errors\n    kubernetes cluster.local in-addr.arpa ip6.arpa {\n        ttl 30\n    }\n    cache 30\n}\n"},
 		Corefiles: map[plan.DNS]string{plan.Cache30: ".:1053 {\n    cache 30\n}\n"},
 		Notes:     []string{"dns nodelocal-cache-30 is left out: no rights for a ClusterRole"},
 		Preflight: []environment.Condition{

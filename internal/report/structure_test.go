@@ -116,7 +116,7 @@ func spoiled(t testing.TB, text string, arms, trials, nodes int) *Report {
 	}
 	e := environment.Environment{
 		KubectlVersion: text, Cloud: text, Distribution: text, KubeProxy: text, Server: environment.Server{GitVersion: text},
-		DNS:     environment.DNS{Provider: text, Corefile: strings.Repeat(text+"\n", 40), Parsed: &environment.Corefile{Domain: text}},
+		DNS:     environment.DNS{Provider: text, Corefile: strings.Repeat(text+"\n", 40)},
 		Caching: map[plan.DNS]environment.CachingFacts{plan.DNS(text): {}},
 	}
 	for i := range nodes {
