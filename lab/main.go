@@ -31,6 +31,12 @@ func main() {
 	os.Exit(exitCode(ctx, err))
 }
 
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	root := newRoot(stdout, stderr)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
 // The exit codes, besides 0 and those of the command that `run` runs.
 const (
 	exitFailure     = 1
@@ -63,7 +69,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailure
 }
 
-// describe is what there is to say about an error.
+// describe returns what there is to say about an error.
 func describe(ctx context.Context, err error) string {
 	var exit exitError
 	switch {
@@ -75,46 +81,7 @@ func describe(ctx context.Context, err error) string {
 	return err.Error()
 }
 
-const usage = `A throw-away Kubernetes cluster on this machine.
-
-  lab up [--nodes 2] [--cluster-dns kubeadm-1.32]   put it up; harmless when it is
-  lab down                                          remove everything, whatever there is
-  lab status                                        nodes, processes, versions; exit code 3 when down
-  lab load IMAGE.tar...                             import images on every node
-  lab run [--keep] [--nodes 2] [--cluster-dns ...] [--load IMAGE.tar] -- COMMAND...
-                                                    up, COMMAND with KUBECONFIG, down; COMMAND's exit code
-  lab build                                         build the cluster's programs, print their folder
-  lab leftovers                                     what of it is on the machine; exit code 1 when anything
-
-To disturb it:
-  lab signal DAEMON SIGNAL                          e.g. etcd STOP; status lists the daemons
-  lab restart DAEMON [ARGUMENT...]                  kill it and start it again, with these arguments as well
-  lab exec NODE|control -- COMMAND...               COMMAND in that network namespace
-
-Every command takes --state FOLDER (default /var/lib/headless-job-lab) and
---cache FOLDER (where the cluster's programs are kept once they are built).
-COMMAND --help shows a command's flags.
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 status finds no lab.
-`
-
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
-		return exitError{exitUsage}
-	}
-	if args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
-		fmt.Fprint(stdout, usage)
-		return nil
-	}
-	command, ok := commands[args[0]]
-	if !ok {
-		return usageError{fmt.Errorf("unknown command %q: there are up, down, status, load, run, build, leftovers, signal, restart and exec", args[0])}
-	}
-	return command(ctx, args[1:], stdout, stderr)
-}
-
-// newBuilder is how the cluster's programs are made.
+// newBuilder returns what makes the cluster's programs.
 func newBuilder(cache string, out io.Writer) *build.Builder {
 	return &build.Builder{Source: source, Cache: cache, Out: out}
 }

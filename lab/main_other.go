@@ -9,6 +9,7 @@ import (
 )
 
 func main() {
-	fmt.Fprintf(os.Stderr, "lab: this is %s: the lab is made of Linux namespaces, run it on Linux (as root)\n", runtime.GOOS)
+	fmt.Fprintf(os.Stderr, "lab: this is %s: the lab is made of Linux namespaces, run it on Linux (as root)\n",
+		runtime.GOOS)
 	os.Exit(1)
 }

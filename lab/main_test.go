@@ -21,10 +21,10 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"up", "--nodes", "0"}, "--nodes 0: must be between 1 and 16"},
 		{[]string{"up", "--nodes", "-1"}, "--nodes -1"},
 		{[]string{"up", "--cluster-dns", "bind"}, `--cluster-dns "bind": must be one of kubeadm-1.32, kubeadm-1.31`},
-		{[]string{"up", "now"}, `takes no argument "now"`},
+		{[]string{"up", "now"}, `unknown command "now"`},
 		{[]string{"down", "--state", ""}, "--state and --cache: name a folder"},
-		{[]string{"load"}, "name at least one IMAGE.tar"},
-		{[]string{"run"}, "name a command"},
+		{[]string{"load"}, "lab load IMAGE.tar...: requires at least 1 arg"},
+		{[]string{"run"}, "lab run -- COMMAND...: requires at least 1 arg"},
 		{[]string{"run", "--", "no-such-command-here"}, "no-such-command-here"},
 		{[]string{"run", "--load", "/no/such.tar", "--", "true"}, "/no/such.tar"},
 		{[]string{"up", "--no-such-flag"}, ""},
@@ -43,12 +43,12 @@ func TestUsageErrors(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.NoError(t, run(context.Background(), []string{"--help"}, &stdout, &stderr))
-	for name := range commands {
-		require.Contains(t, stdout.String(), "lab "+name)
+	for _, c := range newRoot(nil, nil).Commands() {
+		require.Contains(t, stdout.String(), "\n  "+c.Name()+" ")
 	}
 	err := run(context.Background(), []string{"up", "--help"}, &stdout, &stderr)
 	require.Equal(t, 0, exitCode(context.Background(), err))
-	require.Contains(t, stderr.String(), "-cluster-dns")
+	require.Contains(t, stdout.String(), "--cluster-dns")
 }
 
 func TestExitCode(t *testing.T) {

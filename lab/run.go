@@ -14,67 +14,67 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"headless-job-dns/lab/internal/layout"
 )
 
-func runRun(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	f := newFlags("run", stderr)
-	o := f.options()
-	keep := f.Bool("keep", false, "leave the lab up")
-	var tars []string
-	f.Func("load", "image archive to import; may be given again", func(s string) error {
-		tars = append(tars, s)
-		return nil
-	})
-	if err := f.parse(args); err != nil {
-		return err
+func (f *flags) run() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "run -- COMMAND...", Args: cobra.MinimumNArgs(1),
+		Short: "up, COMMAND with KUBECONFIG, down; COMMAND's exit code",
 	}
-	if f.NArg() == 0 {
-		return usageError{errors.New("run: name a command after --")}
-	}
-	if err := checkOptions(o); err != nil {
-		return err
-	}
-	// Known before a minute is spent.
-	if _, err := exec.LookPath(f.Arg(0)); err != nil {
-		return usageError{fmt.Errorf("run: %w", err)}
-	}
-	for _, tar := range tars {
-		if _, err := os.Stat(tar); err != nil {
-			return usageError{fmt.Errorf("run: --load: %w", err)}
-		}
-	}
-	lab, err := f.lab(stderr)
-	if err != nil {
-		return err
-	}
-	started, err := lab.Up(ctx, *o)
-	if err != nil {
-		return err
-	}
-	if !started {
-		fmt.Fprintln(stderr, "the lab is up already, and will be left up")
-	} else if !*keep {
-		defer func() {
-			_, downErr := lab.Down(context.WithoutCancel(ctx))
-			switch {
-			case downErr == nil:
-				fmt.Fprintln(stderr, "the lab is down")
-			case err == nil:
-				err = downErr
-			default: // the command's exit code is the one to return
-				fmt.Fprintf(stderr, "lab: %v\n", downErr)
-			}
-		}()
-	}
-	if len(tars) > 0 {
-		if err := lab.Load(ctx, tars...); err != nil {
+	cmd.Flags().SetInterspersed(false) // the arguments are the command's
+	o := options(cmd)
+	keep := cmd.Flags().Bool("keep", false, "leave the lab up")
+	tars := cmd.Flags().StringArray("load", nil, "image archive to import; may be given again")
+	cmd.RunE = func(cmd *cobra.Command, argv []string) (err error) {
+		ctx := cmd.Context()
+		if err := checkOptions(o); err != nil {
 			return err
 		}
+		// Known before a minute is spent.
+		if _, err := exec.LookPath(argv[0]); err != nil {
+			return usageError{fmt.Errorf("run: %w", err)}
+		}
+		for _, tar := range *tars {
+			if _, err := os.Stat(tar); err != nil {
+				return usageError{fmt.Errorf("run: --load: %w", err)}
+			}
+		}
+		lab, err := f.lab(cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		started, err := lab.Up(ctx, *o)
+		if err != nil {
+			return err
+		}
+		if !started {
+			fmt.Fprintln(lab.Out, "the lab is up already, and will be left up")
+		} else if !*keep {
+			defer func() {
+				_, downErr := lab.Down(context.WithoutCancel(ctx))
+				switch {
+				case downErr == nil:
+					fmt.Fprintln(lab.Out, "the lab is down")
+				case err == nil:
+					err = downErr
+				default: // the command's exit code is the one to return
+					fmt.Fprintf(lab.Out, "lab: %v\n", downErr)
+				}
+			}()
+		}
+		if len(*tars) > 0 {
+			if err := lab.Load(ctx, *tars...); err != nil {
+				return err
+			}
+		}
+		env := commandEnv(os.Environ(), lab.State, lab.Tools())
+		return runCommand(ctx, argv, env, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
-	return runCommand(ctx, f.Args(), commandEnv(os.Environ(), lab.State, lab.Tools()), stdout, stderr)
+	return cmd
 }
 
 // runCommand runs the command to its own end, whatever signal comes: it has

@@ -21,7 +21,7 @@ const usage = `Makes an image from static Linux programs.
 
 A --file of this machine stands in the image at the same path, a --link leads to
 the program. OUT.tar is for ctr images import, kind load image-archive and docker
-load. With --layout the image is of several architectures, each PROGRAM for the
+load (from Docker 25 on). With --layout the image is of several architectures, each PROGRAM for the
 one that it was built for; FOLDER is an OCI layout, for whatever pushes one to a
 registry (crane push --index, skopeo copy --all). Without, it is of this machine's.
 `

@@ -66,12 +66,8 @@ func (c *Client) Get(ctx context.Context, path string, v any) error {
 
 // Apply creates or changes the object at path (server-side apply).
 func (c *Client) Apply(ctx context.Context, path string, yaml []byte) error {
-	return c.do(ctx, http.MethodPatch, path+"?fieldManager="+layout.Name+"&force=true", "application/apply-patch+yaml", yaml, nil)
-}
-
-// Merge changes some fields of the object at path.
-func (c *Client) Merge(ctx context.Context, path string, patch []byte) error {
-	return c.do(ctx, http.MethodPatch, path, "application/merge-patch+json", patch, nil)
+	path += "?fieldManager=" + layout.Name + "&force=true"
+	return c.do(ctx, http.MethodPatch, path, "application/apply-patch+yaml", yaml, nil)
 }
 
 func (c *Client) do(ctx context.Context, method, path, contentType string, body []byte, v any) error {

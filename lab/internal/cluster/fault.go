@@ -44,7 +44,8 @@ func (l *Lab) daemon(name string) (daemon, error) {
 	// ids start again at the bottom some day: the name tells.
 	program := strings.TrimSuffix(strings.SplitAfter(name, "-node")[0], "-node")
 	for _, pid := range tree.Running()[name] {
-		if comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); d.pid == 0 || err == nil && strings.TrimSpace(string(comm)) == program {
+		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+		if d.pid == 0 || err == nil && strings.TrimSpace(string(comm)) == program {
 			d.pid = pid
 		}
 	}

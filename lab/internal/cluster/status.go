@@ -62,14 +62,16 @@ func (l *Lab) Status(ctx context.Context, w io.Writer) (bool, error) {
 		fmt.Fprintf(w, "processes of a lab are running, but %s has no record of it: run `down`\n", l.State)
 		return false, nil
 	case !s.Up():
-		fmt.Fprintf(w, "%s, and not running: %s\nrun `down`; the logs are in %s\n", s.Record.Phase, strings.Join(s.Missing, ", "), l.State.Logs())
+		fmt.Fprintf(w, "%s, and not running: %s\nrun `down`; the logs are in %s\n",
+			s.Record.Phase, strings.Join(s.Missing, ", "), l.State.Logs())
 		return false, nil
 	}
 	fmt.Fprintf(w, "up: %d nodes, cluster DNS %s\nkubeconfig %s\nprograms   %s\nlogs       %s\n",
 		s.Record.Nodes, s.Record.ClusterDNS, l.State.Kubeconfig(), l.Tools(), l.State.Logs())
 	if t, ok, err := l.Builder.Ready(); err == nil && ok {
 		v := t.Versions
-		fmt.Fprintf(w, "versions   Kubernetes %s, etcd %s, CoreDNS %s, CNI plugins %s\n", v.Kubernetes, v.Etcd, v.CoreDNS, v.CNI)
+		fmt.Fprintf(w, "versions   Kubernetes %s, etcd %s, CoreDNS %s, CNI plugins %s\n",
+			v.Kubernetes, v.Etcd, v.CoreDNS, v.CNI)
 		fmt.Fprintf(w, "images     %s, %s, %s\n", t.CoreDNSImage(), DnsmasqImage, BusyboxImage)
 	}
 	client, err := api.New(l.State)

@@ -70,7 +70,8 @@ func (l *Lab) Up(ctx context.Context, o Options) (bool, error) {
 
 	if s := l.look(); s.Up() {
 		if s.Record.Nodes != o.Nodes || s.Record.ClusterDNS != o.ClusterDNS {
-			return false, fmt.Errorf("the lab is up with --nodes %d --cluster-dns %s: take it down first", s.Record.Nodes, s.Record.ClusterDNS)
+			return false, fmt.Errorf("the lab is up with --nodes %d --cluster-dns %s: take it down first",
+				s.Record.Nodes, s.Record.ClusterDNS)
 		}
 		if o.Audit && !s.Record.Audit {
 			return false, errors.New("the lab is up without --audit: take it down first")
@@ -162,8 +163,10 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	if err := os.Chmod(string(l.State), 0o700); err != nil {
 		return fmt.Errorf("protect state folder: %w", err)
 	}
-	record := Record{Boot: bootID(), Phase: starting, Nodes: o.Nodes, ClusterDNS: o.ClusterDNS, Audit: o.Audit, Tools: tools.Dir,
-		Sysctls: readSysctls(), NetnsDir: network.NetnsDirExists()}
+	record := Record{
+		Boot: bootID(), Phase: starting, Nodes: o.Nodes, ClusterDNS: o.ClusterDNS, Audit: o.Audit,
+		Tools: tools.Dir, Sysctls: readSysctls(), NetnsDir: network.NetnsDirExists(),
+	}
 	if err := writeRecord(l.State, record); err != nil {
 		return err
 	}
@@ -233,7 +236,7 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	})
 	for _, r := range runners {
 		g.Go(func() error {
-			if err := startNode(ctx, r, tools, client, ready); err != nil {
+			if err := startNode(ctx, r, client, ready); err != nil {
 				return err
 			}
 			say("%s is Ready", r.Name)
@@ -248,13 +251,14 @@ func (l *Lab) start(ctx context.Context, o Options, tools build.Tools) (err erro
 	return writeRecord(l.State, record)
 }
 
-func startNode(ctx context.Context, r *node.Runner, tools build.Tools, client *api.Client, ready <-chan struct{}) error {
+func startNode(ctx context.Context, r *node.Runner, client *api.Client, ready <-chan struct{}) error {
 	ctx, err := r.StartContainerd(ctx)
 	if err != nil {
 		return err
 	}
 	// While the apiserver comes up.
-	if err := node.Load(ctx, r.Node, r.Tree, tools.PauseTar, tools.CoreDNSTar, r.State.DnsmasqTar(), r.State.BusyboxTar()); err != nil {
+	tars := []string{r.Tools.PauseTar, r.Tools.CoreDNSTar, r.State.DnsmasqTar(), r.State.BusyboxTar()}
+	if err := node.Load(ctx, r.Node, r.Tree, tars...); err != nil {
 		return err
 	}
 	select {

@@ -91,7 +91,10 @@ func (s Spec) image(p v1.Platform, layerOf func(content []byte) (v1.Layer, error
 	config = config.DeepCopy()
 	config.Architecture, config.OS = p.Architecture, p.OS
 	config.Created = v1.Time{Time: time.Unix(0, 0).UTC()}
-	config.Config = v1.Config{Entrypoint: []string{s.Entrypoint}, User: s.User, WorkingDir: "/", Env: []string{"PATH=" + path.Dir(s.Entrypoint)}}
+	config.Config = v1.Config{
+		Entrypoint: []string{s.Entrypoint}, User: s.User, WorkingDir: "/",
+		Env: []string{"PATH=" + path.Dir(s.Entrypoint)},
+	}
 	if img, err = mutate.ConfigFile(img, config); err != nil {
 		return nil, fmt.Errorf("make image %s: %w", s.Name, err)
 	}
@@ -151,7 +154,9 @@ func (s Spec) content() ([]byte, error) {
 	}
 	for _, link := range slices.Sorted(slices.Values(s.Links)) {
 		if err == nil {
-			err = w.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: link[1:], Linkname: s.Entrypoint, Mode: 0o777, ModTime: time.Unix(0, 0)})
+			err = w.WriteHeader(&tar.Header{
+				Typeflag: tar.TypeSymlink, Name: link[1:], Linkname: s.Entrypoint, Mode: 0o777, ModTime: time.Unix(0, 0),
+			})
 		}
 	}
 	if err == nil {

@@ -4,13 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"debug/elf"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -32,15 +30,14 @@ const (
 // WriteIndex makes one image of several programs, each for the architecture
 // that its header names, and stores it twice: as an OCI layout in folder, to be
 // pushed, and as a tar of that layout for `ctr images import` and `kind load
-// image-archive`. In the tar there is also what a Docker before 25 reads, for
-// this machine's architecture. The same programs give the same bytes.
+// image-archive` (and `docker load` from Docker 25 on). The same programs give
+// the same bytes.
 func WriteIndex(s Spec, binaries []string, folder, out string) error {
 	ref, err := name.NewTag(s.Name)
 	if err != nil {
 		return fmt.Errorf("image name %q: %w", s.Name, err)
 	}
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	var docker v1.Image // what an old Docker is to load
 	seen := map[string]string{}
 	for _, binary := range binaries {
 		arch, err := Architecture(binary)
@@ -59,11 +56,8 @@ func WriteIndex(s Spec, binaries []string, folder, out string) error {
 		}
 		img = mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), types.OCIConfigJSON)
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: plain{img}, Descriptor: v1.Descriptor{Platform: &p}})
-		if docker == nil || arch == runtime.GOARCH {
-			docker = img
-		}
 	}
-	if docker == nil {
+	if len(seen) == 0 {
 		return fmt.Errorf("image %s: no program", s.Name)
 	}
 	dir, err := writeLayout(folder, ref, index)
@@ -71,7 +65,7 @@ func WriteIndex(s Spec, binaries []string, folder, out string) error {
 		return fmt.Errorf("write image %s: %w", s.Name, err)
 	}
 	defer os.RemoveAll(dir)
-	err = replace(s.Name, out, func(f *os.File) error { return archive(f, dir, ref, docker) })
+	err = replace(s.Name, out, func(f *os.File) error { return archive(f, dir) })
 	if err != nil {
 		return err
 	}
@@ -107,7 +101,8 @@ func writeLayout(folder string, ref name.Tag, index v1.ImageIndex) (string, erro
 	}
 	l, err := layout.Write(dir, empty.Index)
 	if err == nil {
-		err = l.AppendIndex(index, layout.WithAnnotations(map[string]string{containerdName: ref.Name(), ociRefName: ref.TagStr()}))
+		names := map[string]string{containerdName: ref.Name(), ociRefName: ref.TagStr()}
+		err = l.AppendIndex(index, layout.WithAnnotations(names))
 	}
 	if err == nil {
 		err = os.Chmod(dir, 0o755)
@@ -119,25 +114,10 @@ func writeLayout(folder string, ref name.Tag, index v1.ImageIndex) (string, erro
 	return dir, nil
 }
 
-// archive writes the layout's files in the order of their names, and
-// manifest.json before them.
-func archive(w io.Writer, dir string, ref name.Tag, docker v1.Image) error {
+// archive writes the layout's files in the order of their names.
+func archive(w io.Writer, dir string) error {
 	t := tar.NewWriter(w)
-	add := func(name string, data []byte) error {
-		err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o644, Size: int64(len(data)), ModTime: time.Unix(0, 0)})
-		if err == nil {
-			_, err = t.Write(data)
-		}
-		return err
-	}
-	old, err := dockerManifest(ref, docker)
-	if err != nil {
-		return err
-	}
-	if err := add("manifest.json", old); err != nil {
-		return err
-	}
-	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -149,35 +129,19 @@ func archive(w io.Writer, dir string, ref name.Tag, docker v1.Image) error {
 		if err != nil {
 			return err
 		}
-		return add(filepath.ToSlash(name), data)
+		err = t.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeReg, Name: filepath.ToSlash(name), Mode: 0o644,
+			Size: int64(len(data)), ModTime: time.Unix(0, 0),
+		})
+		if err == nil {
+			_, err = t.Write(data)
+		}
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	return t.Close()
-}
-
-// dockerManifest says where in the layout an old Docker finds what it loads, as
-// `docker save` has done since 25.
-func dockerManifest(ref name.Tag, img v1.Image) ([]byte, error) {
-	blob := func(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
-	config, err := img.ConfigName()
-	if err != nil {
-		return nil, err
-	}
-	d := tarball.Descriptor{Config: blob(config), RepoTags: []string{ref.Name()}}
-	layers, err := img.Layers()
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range layers {
-		h, err := l.Digest()
-		if err != nil {
-			return nil, err
-		}
-		d.Layers = append(d.Layers, blob(h))
-	}
-	return json.Marshal(tarball.Manifest{d})
 }
 
 // Architecture is what a Linux program is for, as GOARCH has it.

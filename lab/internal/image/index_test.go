@@ -5,16 +5,13 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/stretchr/testify/require"
@@ -81,19 +78,6 @@ func TestWriteIndex(t *testing.T) {
 		require.Equal(t, map[string]string{"/probe": string(want)}, files(t, img))
 	}
 
-	// What an old Docker reads of the tar.
-	old, err := tarball.LoadManifest(func() (io.ReadCloser, error) { return os.Open(out) })
-	require.NoError(t, err)
-	require.Equal(t, []string{"example.org/probe:dev"}, old[0].RepoTags)
-	img, err := tarball.ImageFromPath(out, nil)
-	require.NoError(t, err)
-	require.NoError(t, validate.Image(img))
-	config, err := img.ConfigFile()
-	require.NoError(t, err)
-	if runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" {
-		require.Equal(t, runtime.GOARCH, config.Architecture)
-	}
-
 	// The tar is the layout, and nothing is left beside them.
 	f, err := os.Open(out)
 	require.NoError(t, err)
@@ -106,10 +90,6 @@ func TestWriteIndex(t *testing.T) {
 		require.NoError(t, err)
 		got, err := io.ReadAll(tr)
 		require.NoError(t, err)
-		if h.Name == "manifest.json" {
-			require.True(t, json.Valid(got))
-			continue
-		}
 		want, err := os.ReadFile(filepath.Join(folder, h.Name))
 		require.NoError(t, err)
 		require.Equal(t, want, got, h.Name)

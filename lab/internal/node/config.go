@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"text/template"
 
@@ -175,12 +174,4 @@ func render(t *template.Template, n layout.Node, m Machine) ([]byte, error) {
 func ProxyConfig(m Machine) (string, error) {
 	b, err := render(proxyConfig, layout.Node{}, m)
 	return string(b), err
-}
-
-// podCIDRPatch tells the API which addresses the node's pods get. Nothing in
-// the lab needs it; people and tools look for it there.
-func podCIDRPatch(n layout.Node) ([]byte, error) {
-	return json.Marshal(map[string]any{"spec": map[string]any{
-		"podCIDR": n.Pods.String(), "podCIDRs": []string{n.Pods.String()},
-	}})
 }

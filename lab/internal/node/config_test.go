@@ -62,9 +62,3 @@ func TestRender(t *testing.T) {
 	require.Equal(t, "ptp", cni.Plugins[0].Type)
 	require.Equal(t, "10.244.2.0/24", cni.Plugins[0].IPAM.Ranges[0][0].Subnet)
 }
-
-func TestPodCIDRPatch(t *testing.T) {
-	b, err := podCIDRPatch(layout.State("/s").Nodes(1)[0])
-	require.NoError(t, err)
-	require.JSONEq(t, `{"spec": {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24"]}}`, string(b))
-}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"text/template"
 
 	"headless-job-dns/lab/internal/api"
 	"headless-job-dns/lab/internal/build"
@@ -68,13 +69,13 @@ func (r *Runner) Prepare(ca *certs.Authority) error {
 		// outside costs a SERVFAIL and a retry instead of an answer.
 		filepath.Join(config, "resolv.conf"): []byte("nameserver " + layout.ControlAddr.String() + "\n"),
 	}
-	for file, render := range map[string]func() ([]byte, error){
-		filepath.Join(config, "containerd.toml"): func() ([]byte, error) { return render(containerdConfig, r.Node, r.Machine) },
-		filepath.Join(config, "kubelet.yaml"):    func() ([]byte, error) { return render(kubeletConfig, r.Node, r.Machine) },
-		filepath.Join(config, "kube-proxy.yaml"): func() ([]byte, error) { return render(proxyConfig, r.Node, r.Machine) },
-		filepath.Join(cni, "10-lab.conflist"):    func() ([]byte, error) { return render(cniConfig, r.Node, r.Machine) },
+	for file, t := range map[string]*template.Template{
+		filepath.Join(config, "containerd.toml"): containerdConfig,
+		filepath.Join(config, "kubelet.yaml"):    kubeletConfig,
+		filepath.Join(config, "kube-proxy.yaml"): proxyConfig,
+		filepath.Join(cni, "10-lab.conflist"):    cniConfig,
 	} {
-		if files[file], err = render(); err != nil {
+		if files[file], err = render(t, r.Node, r.Machine); err != nil {
 			return err
 		}
 	}
@@ -173,13 +174,6 @@ func (r *Runner) StartProxy(ctx context.Context, client *api.Client) (context.Co
 		"--hostname-override="+r.Name))
 	if err != nil {
 		return ctx, err
-	}
-	patch, err := podCIDRPatch(r.Node)
-	if err != nil {
-		return ctx, err
-	}
-	if err := client.Merge(ctx, "/api/v1/nodes/"+r.Name, patch); err != nil {
-		return ctx, fmt.Errorf("write pod addresses of %s: %w", r.Name, err)
 	}
 	return started.Watch(ctx), nil
 }

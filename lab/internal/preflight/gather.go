@@ -140,7 +140,8 @@ func Install(ctx context.Context, commands []string, out io.Writer) error {
 		return fmt.Errorf("install %s: %w\n%s", strings.Join(names, ", "), err, output)
 	}
 	if left := missing(); len(left) > 0 {
-		return fmt.Errorf("install %s: %s still not found in PATH=%s", strings.Join(names, ", "), strings.Join(left, ", "), os.Getenv("PATH"))
+		return fmt.Errorf("install %s: %s still not found in PATH=%s",
+			strings.Join(names, ", "), strings.Join(left, ", "), os.Getenv("PATH"))
 	}
 	return nil
 }

@@ -40,24 +40,29 @@ type Facts struct {
 // Check says why there cannot be a lab on a machine like this one, and what to
 // do about it, in one sentence.
 func Check(f Facts) error {
-	for _, name := range []string{"CAP_NET_ADMIN", "CAP_SYS_ADMIN"} {
+	for _, name := range sortedKeys(neededCaps) {
 		if f.Capabilities&(1<<neededCaps[name]) == 0 {
-			return fmt.Errorf("root lacks %s here (inside a container?): run it on the machine itself, or in a privileged container", name)
+			return fmt.Errorf("root lacks %s here (inside a container?): "+
+				"run it on the machine itself, or in a privileged container", name)
 		}
 	}
 	if len(f.MissingCgroups) > 0 {
-		return fmt.Errorf("the kernel offers no cgroup controller %s: mount or enable it, a kubelet does not start without", strings.Join(f.MissingCgroups, ", "))
+		return fmt.Errorf("the kernel offers no cgroup controller %s: mount or enable it, a kubelet does not start without",
+			strings.Join(f.MissingCgroups, ", "))
 	}
 	if f.MemoryAvailable < minMemory {
-		return fmt.Errorf("%s of memory available, the lab needs %s: end something or use a larger machine", gib(f.MemoryAvailable), gib(minMemory))
+		return fmt.Errorf("%s of memory available, the lab needs %s: end something or use a larger machine",
+			gib(f.MemoryAvailable), gib(minMemory))
 	}
 	for _, dir := range sortedKeys(f.DiskFree) {
 		if free := f.DiskFree[dir]; free < minDisk {
-			return fmt.Errorf("%s free in %s, the lab needs %s: make room, or choose another folder with --state or --cache", gib(free), dir, gib(minDisk))
+			return fmt.Errorf("%s free in %s, the lab needs %s: make room, or choose another folder with --state or --cache",
+				gib(free), dir, gib(minDisk))
 		}
 	}
 	if len(f.Missing) > 0 && !f.Apt {
-		return fmt.Errorf("%s not found, and no apt-get to install it with: install the Debian packages %s, or what your distribution calls them",
+		return fmt.Errorf("%s not found, and no apt-get to install it with: "+
+			"install the Debian packages %s, or what your distribution calls them",
 			strings.Join(f.Missing, ", "), strings.Join(PackagesFor(f.Missing), ", "))
 	}
 	return nil
@@ -82,7 +87,8 @@ func CheckNetwork(f network.Foreign) error {
 	}
 	for _, r := range f.Routes {
 		p, _ := r.Overlaps()
-		return fmt.Errorf("the route %q overlaps the lab's %s: remove it (a VPN's or another cluster's?) or use another machine", r, p)
+		return fmt.Errorf("the route %q overlaps the lab's %s: "+
+			"remove it (a VPN's or another cluster's?) or use another machine", r, p)
 	}
 	return nil
 }
@@ -128,7 +134,8 @@ func CheckState(state layout.State, entries []string) error {
 		return fmt.Errorf("the name of the folder %s is longer than %d bytes: choose another with --state", state, maxState)
 	}
 	if strings.ContainsAny(string(state), "\"'\\\n, :") {
-		return fmt.Errorf("the name of the folder %q holds a space, comma, colon or quote: choose another with --state", state)
+		return fmt.Errorf("the name of the folder %q holds a space, comma, colon or quote: "+
+			"choose another with --state", state)
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("the folder %s holds %s and is not the lab's: choose another with --state", state, entries[0])
