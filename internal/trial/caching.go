@@ -33,9 +33,9 @@ func (r *Runner) Caching(ctx context.Context, dns plan.DNS, resolver Resolver) (
 	if err != nil {
 		return nil, err
 	}
-	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1, nodes: r.Nodes, wait: cachingDeadline}
+	l := jobRun{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1, nodes: r.Nodes, wait: cachingDeadline}
 	run, obs, err := l.live(ctx)
-	if _, endErr := r.end(ctx, l, obs, promptly); err == nil {
+	if _, endErr := r.end(ctx, l, obs, deleteForce); err == nil {
 		err = endErr
 	}
 	r.Watcher.Forget(id)

@@ -11,14 +11,14 @@ import (
 
 // notStarted says of how many probes no line was read in time, and why as far
 // as the cluster tells. What it asks the cluster about has to exist still.
-func (l life) notStarted(ctx context.Context, obs *cluster.Observation, logs *follower) error {
+func (l jobRun) notStarted(ctx context.Context, obs *cluster.Observation, logs *follower) error {
 	return fmt.Errorf("job %s/%s: no line was read of %d of %d probes %s after the job's creation; %s", l.owner.Namespace,
 		l.job, l.pods-logs.started(), l.pods, l.startWithin(), l.whyNotStarted(ctx, obs, logs))
 }
 
 // whyNotStarted names the first step that a probe did not get beyond: a pod that
 // was not created, one that does not run, a log that cannot be read.
-func (l life) whyNotStarted(ctx context.Context, obs *cluster.Observation, logs *follower) string {
+func (l jobRun) whyNotStarted(ctx context.Context, obs *cluster.Observation, logs *follower) string {
 	waiting, there := "", map[int]bool{}
 	for _, p := range obs.Pods() {
 		i := cluster.JobIndex(p)

@@ -176,7 +176,7 @@ func (r *Runner) unchanged(ctx context.Context, dns plan.DNS) error {
 // was. It returns what was observed of the primer, which may still be ending.
 func (r *Runner) prime(ctx context.Context, t *results.Trial) (*cluster.Observation, error) {
 	r.step("primer")
-	l, err := r.life(t.Plan, true)
+	l, err := r.jobRun(t.Plan, true)
 	if err != nil {
 		return nil, err
 	}
@@ -184,9 +184,9 @@ func (r *Runner) prime(ctx context.Context, t *results.Trial) (*cluster.Observat
 	t.Primer = &run
 	gap, noWait := r.Plan.GapOf(t.Plan.Arm)
 	wait := min(gap, gap-firstStart(run)-r.Plan.FirstQuery(t.Plan.Arm))
-	how := gracefully // as the user whose names are reused deletes
+	how := deleteGraceful // as the user whose names are reused deletes
 	if noWait && err == nil {
-		how = accepted
+		how = deleteAsync
 	}
 	gone, endErr := r.end(ctx, l, obs, how)
 	if err == nil {
@@ -236,14 +236,14 @@ func firstStart(run results.Run) time.Duration {
 // measure runs what is judged.
 func (r *Runner) measure(ctx context.Context, t *results.Trial) (err, cleanup error) {
 	r.step("measuring")
-	l, err := r.life(t.Plan, false)
+	l, err := r.jobRun(t.Plan, false)
 	if err != nil {
 		return err, nil
 	}
 	run, obs, err := l.live(ctx)
 	t.Run = run
 	r.step("deleting")
-	gone, cleanup := r.end(ctx, l, obs, promptly)
+	gone, cleanup := r.end(ctx, l, obs, deleteForce)
 	if cleanup == nil {
 		t.Run.Gone = int64(gone.Sub(run.Zero))
 	}
@@ -253,7 +253,7 @@ func (r *Runner) measure(ctx context.Context, t *results.Trial) (err, cleanup er
 }
 
 // end deletes a life's objects even when the caller's context is over.
-func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, how ending) (time.Time, error) {
+func (r *Runner) end(ctx context.Context, l jobRun, obs *cluster.Observation, how deleteMode) (time.Time, error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), goneWithin(l.pods)+cleanupPatience)
 	defer stop()
 	return l.end(ctx, obs, how)
@@ -261,15 +261,15 @@ func (r *Runner) end(ctx context.Context, l life, obs *cluster.Observation, how 
 
 // Objects returns what a trial creates, in that order.
 func (r *Runner) Objects(pt plan.Trial) ([]manifests.Object, error) {
-	l, err := r.life(pt, false)
+	l, err := r.jobRun(pt, false)
 	return l.objects, err
 }
 
-// life fills in the manifests for one life of the trial.
-func (r *Runner) life(pt plan.Trial, primer bool) (life, error) {
+// jobRun fills in the manifests for one life of the trial.
+func (r *Runner) jobRun(pt plan.Trial, primer bool) (jobRun, error) {
 	s, arm := r.Plan.Settings, pt.Arm
 	_, noWait := r.Plan.GapOf(arm)
-	l := life{c: r.Client, w: r.Watcher, job: pt.Job, pods: s.Pods, wait: time.Duration(pt.Deadline),
+	l := jobRun{c: r.Client, w: r.Watcher, job: pt.Job, pods: s.Pods, wait: time.Duration(pt.Deadline),
 		owner: manifests.Owner{Run: r.Plan.Run, Trial: pt.ID, Namespace: r.Namespace},
 		anew:  noWait && arm.Names == plan.Reused && !primer}
 	extra := pt.Extra
@@ -287,15 +287,15 @@ func (r *Runner) life(pt plan.Trial, primer bool) (life, error) {
 	lifetime := startWithin(s.Pods) + l.wait + goneWithin(s.Pods)
 	objs, err := manifests.Extra(arm.Extra, manifests.ExtraParams{Owner: l.owner, Name: extra, Job: pt.Job, Service: pt.Service, Probe: r.Probe, Lifetime: lifetime})
 	if err != nil {
-		return life{}, err
+		return jobRun{}, err
 	}
 	svc, err := manifests.Service(l.owner, pt.Service, pt.Job, arm.Publish)
 	if err != nil {
-		return life{}, err
+		return jobRun{}, err
 	}
 	job, err := manifests.Job(manifests.JobParams{Owner: l.owner, Name: pt.Job, Service: pt.Service, Probe: r.Probe, Pods: s.Pods, Args: r.args(pt, primer), DNS: r.Resolvers[arm.DNS].PodDNS, Lifetime: lifetime})
 	if err != nil {
-		return life{}, err
+		return jobRun{}, err
 	}
 	l.objects = append(objs, svc, job)
 	if arm.Order == plan.JobFirst {

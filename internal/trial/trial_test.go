@@ -92,7 +92,7 @@ func runner(observer record.Observer) (*Runner, plan.Trial) {
 	}}, p.Trials[0]
 }
 
-func args(t *testing.T, l life) []string {
+func args(t *testing.T, l jobRun) []string {
 	j, ok := l.objects[len(l.objects)-1].(*batchv1.Job)
 	require.True(t, ok, "the Job comes last: its creation is the zero")
 	return j.Spec.Template.Spec.Containers[0].Args
@@ -100,9 +100,9 @@ func args(t *testing.T, l life) []string {
 
 func TestPrimerAndMeasuredRunShareNamesOnly(t *testing.T) {
 	r, pt := runner(record.Solo)
-	primer, err := r.life(pt, true)
+	primer, err := r.jobRun(pt, true)
 	require.NoError(t, err)
-	measured, err := r.life(pt, false)
+	measured, err := r.jobRun(pt, false)
 	require.NoError(t, err)
 	require.Len(t, measured.objects, 3, "extra, Service, Job")
 	for i := range measured.objects {
@@ -119,7 +119,7 @@ func TestPrimerAndMeasuredRunShareNamesOnly(t *testing.T) {
 func TestOnlyTheUncachedViewKnowsTheReplicas(t *testing.T) {
 	for observer, want := range map[record.Observer]bool{record.Solo: false, record.Peers: false, record.PeersServer: true} {
 		r, pt := runner(observer)
-		l, err := r.life(pt, false)
+		l, err := r.jobRun(pt, false)
 		require.NoError(t, err)
 		has := false
 		for _, a := range args(t, l) {
@@ -136,10 +136,10 @@ func TestCachesAreFilledAndPassedBy(t *testing.T) {
 	resolver := r.Resolvers[plan.Cache30]
 	resolver.Caches = []string{"10.0.0.7:1053"}
 	r.Resolvers[plan.Cache30] = resolver
-	primer, err := r.life(pt, true)
+	primer, err := r.jobRun(pt, true)
 	require.NoError(t, err)
 	require.Contains(t, args(t, primer), "--dns-replicas=10.0.0.7:1053,10.0.0.1:1053,10.0.0.2:1053")
-	measured, err := r.life(pt, false)
+	measured, err := r.jobRun(pt, false)
 	require.NoError(t, err)
 	require.Contains(t, args(t, measured), "--dns-replicas=10.0.0.1:1053,10.0.0.2:1053")
 }
@@ -147,11 +147,11 @@ func TestCachesAreFilledAndPassedBy(t *testing.T) {
 func TestFactorsReachTheObjects(t *testing.T) {
 	r, pt := runner(record.Solo)
 	pt.Arm.Publish, pt.Arm.First, pt.Arm.Connect, pt.Arm.Gap = true, plan.Duration(5*time.Second), plan.ByAddress, plan.NoWait
-	primer, err := r.life(pt, true)
+	primer, err := r.jobRun(pt, true)
 	require.NoError(t, err)
-	measured, err := r.life(pt, false)
+	measured, err := r.jobRun(pt, false)
 	require.NoError(t, err)
-	for _, l := range []life{primer, measured} {
+	for _, l := range []jobRun{primer, measured} {
 		require.True(t, l.objects[1].(*corev1.Service).Spec.PublishNotReadyAddresses)
 	}
 	require.Subset(t, args(t, measured), []string{"--first-query-after=5s", "--connect=address"})
@@ -165,7 +165,7 @@ func TestFactorsReachTheObjects(t *testing.T) {
 	require.Equal(t, primer.job, measured.job)
 
 	pt.Arm.Names = plan.Fresh
-	fresh, err := r.life(pt, false)
+	fresh, err := r.jobRun(pt, false)
 	require.NoError(t, err)
 	require.False(t, fresh.anew, "nobody held these names")
 }

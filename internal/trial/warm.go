@@ -27,9 +27,9 @@ func (r *Runner) Warm(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := life{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: pods, nodes: r.Nodes, wait: warmDeadline}
+	l := jobRun{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: pods, nodes: r.Nodes, wait: warmDeadline}
 	_, obs, err := l.live(ctx)
-	if _, endErr := r.end(ctx, l, obs, promptly); err == nil {
+	if _, endErr := r.end(ctx, l, obs, deleteForce); err == nil {
 		err = endErr
 	}
 	r.Watcher.Forget(id)

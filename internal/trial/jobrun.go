@@ -31,12 +31,12 @@ const (
 // as far apart as their starts at most.
 func startWithin(pods int) time.Duration { return startAllowance + plan.StartsApart(pods) }
 
-func (l life) startWithin() time.Duration { return l.nodes + startWithin(l.pods) }
+func (l jobRun) startWithin() time.Duration { return l.nodes + startWithin(l.pods) }
 
 func goneWithin(pods int) time.Duration { return goneAllowance + plan.StartsApart(pods) }
 
-// life is one life of a Job and its Service: a primer or a measured run.
-type life struct {
+// jobRun is one life of a Job and its Service: a primer or a measured run.
+type jobRun struct {
 	c       *cluster.Client
 	w       *cluster.Watcher
 	owner   manifests.Owner
@@ -51,7 +51,7 @@ type life struct {
 
 // live creates the objects, waits until every probe is done, and returns what
 // was recorded, also beside an error. The objects are still there afterwards.
-func (l life) live(ctx context.Context) (run results.Run, obs *cluster.Observation, err error) {
+func (l jobRun) live(ctx context.Context) (run results.Run, obs *cluster.Observation, err error) {
 	obs = l.w.Observe(l.owner.Trial)
 	run = results.Run{Namespace: l.owner.Namespace, Boot: bootID(), Zero: time.Now()}
 	for _, o := range l.objects {
@@ -81,7 +81,7 @@ func (l life) live(ctx context.Context) (run results.Run, obs *cluster.Observati
 
 // lost returns an error once somebody has deleted an object of the run: what is
 // seen afterwards is of no use.
-func (l life) lost(obs *cluster.Observation) error {
+func (l jobRun) lost(obs *cluster.Observation) error {
 	if lost := obs.Lost(); lost != "" {
 		return fmt.Errorf("%s in namespace %s was deleted by somebody while it was needed", lost, l.owner.Namespace)
 	}
@@ -89,7 +89,7 @@ func (l life) lost(obs *cluster.Observation) error {
 }
 
 // watch follows the log of every pod that starts, until all are done.
-func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observation, logs *follower) error {
+func (l jobRun) watch(ctx context.Context, zero time.Time, obs *cluster.Observation, logs *follower) error {
 	start := l.startWithin()
 	limit := time.NewTimer(start + l.wait)
 	defer limit.Stop()
@@ -138,21 +138,21 @@ func (l life) watch(ctx context.Context, zero time.Time, obs *cluster.Observatio
 	}
 }
 
-// ending is how a life is brought to its end.
-type ending int
+// deleteMode is how a life is brought to its end.
+type deleteMode int
 
 const (
-	// accepted: the deletion was asked for, nothing more.
-	accepted ending = iota
-	// gracefully: as a user's deletion, until the last pod is gone.
-	gracefully
-	// promptly: without the pods' grace period, for probes that have nothing
+	// deleteAsync: the deletion was asked for, nothing more.
+	deleteAsync deleteMode = iota
+	// deleteGraceful: as a user's deletion, until the last pod is gone.
+	deleteGraceful
+	// deleteForce: without the pods' grace period, for probes that have nothing
 	// more to say. Nothing is measured afterwards, so how they end is no matter.
-	promptly
+	deleteForce
 )
 
 // settle is how long the kubelets have for the containers of pods that were
-// ended promptly, before the next trial's pods start on the same nodes. A
+// ended by deleteForce, before the next trial's pods start on the same nodes. A
 // probe exits within milliseconds of its signal.
 const settle = 500 * time.Millisecond
 
@@ -161,21 +161,21 @@ var errNotGone = errors.New("not gone")
 
 // end deletes the life's objects. Unless it is only to be accepted it returns
 // after the last pod is gone, with the time at which that was seen.
-func (l life) end(ctx context.Context, obs *cluster.Observation, how ending) (gone time.Time, err error) {
+func (l jobRun) end(ctx context.Context, obs *cluster.Observation, how deleteMode) (gone time.Time, err error) {
 	err = cluster.Patiently(ctx, goneAllowance, func(ctx context.Context) error {
 		return l.c.DeleteTrial(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial)
 	})
 	if err != nil {
 		return gone, err
 	}
-	if how == accepted {
+	if how == deleteAsync {
 		return gone, nil
 	}
 	limit := time.NewTimer(goneWithin(l.pods))
 	defer limit.Stop()
 	dropped := false
 	for {
-		if how == promptly && !dropped && obs.JobGone() {
+		if how == deleteForce && !dropped && obs.JobGone() {
 			err := cluster.Patiently(ctx, goneAllowance, func(ctx context.Context) error {
 				return l.c.DropPods(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial)
 			})
