@@ -52,7 +52,7 @@ func TestReportsNameNobody(t *testing.T) {
 	err := run(t.Context(), []string{"--kubeconfig", kubeconfigOf(t, f.URL), "--results", into, "--plan", "quick", "--dns", "cluster",
 		"--extra", "none", "--observer", "peers", "--pods", "2", "--blocks", "2"}, &out, &out)
 	require.Equal(t, exitInvalid, exitCode(err), "%v: %s", err, out.String())
-	for _, said := range []string{"(cannot create job", `"https://` + host, `User "` + user} {
+	for _, said := range []string{": cannot create job", `"https://` + host, `User "` + user} {
 		require.Contains(t, out.String(), said, "the terminal says all of it")
 	}
 	all := map[string]string{}

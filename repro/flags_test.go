@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/report"
-	"headless-job-dns/internal/results"
 )
 
 // TestFlagsMakeThePlan: each factor flag reaches the plan's arms or settings.
@@ -82,38 +78,4 @@ func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	require.Equal(t, "providers", o.plan.Name)
 	require.Equal(t, 9, o.plan.Blocks)
 	require.Equal(t, o.plan.PrivateDNS(), o.asked)
-}
-
-// TestReportsCommandMakesThePlanAgain: what a report tells to run is the plan
-// that it reports on.
-func TestReportsCommandMakesThePlanAgain(t *testing.T) {
-	for _, args := range []string{
-		"--plan quick", "--plan default --blocks 6", "--plan standard", "--plan timeouts", "--plan timeouts --blocks 7 --pods 6",
-		"--dns cluster --extra all --names fresh", "--gap 10s --first-query-after 5s", "--no-wait", "--observer peers --interval 70ms --qps 500",
-		"--names reused --gap 0s,2s,no-wait --extra none",
-		"--extra none,pod --again --blocks 6", "--blocks 6 --margin 1s", "--deadline 50s --follow 3m --connect-timeouts none,2.5s",
-		"--plan quick --pods 150 --peers 8 --qps 3000", "--plan quick --pods 30 --observer peers --peers 4 --deadline 40s",
-	} {
-		o, err := parsed(append(strings.Fields(args), "--run-id", "r"))
-		require.NoError(t, err, args)
-		f, err := results.Create(t.TempDir(), time.Now())
-		require.NoError(t, err)
-		require.NoError(t, f.WritePlan(o.plan))
-		require.NoError(t, f.Close())
-		r, err := report.Load(f.Dir())
-		require.NoError(t, err)
-		var command string
-		for line := range bytes.Lines(r.Markdown()) {
-			if rest, ok := bytes.CutPrefix(line, []byte("go run ./repro ")); ok && bytes.Contains(line, []byte("--seed")) {
-				command = string(rest)
-			}
-		}
-		require.NotEmpty(t, command, args)
-		if strings.HasPrefix(command, "--plan plan.yaml") {
-			continue // the report has the file beside it and tests that
-		}
-		again, err := parsed(append(strings.Fields(command), "--run-id", "r"))
-		require.NoError(t, err, "%s: %s", args, command)
-		require.True(t, reflect.DeepEqual(o.plan, again.plan), "%s: %s", args, command) // too long to print
-	}
 }

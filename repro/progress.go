@@ -13,6 +13,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/results"
 )
 
@@ -153,11 +154,11 @@ func (p *progress) stop() {
 // end says what came of a trial.
 func (p *progress) end(t results.Trial, v *judge.Verdict) {
 	p.stop()
-	s := fmt.Sprintf("%s: %s after %s", p.what, t.Status, round(time.Duration(t.Took)))
-	if t.Reason != "" {
-		s += " (" + t.Reason + ")"
+	line := report.Line(v)
+	if t.Status == results.Censored {
+		line += " (" + t.Reason + ")"
 	}
-	p.line("%s", s)
+	p.line("%s", line)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(time.Second) }

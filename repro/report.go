@@ -1,15 +1,13 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"bytes"
 	"io"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/report"
 	"headless-job-dns/internal/results"
@@ -19,7 +17,7 @@ import (
 func newReportCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use: "report DIR", Short: "make the report of a results folder again",
-		Long:    "repro report DIR makes the report of a results folder again from its records alone:\nreport.md and pictures/, and prints the summary.",
+		Long:    "repro report DIR makes the report of a results folder again from its records alone:\nreport.md, summary.json and pictures/, and prints the summary.",
 		Example: "  repro report results/latest\n  repro report --format comment results/latest",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -62,12 +60,12 @@ func writeReport(r *report.Report, dir string, stdout io.Writer) error {
 	if err := f.Write(results.ReportFile, r.Markdown()); err != nil {
 		return err
 	}
-	if err := f.Write(results.BenchFile, r.Bench()); err != nil {
+	var summary bytes.Buffer
+	if err := r.WriteSummary(&summary); err != nil {
 		return err
 	}
-	if err := r.Summary(stdout); err != nil {
+	if err := f.Write(results.SummaryFile, summary.Bytes()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "\nthe whole report: %s\n", filepath.Join(dir, results.ReportFile))
-	return errors.Join(err, picture.Write(filepath.Join(dir, picture.Folder), r.Pictures()))
+	return r.Terminal(stdout, filepath.Join(dir, results.ReportFile)+", beside summary.json, pictures/ and the records")
 }

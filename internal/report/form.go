@@ -1,212 +1,195 @@
 package report
 
 import (
+	_ "embed"
 	"fmt"
-	"slices"
+	"regexp"
 	"strings"
+	"text/template"
 
 	"headless-job-dns/internal/analysis"
-	"headless-job-dns/internal/hypothesis"
-	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/environment"
+	"headless-job-dns/manifests"
 )
 
-// mostOpen is how many lines a table may have that is not folded.
-const mostOpen = 13
+var (
+	//go:embed form.md.tmpl
+	formText string
+	//go:embed comment.md.tmpl
+	commentText string
+
+	form    = template.Must(template.New("form").Parse(formText))
+	comment = template.Must(template.New("comment").Parse(commentText))
+)
+
+const (
+	// formRows and formColumns bound the first table, logLines the log below it.
+	formRows    = 3
+	formColumns = 3
+	logLines    = 10
+)
+
+// fields are what the templates show. All of it is safe Markdown.
+type fields struct {
+	Sentence, Table, Left string
+	Pods, Trials          int
+	Log, LogOf            string
+	Why, Change           []string
+	Slow                  bool // some DNS of the run was: there is something to ask for
+	Minimal, Rerun, Plan  string
+	Seed                  uint64
+	Sections              []section
+
+	Version, Cloud, OS, Tools, Runtime, Plugins string
+	Kubernetes, DNS                             string
+}
+
+// section is a folded part of the appendix.
+type section struct{ Title, Text string }
 
 // Markdown renders report.md: the form of Kubernetes' bug reports, filled in
 // (kubernetes/kubernetes, .github/ISSUE_TEMPLATE/bug-report.yaml), with its
-// headings in its order. It pastes whole into an issue. Where it is too long
-// its tables give up their padding before any row is left out.
+// headings in its order.
 func (r *Report) Markdown() []byte {
-	d := r.form(document{})
-	if d.size() > formLimit {
-		d = r.form(document{tight: true})
-	}
-	return d.fit(formLimit)
-}
-
-func (r *Report) form(d document) *document {
-	d.text("### What happened?\n\n")
-	r.opening(&d, true)
-	d.text("### What did you expect to happen?\n\n%s\n\n", r.expected())
-	d.text("### How can we reproduce it (as minimally and precisely as possible)?\n\n")
-	r.reproduce(&d)
-	d.text("### Anything else we need to know?\n\n")
-	r.anythingElse(&d)
-	r.environment(&d)
-	d.text("/sig network\n")
-	return &d
+	f := r.fields()
+	f.Sections = r.sections()
+	return render(form, f)
 }
 
 // Comment renders the shorter form, for an issue that exists.
-func (r *Report) Comment() []byte {
-	d := document{tight: true}
-	d.text("A measurement of this with nothing but an Indexed Job and a headless Service, no operator.\n\n")
-	r.opening(&d, false)
-	slow := slowest(r.seen())
-	isSlow := func(a plan.Arm) bool { return slices.ContainsFunc(slow, func(f seen) bool { return f.holds(a) }) }
-	if rows := r.joinsByArm(isSlow); rows != nil {
-		d.table(rankTables, "combinations", joinsWords+" Combinations that were ever later than 1 s:", rows)
+func (r *Report) Comment() []byte { return render(comment, r.fields()) }
+
+func render(t *template.Template, f fields) []byte {
+	var b strings.Builder
+	if err := t.Execute(&b, f); err != nil { // a mistake in the template, which tests render
+		panic(err)
 	}
-	if rows := r.remedyRows(); len(rows) > 1 {
-		d.table(rankFindings, "remedies", "Remedies, measured:", rows)
-	}
-	d.text("The same again in a checkout of headless-job-dns, on the cluster that kubectl talks to, from seed %d (about %s):\n\n", r.plan.Seed, minutes(r.plan.Expected()))
-	r.rerun(&d)
-	d.fold("Environment", listPart(rankEnvironment, "facts", "", r.facts()))
-	return d.fit(commentLimit)
+	return []byte(b.String())
 }
 
-// anythingElse are the tables.
-func (r *Report) anythingElse(d *document) {
-	folding := func(rank int, what, summary, above string, rows [][]string) {
-		switch n := len(rows); {
-		case n < 2:
-		case n <= mostOpen:
-			d.text("**%s**\n\n", summary)
-			d.table(rank, what, above, rows)
-		default:
-			d.foldedTable(rank, what, summary, above, rows)
+func (r *Report) fields() fields {
+	s := r.Summary()
+	t := r.analysis.Table()
+	first, left, more := rows(t, formRows, formColumns)
+	f := fields{
+		Sentence: s.Sentence, Pods: s.Pods, Trials: len(s.Trials), Plan: plain(r.plan.Name), Seed: r.plan.Seed,
+		Table: table(first), Rerun: "go run ./repro --plan plan.json",
+		Slow: slow(s.Verdict),
+	}
+	if left+more > 0 {
+		f.Left = fmt.Sprintf("%d rows and %d columns more are below.", left, more)
+	}
+	for i, line := range s.Change {
+		if i == 0 && strings.HasPrefix(line, "kubectl") {
+			line = code(line)
 		}
+		f.Change = append(f.Change, line)
 	}
-	folding(rankFindings, "comparisons", "Comparisons stated before the run", findingWords, findingRows(r, func(analysis.Finding) bool { return true }))
-	if w := r.findingWarnings(); len(w) > 0 {
-		d.fold("What limits these comparisons", listPart(rankRemarks, "remarks", "", w))
+	if r.shown != nil {
+		var lines []string
+		for _, e := range r.shown.Log(logLines) {
+			lines = append(lines, fmt.Sprintf("%6.2f s  %s", e.At.Seconds(), plain(e.Text)))
+		}
+		f.Log = fenced(strings.Join(lines, "\n"))
+		arm := r.shown.Trial.Arm
+		f.LogOf = fmt.Sprintf("trial %s: %s, %s", plain(r.shown.Trial.ID), label(arm.DNS), plain(analysis.ScenarioOf(arm).String()))
 	}
-	folding(rankFindings, "remedies", "Remedies measured on this cluster", remedyWords, r.remedyRows())
-	if s := r.unmeasured(); s != "" {
-		d.text("%s\n\n", s)
+	f.Why = r.why(s)
+	minimal, err := manifests.Text("minimal/lag.yaml")
+	if err != nil { // it is part of the program
+		panic(err)
 	}
-	if rows := r.shareRows(); rows != nil {
-		folding(rankTables, "lines", "Where the time goes", sharesWords, rows)
-	}
-	r.decisions(d)
-	folding(rankTables, "combinations", "Every combination", overviewWords, r.overviewRows())
-	if rows := r.joinsByArm(everything); rows != nil {
-		folding(rankTables, "combinations", "When a worker joined, by its connect timeout", joinsWords, rows)
-	}
-	if list := r.described(); len(list) > 0 {
-		d.fold("The slow cases in sentences", listPart(rankCounts, "sentences", "", list))
-	}
-	if rows := r.stageRows(); len(rows) > 1 {
-		d.foldedTable(rankCounts, "combinations", "Stages of a pod's life", stageWords, rows)
-	}
-	if list := r.remarks(); len(list) > 0 {
-		d.fold("Answers and connects, by combination", listPart(rankCounts, "combinations", "", list))
-	}
-	d.list(rankEnvironment, "facts", "**DNS of the cluster and of the trials**", append(r.dnsFacts(), r.untold()...))
-	r.corefiles(d)
-	if list := r.exceptions(); len(list) > 0 {
-		d.list(rankRemarks, "trials and remarks", "**Censored and invalid trials, remarks**", list)
-	} else {
-		d.text("**Censored and invalid trials, remarks**: none.\n\n")
-	}
-	d.fold("How to read the numbers", listPart(rankTables, "lines", "", r.reading()))
-	d.text("This report follows from the run's records alone (`go run ./repro report DIR`).\n\n")
+	f.Minimal = "```yaml\n" + strings.TrimSpace(comments.ReplaceAllString(minimal, "")) + "\n```"
+	r.environment(&f)
+	return f
 }
 
-const (
-	joinsWords = "Median readiness lag of the worker with each connect timeout (none: the kernel gives up), where each worker looks up index 0 only."
+// comments are YAML's and the shell's, which the file itself has.
+var comments = regexp.MustCompile(`(?m)^ *# .*\n| +# .*$`)
 
-	findingWords = "With minus control, block by block; negative: earlier with. Hodges-Lehmann shift with its exact 95 % interval (signed-rank); where outcomes are censored a difference of restricted means instead. p: exact permutation; the primary comparison and A/A checks stand alone, the others are adjusted together (Holm). " +
-		"Medians of readiness lags; >1 s: trials later than that with an exact 95 % interval. Verdicts: differs, equivalent (the whole interval within the margin), inconclusive."
-
-	remedyWords = "saves: by how much earlier, with its 95 % interval; negative: later."
-
-	sharesWords = "Of the pair that was connected last in each trial, from just before the request that created the Job; means over the trials, which add up to the total. " +
-		"Until the name is on the DNS server the later of the two pods counts: created, scheduled, pod IP reported, process started, Ready reported, in an EndpointSlice, on the server; then the asker: not asked yet, told from a cache that the name does not exist, " +
-		"told so freshly or from a cache, held by a stale address and connects to it, without a usable answer, waiting to ask again, connecting."
-
-	stageWords = "Median time of the slowest pod since just before the request that created the Job. The API's are times of receipt; process started, client's answer current and connected are the pods' own."
-)
-
-// remedyRows are the table of remedies.
-func (r *Report) remedyRows() [][]string {
-	rows := [][]string{{"remedy", "in place of", "saves", ">1 s without", ">1 s with", "verdict"}}
-	for _, m := range r.results().remedies {
-		if m.Finding == nil {
-			continue
-		}
-		saves := "-"
-		if m.Saves != nil {
-			saves = saving(*m.Saves)
-		}
-		what := r.called(m)
-		if m.Beside != "" {
-			what += " (" + prose(m.Beside) + ")"
-		}
-		rows = append(rows, []string{what, code(m.Finding.Contrast.Control.String()), saves, share(m.LateBefore), share(m.LateAfter), r.verdict(m.Verdict)})
+// slow tells whether any DNS of the run had late trials.
+func slow(v analysis.Verdict) bool {
+	late := v.Late
+	for _, c := range v.Controls {
+		late += c.Late
 	}
-	return rows
+	return late > 0
 }
 
-// unmeasured names the remedies that the plan did not measure.
-func (r *Report) unmeasured() string {
+// why are three bullets at most: what held the late trials, and what was seen
+// of the DNS servers themselves.
+func (r *Report) why(s Summary) []string {
 	var out []string
-	for _, m := range r.results().remedies {
-		if m.Finding == nil {
-			out = append(out, prose(m.What))
+	for _, c := range s.Verdict.Causes[:min(2, len(s.Verdict.Causes))] {
+		if text := whyOf[c.Cause]; text != "" {
+			out = append(out, fmt.Sprintf("**%s** (%d of %d late trials): %s.", c.Cause, c.Trials, s.Verdict.Late, text))
 		}
 	}
-	if len(out) == 0 {
-		return ""
-	}
-	return "Remedies that this plan did not measure: " + strings.Join(out, "; ") + "."
-}
-
-// findingWarnings are what limits the comparisons, those of one limit together.
-func (r *Report) findingWarnings() []string {
-	var texts []string
-	of := map[string][]string{}
-	add := func(f analysis.Finding, s string) {
-		texts = unique(texts, s)
-		of[s] = append(of[s], prose(f.Name))
-	}
-	for _, f := range r.results().findings {
-		if f.Why != "" {
-			add(f, prose(f.Why))
-		}
-		for _, w := range f.Warnings {
-			add(f, prose(w))
-		}
-		for _, l := range f.LeftOut {
-			add(f, fmt.Sprintf("block %d is left out for %s: %s", l.Block, code(l.Trial), prose(l.Why)))
+	for _, c := range s.Cells {
+		if c.DNS == s.Verdict.Subject && c.OnServer != nil {
+			out = append(out, fmt.Sprintf("Asked past their caches, all DNS servers had every name after at most %s (%s).",
+				seconds(*c.OnServer), plain(c.Scenario)))
+			break
 		}
 	}
-	out := make([]string, len(texts))
-	for i, s := range texts {
-		out[i] = s + ": " + strings.Join(of[s], "; ")
+	if len(out) == 0 && s.Why != "" {
+		out = append(out, s.Why+".")
 	}
 	return out
 }
 
-// decisions is the table of explanations with, folded, how each was decided.
-func (r *Report) decisions(d *document) {
-	list := r.results().decisions
-	if len(list) == 0 {
-		return
+// environment fills in the form's fields about the cluster.
+func (r *Report) environment(f *fields) {
+	e := r.env
+	version := e.KubectlVersion
+	if version == "" {
+		version = "Server Version: " + known(e.Server.GitVersion)
 	}
-	rows := [][]string{{"explanation", "decision"}}
-	var how []string
-	for _, h := range list {
-		status := prose(string(h.Status))
-		rows = append(rows, []string{prose(h.ID) + ": " + prose(h.Claim), status})
-		how = append(how, fmt.Sprintf("**%s: %s.**%s", prose(h.ID), status, decided(h)))
-	}
-	d.text("**Explanations, decided**\n\n")
-	d.table(rankFindings, "explanations", "", rows)
-	d.fold("What was seen, and the rules", listPart(rankCounts, "explanations", "", how))
+	f.Version = fenced("$ kubectl version\n" + version)
+	f.Cloud = fenced(known(e.Cloud))
+	f.OS = fenced(nodes(e, func(n environment.Node) string { return n.OS + ", kernel " + n.Kernel + ", " + n.Arch }))
+	f.Tools = fenced(known(e.Distribution))
+	f.Runtime = fenced(nodes(e, func(n environment.Node) string { return n.Runtime }))
+	f.Plugins = fenced(fmt.Sprintf("CNI: %s\nkube-proxy mode: %s\nDNS: %s", known(strings.Join(e.CNI, ", ")), known(e.KubeProxy), r.dns()))
+	f.Kubernetes, f.DNS = code(known(e.Server.GitVersion)), code(r.dns())
 }
 
-// decided is what was seen of an explanation and by which rule it is judged.
-func decided(h hypothesis.Decision) string {
-	var out []string
-	for _, p := range []struct{ name, text string }{
-		{"seen", h.Seen}, {"limits", h.Why}, {"what would tell", h.Observation}, {"rule", h.Rule},
-	} {
-		if strings.TrimSpace(p.text) != "" {
-			out = append(out, "\n  - "+p.name+": "+prose(p.text))
+// dns is the cluster's own DNS in one line.
+func (r *Report) dns() string {
+	d := r.env.DNS
+	text := known(d.Provider)
+	if d.NodeLocal {
+		text += " behind NodeLocal DNSCache"
+	}
+	return text + fmt.Sprintf(", %d replicas, %s", len(d.Replicas), known(strings.Join(d.Images, ", ")))
+}
+
+func known(s string) string {
+	if s == "" {
+		return environment.Unknown
+	}
+	return s
+}
+
+// mostKinds is how many kinds of nodes are named.
+const mostKinds = 10
+
+// nodes says of how many nodes a text holds, a line each, in the order of the
+// first.
+func nodes(e environment.Environment, text func(environment.Node) string) string {
+	var kinds []string
+	n := map[string]int{}
+	for _, node := range e.Nodes {
+		t := plain(text(node))
+		if n[t]++; n[t] == 1 {
+			kinds = append(kinds, t)
 		}
 	}
-	return strings.Join(out, "")
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%d x %s", n[k], k)
+	}
+	if len(kinds) > mostKinds {
+		kinds = append(kinds[:mostKinds], fmt.Sprintf("%d kinds more", len(kinds)-mostKinds))
+	}
+	return known(strings.Join(kinds, "\n"))
 }

@@ -1,87 +1,42 @@
-// Package report renders what an experiment found, for people: report.md in the
-// form of Kubernetes' bug reports, a shorter one as a comment on an issue that
-// exists, and a short form for the terminal. It is pure; the same records give
-// the same bytes. Sentences are made by fixed rules from the numbers and say no
-// more than they do.
-//
-// A Report is filled trial by trial and keeps of each only what it prints.
+// Package report shows what a run found, for people: the end on the terminal and
+// a line a trial, report.md in the form of Kubernetes' bug reports, a shorter
+// form as a comment on an issue, and summary.json. It takes every number from
+// package analysis, and the environment as environment.json has it; its texts
+// are fixed. It is pure: the same records give the same bytes. It knows nothing
+// of where they come from and how they are delivered.
 package report
 
 import (
 	"encoding/json"
-	"fmt"
-	"slices"
-	"time"
+	"io"
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
-	"headless-job-dns/internal/hypothesis"
 	"headless-job-dns/internal/judge"
-	"headless-job-dns/internal/picture"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/results"
 )
 
-// late is from when on a readiness lag counts as a delay. A pod start takes
-// about a second anyway; what users report is tens of them.
-const late = time.Second
-
-// Report is a report in the making.
+// Report is a report in the making: trials are added one by one.
 type Report struct {
 	plan     plan.Plan
-	env      *environment.Environment // nil: none was written
-	warnings []string                 // about the records
-	trials   []trial
-	again    int // trials that were carried out again after an invalid attempt
-
-	analysis   *analysis.Analysis
-	hypotheses *hypothesis.Input
-	cached     *reduced       // of the trials so far; nil: not made yet
-	slowest    *judge.Verdict // to be drawn; nil: none yet
+	env      environment.Environment // zero: none was written
+	warnings []string                // about the records
+	analysis *analysis.Analysis
+	shown    *analysis.Timeline // of the trial whose log and clients are shown; nil: none yet
+	invalid  []string           // about trials that do not count, and notes about others
 }
-
-// reduced is what the analyses make of all trials.
-type reduced struct {
-	findings  []analysis.Finding
-	remedies  []analysis.Remedy
-	decisions []hypothesis.Decision
-}
-
-func (r *Report) results() *reduced {
-	if r.cached == nil {
-		findings := r.analysis.Findings()
-		r.hypotheses.Findings = findings
-		r.cached = &reduced{findings, r.analysis.Remedies(), r.hypotheses.Decisions()}
-	}
-	return r.cached
-}
-
-// trial is what is kept of one trial.
-type trial struct {
-	id      string
-	arm     plan.Arm
-	status  results.Status
-	reasons []string
-	notes   []string
-	v       *judge.Verdict    // without its pairs
-	held    []judge.StageTime // of the slowest pair's lag
-}
-
-// counts tells whether the trial enters the numbers.
-func (t trial) counts() bool { return t.status != results.Invalid }
 
 // New begins a report on a plan. The environment is environment.json as it is
 // on disk, or nil.
 func New(p plan.Plan, env json.RawMessage) *Report {
 	r := &Report{plan: p, analysis: analysis.New(p)}
 	if len(env) > 0 {
-		r.env = &environment.Environment{}
 		// A newer or damaged file still tells what it can.
-		if err := json.Unmarshal(env, r.env); err != nil {
-			r.Warn("environment.json was read in part: " + err.Error())
+		if err := json.Unmarshal(env, &r.env); err != nil {
+			r.warnings = append(r.warnings, "environment.json was read in part: "+err.Error())
 		}
 	}
-	r.hypotheses = hypothesis.New(p, r.env)
 	return r
 }
 
@@ -99,9 +54,7 @@ func Load(dir string) (*Report, error) {
 		}
 		r.Add(&t)
 	}
-	for _, w := range records.Warnings {
-		r.Warn(w)
-	}
+	r.warnings = append(r.warnings, records.Warnings...)
 	return r, nil
 }
 
@@ -109,87 +62,39 @@ func Load(dir string) (*Report, error) {
 // attempt before.
 func (r *Report) Add(t *results.Trial) {
 	v := judge.Judge(t)
-	r.cached = nil
 	r.analysis.Add(v)
-	r.hypotheses.Add(v)
-	r.slowest = picture.Slowest(r.slowest, v)
-	kept := *v
-	kept.Pairs, kept.Moments = nil, nil // most of a verdict; nothing here is by pair or pod
-	k := trial{id: v.Trial.ID, arm: v.Trial.Arm, status: v.Status, reasons: v.Reasons, notes: v.Notes, v: &kept, held: lagShares(v)}
-	if i := slices.IndexFunc(r.trials, func(o trial) bool { return o.id == k.id }); i >= 0 {
-		r.trials[i] = k
-		r.again++
-		return
+	if line := analysis.NewTimeline(t, v); line.Tells(r.shown) {
+		r.shown = line
 	}
-	r.trials = append(r.trials, k)
 }
-
-// Warn adds a sentence about the records themselves.
-func (r *Report) Warn(text string) { r.warnings = append(r.warnings, text) }
 
 // Warnings returns what is known to be missing from the records.
 func (r *Report) Warnings() []string { return r.warnings }
 
-// Invalid is the number of trials that are judged invalid and do not enter the
-// numbers.
-func (r *Report) Invalid() int { return r.tally(everything).invalid }
+// Invalid is the number of trials that do not count.
+func (r *Report) Invalid() int { return r.analysis.Summary().Invalid }
 
-// of returns the trials for which is holds and that enter the numbers.
-func (r *Report) of(is func(plan.Arm) bool) []trial {
-	var out []trial
-	for _, t := range r.trials {
-		if t.counts() && is(t.arm) {
-			out = append(out, t)
-		}
-	}
-	return out
+// Summary is summary.json: the numbers, and the sentences that the terminal
+// shows with them.
+type Summary struct {
+	analysis.Summary
+	Sentence string   `json:"sentence"`
+	Why      string   `json:"why"`
+	Change   []string `json:"change"`
 }
 
-// arms returns the combinations in the plan's order. Records of a plan that
-// was edited by hand may hold others; they come last.
-func (r *Report) arms() []plan.Arm {
-	arms := slices.Clone(r.plan.Arms)
-	for _, t := range r.trials {
-		if !slices.Contains(arms, t.arm) {
-			arms = append(arms, t.arm)
-		}
-	}
-	return arms
+// Summary reduces the trials added so far.
+func (r *Report) Summary() Summary {
+	s := Summary{Summary: r.analysis.Summary()}
+	s.Sentence = sentence(s.Verdict)
+	s.Why, s.Change = r.advice(s.Verdict)
+	return s
 }
 
-// tally counts the trials of one combination.
-type tally struct{ planned, complete, censored, invalid int }
-
-func (r *Report) tally(is func(plan.Arm) bool) tally {
-	var n tally
-	for _, t := range r.plan.Trials {
-		if is(t.Arm) {
-			n.planned++
-		}
-	}
-	for _, t := range r.trials {
-		if !is(t.arm) {
-			continue
-		}
-		switch t.status {
-		case results.Complete:
-			n.complete++
-		case results.Censored:
-			n.censored++
-		default:
-			n.invalid++
-		}
-	}
-	return n
-}
-
-// String is how tables show it: complete, censored, invalid.
-func (n tally) String() string { return fmt.Sprintf("%d/%d/%d", n.complete, n.censored, n.invalid) }
-
-func (n tally) done() int { return n.complete + n.censored + n.invalid }
-
-func everything(plan.Arm) bool { return true }
-
-func only(a plan.Arm) func(plan.Arm) bool {
-	return func(b plan.Arm) bool { return a == b }
+// WriteSummary writes summary.json.
+func (r *Report) WriteSummary(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	e.SetEscapeHTML(false)
+	return e.Encode(r.Summary())
 }

@@ -2,170 +2,226 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"time"
 
+	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/stats"
 )
 
-// The opening is read by people who never saw the program: levels of factors
-// are put in words there. Tables use their names.
-
-var dnsWords = map[plan.DNS]string{
-	plan.ClusterDNS:        "the cluster's own DNS",
-	plan.Cache30:           "kubeadm's Corefile up to 1.31 (`cache 30`)",
-	plan.Uncached:          "kubeadm's Corefile since 1.32 (cluster domain not cached)",
-	plan.NoDenialCache:     "kubeadm's Corefile up to 1.31 and `disable denial` for the cluster domain",
-	plan.NoSuccessCache:    "kubeadm's Corefile up to 1.31 and `disable success` for the cluster domain",
-	plan.NodeLocalCache30:  "NodeLocal DNSCache before kubeadm's Corefile up to 1.31",
-	plan.NodeLocalUncached: "NodeLocal DNSCache before kubeadm's Corefile since 1.32",
-	plan.KubeDNS:           "kube-dns' dnsmasq (addresses cached, denials not)",
-	plan.Forwarding:        "a forwarder with `cache 30` before the cluster's DNS",
-}
-
-// dnsHeads are the same for columns, and after they were introduced.
-var dnsHeads = map[plan.DNS]string{
-	plan.ClusterDNS:        "cluster's own DNS",
-	plan.Cache30:           "kubeadm ≤ 1.31",
-	plan.Uncached:          "kubeadm ≥ 1.32",
-	plan.NoDenialCache:     "≤ 1.31 and `disable denial`",
-	plan.NoSuccessCache:    "≤ 1.31 and `disable success`",
-	plan.NodeLocalCache30:  "NodeLocal before ≤ 1.31",
-	plan.NodeLocalUncached: "NodeLocal before ≥ 1.32",
-	plan.KubeDNS:           "kube-dns' dnsmasq",
-	plan.Forwarding:        "forwarder, `cache 30`",
-}
-
-var namesWords = map[plan.Names]string{
-	plan.Fresh:  "fresh names",
-	plan.Reused: "reused names",
-}
-
-var extraWords = map[plan.Extra]string{
-	plan.ExtraNone:       "no extra object",
-	plan.ExtraService:    "an unrelated Service",
-	plan.ExtraServicePod: "an unrelated Service with a pod",
-	plan.ExtraPod:        "an unrelated pod",
-	plan.ExtraMemberPod:  "a pod that the headless Service selects",
-	plan.ExtraOneshotPod: "a pod that completes within 3 s",
-}
-
-var observerWords = map[record.Observer]string{
-	record.Solo:        "each worker looks up index 0",
-	record.Peers:       "every pod looks up " + everyPeer,
-	record.PeersServer: "every pod looks up " + everyPeer + ", and the test asks the DNS servers directly",
-}
-
-const everyPeer = "every peer"
-
-// asks puts into words what an observer asks for, with so many peers a pod; 0:
-// all.
-func asks(o record.Observer, peers int) string {
-	text := worded(observerWords, o)
-	if peers > 0 {
-		text = strings.Replace(text, everyPeer, fmt.Sprintf("%d of its peers", peers), 1)
+// seconds shows a time: ">" where it is a lower bound.
+func seconds(t stats.Time) string {
+	format := "%.1f s"
+	if t.At < 0.095 {
+		format = "%.2f s"
+	}
+	text := fmt.Sprintf(format, t.At)
+	if t.Censored {
+		return ">" + text
 	}
 	return text
 }
 
-// worded is a level in words, or quoted where there are none: plans may hold
-// levels that this version does not know.
-func worded[L ~string](words map[L]string, l L) string {
-	if w, ok := words[l]; ok {
-		return w
+// label is how tables call a DNS.
+func label(d plan.DNS) string {
+	if d == plan.ClusterDNS {
+		return "this cluster"
 	}
-	return brief(string(l))
+	return plain(string(d))
 }
 
-// further puts what is not the default into words, each with a comma before.
-func further(a plan.Arm) string {
-	var b strings.Builder
-	for _, f := range furtherFactors {
-		if w := f(a); w != "" {
-			b.WriteString(", " + w)
-		}
+// cell shows a cell of the table: "29.9 s 3/3 late". Where its trials fall into
+// groups each has its own time.
+func cell(c *analysis.Cell) string {
+	if c == nil {
+		return "-"
 	}
-	return b.String()
-}
-
-// furtherFactors put each factor beyond the first four into words, "" where it
-// is at its default.
-var furtherFactors = []func(plan.Arm) string{
-	func(a plan.Arm) string {
-		if a.Publish {
-			return "publishNotReadyAddresses set"
-		}
-		return ""
-	},
-	func(a plan.Arm) string {
-		switch a.Order {
-		case plan.ServiceFirst:
-			return ""
-		case plan.JobFirst:
-			return "the Job created before its Service"
-		}
-		return "order " + brief(string(a.Order))
-	},
-	func(a plan.Arm) string {
-		if a.First != 0 {
-			return fmt.Sprintf("first question %s after the process' start", short(time.Duration(a.First)))
-		}
-		return ""
-	},
-	func(a plan.Arm) string {
-		switch a.Gap {
-		case "":
-			return ""
-		case plan.NoWait:
-			return "created anew without waiting for the deletion"
-		}
-		gap := brief(string(a.Gap))
-		if d, err := time.ParseDuration(string(a.Gap)); err == nil {
-			gap = short(d)
-		}
-		return gap + " after the last pod was gone"
-	},
-	func(a plan.Arm) string {
-		switch a.Connect {
-		case plan.ByName:
-			return ""
-		case plan.ByAddress:
-			return "index 0's IP handed over without DNS"
-		}
-		return "connect by " + brief(string(a.Connect))
-	},
-}
-
-// short shows a setting as people write it: 5 s, 0.25 s.
-func short(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.3f", d.Seconds()), "0"), ".") + " s"
-}
-
-// change says in words what is different in b, where exactly one factor is, in
-// a plan with so many peers a pod.
-func change(a, b plan.Arm, peers int) (text string, one bool) {
-	var out []string
-	if a.DNS != b.DNS {
-		out = append(out, worded(dnsHeads, b.DNS))
+	if c.Trials == 0 {
+		return "invalid"
 	}
-	if a.Names != b.Names {
-		out = append(out, worded(namesWords, b.Names))
-	}
-	if a.Extra != b.Extra {
-		out = append(out, worded(extraWords, b.Extra))
-	}
-	if a.Observer != b.Observer {
-		out = append(out, asks(b.Observer, peers))
-	}
-	for _, f := range furtherFactors {
-		switch was, is := f(a), f(b); {
-		case was == is:
-		case is == "":
-			out = append(out, "not: "+was)
+	var late, others []string
+	for _, g := range c.Groups {
+		text := spread(g)
+		switch {
+		case !g.Late:
+			others = append(others, text)
+		case len(c.Groups) > 1 && c.Late != g.Trials:
+			late = append(late, fmt.Sprintf("%s %d/%d", text, g.Trials, c.Trials))
 		default:
-			out = append(out, is)
+			late = append(late, text)
 		}
 	}
-	return strings.Join(out, ", "), len(out) == 1
+	count := fmt.Sprintf("%d/%d late", c.Late, c.Trials)
+	var text string
+	switch {
+	case len(late) == 0:
+		text = strings.Join(append(others, count), " ")
+	case len(late) > 1:
+		text = strings.Join(late, ", ") + " late"
+	default:
+		text = late[0] + " " + count
+	}
+	if len(late) > 0 && len(others) > 0 {
+		text += ", else " + others[0]
+	}
+	if c.Unknown > 0 {
+		text += fmt.Sprintf(", %d unknown", c.Unknown)
+	}
+	return text
 }
+
+// spread is a group's median, or its range where one number would describe two
+// kinds of times.
+func spread(g analysis.Group) string {
+	if g.Late && g.Most.At > 1.5*g.Least.At {
+		return fmt.Sprintf("%.1f-%s", g.Least.At, seconds(g.Most))
+	}
+	return seconds(g.Median)
+}
+
+// rows are the table: scenarios by DNS, at most so many of each, and how many
+// of each are left out.
+func rows(t analysis.Table, mostRows, mostColumns int) (out [][]string, leftRows, leftColumns int) {
+	columns := min(len(t.DNS), mostColumns)
+	head := []string{""}
+	for _, d := range t.DNS[:columns] {
+		head = append(head, label(d))
+	}
+	out = append(out, head)
+	for i, s := range t.Rows {
+		if !slices.ContainsFunc(t.Cell[i][:columns], func(c *analysis.Cell) bool { return c != nil }) {
+			leftRows++
+			continue
+		}
+		if len(out) > mostRows {
+			leftRows++
+			continue
+		}
+		row := []string{plain(s.String())}
+		for _, c := range t.Cell[i][:columns] {
+			row = append(row, cell(c))
+		}
+		out = append(out, row)
+	}
+	return out, leftRows, len(t.DNS) - columns
+}
+
+// causes lists what held late trials.
+func causes(list []analysis.CauseCount) string {
+	var out []string
+	for _, c := range list {
+		name := string(c.Cause)
+		if name == "" {
+			name = "not known"
+		}
+		out = append(out, fmt.Sprintf("%s (%d)", name, c.Trials))
+	}
+	return strings.Join(out, ", ")
+}
+
+// sentence is the verdict in one sentence.
+func sentence(v analysis.Verdict) string {
+	subject := "This cluster's DNS"
+	if v.Subject != plan.ClusterDNS {
+		subject = "This cluster's own DNS was not asked. DNS " + label(v.Subject)
+	}
+	var seen, unseen []string
+	for _, c := range v.Controls {
+		text := fmt.Sprintf("%s: %d/%d late, at most %s", label(c.DNS), c.Late, c.Trials, seconds(c.Slowest))
+		switch {
+		case c.Late > 0:
+			seen = append(seen, text)
+		case c.Trials > 0:
+			unseen = append(unseen, text)
+		}
+	}
+	switch v.Result {
+	case analysis.Affected:
+		text := fmt.Sprintf("%s is affected: in %d of %d trials a pod waited longer than 1 s for a peer that was there, at most %s: %s.",
+			subject, v.Late, v.Trials, seconds(v.Slowest), causes(v.Causes))
+		if len(unseen) > 0 {
+			text += " Not affected: " + strings.Join(unseen[:min(2, len(unseen))], "; ") + "."
+		}
+		return text
+	case analysis.NotAffected:
+		text := fmt.Sprintf("%s is not affected: in %d trials no pod waited longer than 1 s for a peer that was there, at most %s.",
+			subject, v.Trials-v.Unknown, seconds(v.Slowest))
+		if v.Unknown > 0 {
+			text += fmt.Sprintf(" In %d more it is not known.", v.Unknown)
+		}
+		if len(seen) == 0 {
+			return text + " No positive control was seen: that this test can see a delay here is not shown."
+		}
+		return text + " The positive control was seen (" + strings.Join(seen, "; ") + ")."
+	}
+	return "Nothing is known: no trial counts."
+}
+
+// whyOf says in one line what a cause is.
+var whyOf = map[analysis.Cause]string{
+	analysis.KeptDenial:  `a pod asks before its peer's record is there; a cache keeps "does not exist" and answers it on`,
+	analysis.Denial:      `a pod is told "does not exist" although its peer is there; whether by a cache cannot be told here`,
+	analysis.KeptAddress: "a cache answers a deleted pod's address until its TTL ends; connects to it meet silence",
+	analysis.OldRecord:   "the DNS answers a deleted pod's address whose TTL does not fall: no cache, the record is not withdrawn",
+	analysis.OldAddress:  "the DNS answers a deleted pod's address; whether from a cache cannot be told here",
+	analysis.LatePublish: "a pod was Ready, and its record came to the DNS servers that much later",
+	analysis.LateReady:   "a pod's process ran, and it was reported Ready that much later",
+	analysis.Lost:        "questions to the DNS got no answer",
+	analysis.LateAnswer:  "the right answer itself took that long to come",
+	analysis.LateClient:  "the client itself asked late, or paused before it asked again",
+	analysis.Connecting:  "the answer was right, and the connect took that long",
+}
+
+// twoLines are what a CoreDNS that keeps denials or addresses lacks.
+const twoLines = "disable success %[1]s / disable denial %[1]s"
+
+// advice is why the subject is late and what to change, by its most frequent
+// cause.
+func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
+	if len(v.Causes) == 0 {
+		if v.PodStart > slowStart {
+			why = fmt.Sprintf("pods took up to %.1f s from the request until they were there, which is no lag of the DNS", v.PodStart)
+		}
+		return why, []string{}
+	}
+	most := v.Causes[0].Cause
+	why = whyOf[most]
+	domain := r.env.DNS.Domain
+	if domain == "" {
+		domain = "cluster.local"
+	}
+	lines := fmt.Sprintf(twoLines, plain(domain))
+	namespace, _, _ := strings.Cut(r.env.DNS.Service, "/")
+	if namespace == "" {
+		namespace = "kube-system"
+	}
+	switch most {
+	case analysis.KeptDenial, analysis.Denial, analysis.KeptAddress, analysis.OldAddress:
+		switch {
+		case v.Subject != plan.ClusterDNS:
+			change = append(change, "such a CoreDNS lacks, in its cache for the cluster domain: "+lines)
+		case r.env.DNS.NodeLocal:
+			change = append(change, "kubectl -n kube-system edit configmap node-local-dns",
+				"  in the cache of the block that serves "+plain(domain)+": "+lines)
+		case r.env.DNS.Provider == "CoreDNS":
+			change = append(change, "kubectl -n "+plain(namespace)+" edit configmap coredns",
+				"  in the cache of the block that serves "+plain(domain)+": "+lines)
+		default:
+			change = append(change, "this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before")
+		}
+	case analysis.OldRecord:
+		change = append(change, "names never used before (another Job name), or a connect timeout of 1 s in the client")
+	case analysis.LatePublish, analysis.LateReady:
+		change = append(change, "kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or the DNS?")
+	case analysis.Lost:
+		change = append(change, "kubectl -n "+plain(namespace)+" logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies")
+	default:
+		change = append(change, "the client's own intervals")
+	}
+	return why, change
+}
+
+// slowStart is from when on a pod's start is named: pulling an image or waiting
+// for a node takes longer, and users take it for this lag.
+const slowStart = 10.0

@@ -20,7 +20,6 @@ const (
 	TrialsFile      = "trials.jsonl"
 	EnvironmentFile = "environment.json"
 	ReportFile      = "report.md"
-	BenchFile       = "bench.txt"
 	SummaryFile     = "summary.json"
 	// Latest is the symbolic link beside the folders that names the newest.
 	Latest = "latest"

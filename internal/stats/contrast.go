@@ -14,15 +14,13 @@ type Options struct {
 	Seed     uint64  // for permutations beyond 20 blocks
 }
 
-// Contrast is what blocks say about two arms. Shift and Late belong together:
-// see Warnings.
+// Contrast is what blocks say about two arms. Where trials are
+// mixed, one number for the difference describes neither kind: read Late.
 type Contrast struct {
 	Blocks int
-	// Shift and Median are of the block differences b-a, nil where an outcome
-	// is censored: no difference is known then. Median's interval does not
-	// assume symmetry.
-	Shift  *Shift
-	Median *Quantile
+	// Shift is of the block differences b-a, nil where a time is censored: no
+	// difference is known then.
+	Shift *Shift
 	// Restricted stands in for Shift then.
 	Restricted *RestrictedDifference
 	// Late is the share of trials later than Options.Late, of the LateBlocks
@@ -33,8 +31,6 @@ type Contrast struct {
 	MixedB     bool
 	// P is Shift's or Restricted's.
 	P float64
-	// Warnings are sentences for whoever reads the numbers.
-	Warnings []string
 }
 
 // Compare analyses two arms; elements of the same index are of one block.
@@ -61,8 +57,8 @@ func Compare(a, b []Time, o Options) (Contrast, error) {
 	}
 	var lateA, lateB []bool
 	for i := range a {
-		x, knownX := a[i].later(o.Late)
-		y, knownY := b[i].later(o.Late)
+		x, knownX := a[i].Later(o.Late)
+		y, knownY := b[i].Later(o.Late)
 		if knownX && knownY {
 			lateA, lateB = append(lateA, x), append(lateB, y)
 		}
@@ -74,7 +70,6 @@ func Compare(a, b []Time, o Options) (Contrast, error) {
 		}
 		out.Late = &late
 	}
-	out.warn(o)
 	return out, nil
 }
 
@@ -99,33 +94,16 @@ func (c *Contrast) estimate(a, b []Time, o Options) error {
 	if err != nil {
 		return err
 	}
-	median, err := NewQuantile(d, 0.5, o.Level)
-	if err != nil {
-		return err
-	}
-	c.Shift, c.Median, c.P = &shift, &median, shift.P
+	c.Shift, c.P = &shift, shift.P
 	return nil
 }
 
-func (c *Contrast) warn(o Options) {
-	warn := func(format string, args ...any) { c.Warnings = append(c.Warnings, fmt.Sprintf(format, args...)) }
-	if c.Mixed() {
-		warn("prompt and late outcomes are mixed within an arm: one number for the difference describes neither kind, read the proportions")
+// Difference is by how much b is later than a: Shift's or Restricted's.
+func (c Contrast) Difference() float64 {
+	if c.Shift != nil {
+		return c.Shift.Estimate
 	}
-	if c.Shift != nil && !c.Shift.Interval.Bounded() {
-		warn("%d block(s) cannot bound the shift at %v %%", c.Blocks, 100*o.Level)
-	}
-	if least := SmallestP(c.Blocks, 1); least >= Alpha {
-		warn("%d block(s) cannot reach p < %v: the smallest possible is %v", c.Blocks, Alpha, least)
-	}
-	if c.Restricted != nil {
-		if early := c.Restricted.A.Early + c.Restricted.B.Early; early > 0 {
-			warn("%d outcome(s) were censored before the common deadline", early)
-		}
-	}
-	if unknown := c.Blocks - c.LateBlocks; unknown > 0 {
-		warn("in %d block(s) it is unknown whether an outcome was late", unknown)
-	}
+	return c.Restricted.Difference
 }
 
 // Mixed reports whether either arm has both prompt and late trials.
@@ -141,14 +119,6 @@ func (c Contrast) Verdict(adjusted, delta float64) (Verdict, error) {
 		interval = c.Shift.Interval
 	}
 	return Decide(adjusted, interval, delta, c.Mixed())
-}
-
-// later reports whether the time is above limit, and whether that is known.
-func (t Time) later(limit float64) (later, known bool) {
-	if t.Censored && t.At < limit {
-		return false, false
-	}
-	return t.Censored || t.At > limit, true
 }
 
 func ats(times []Time) []float64 {

@@ -13,10 +13,9 @@
 //   - [Compare] takes the two arms of a contrast and gives everything that has
 //     to be shown together; the others are its parts.
 //   - [Paired] is the Hodges-Lehmann shift of block differences with the exact
-//     signed-rank interval and p; [TwoSample] the same where there are no
-//     blocks (Mann-Whitney).
+//     signed-rank interval and p.
 //   - [NewProportion] and [CompareProportions] are about shares of trials.
-//   - [KaplanMeier], [RestrictedMean] and [CompareRestricted] are for times of
+//   - [Quantile], [RestrictedMean] and [CompareRestricted] are for times of
 //     which some are only known to exceed a bound.
 //   - [Holm] adjusts several p; [Decide] makes a verdict; [SmallestP] and
 //     [BlocksFor] say beforehand what a design can show at all.
@@ -33,8 +32,8 @@
 // does to both, so that differences are symmetric about the shift. Then it
 // holds for any shape, bimodal and tied ones included. Where an extra Service
 // turns some 0 s into 30 s and leaves others, there is no such constant, and
-// no interval for it can mean much: see [Mixed]. The [Quantile] of the
-// differences and the proportions assume no symmetry.
+// no interval for it can mean much: see [Mixed]. The proportions assume no
+// symmetry.
 //
 // # Ties and zeros
 //

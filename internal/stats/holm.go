@@ -7,23 +7,23 @@ import (
 	"slices"
 )
 
-// Outcome is one of several that are tested together.
-type Outcome struct {
+// Test is one of several that are tested together.
+type Test struct {
 	Name string
 	P    float64
 	// Adjusted is P after Holm, at most 1.
 	Adjusted float64
 }
 
-// Holm adjusts the outcomes' p for there being several, so that the chance of
+// Holm adjusts the tests' p for there being several, so that the chance of
 // any false claim among them is at most the level that they are compared to:
 // the k-th smallest of m is multiplied by m-k+1, and none is smaller than the
 // one before (Holm 1979, Scand. J. Stat. 6:65; R's p.adjust). The order is
 // kept.
 //
 // It fails where a p is not a probability or a name comes twice.
-func Holm(outcomes []Outcome) ([]Outcome, error) {
-	out := slices.Clone(outcomes)
+func Holm(tests []Test) ([]Test, error) {
+	out := slices.Clone(tests)
 	names := map[string]bool{}
 	order := make([]int, len(out))
 	for i, o := range out {
@@ -31,7 +31,7 @@ func Holm(outcomes []Outcome) ([]Outcome, error) {
 			return nil, fmt.Errorf("p of %s is %v, not a probability", o.Name, o.P)
 		}
 		if names[o.Name] {
-			return nil, fmt.Errorf("outcome %s is given twice", o.Name)
+			return nil, fmt.Errorf("test %s is given twice", o.Name)
 		}
 		names[o.Name] = true
 		order[i] = i

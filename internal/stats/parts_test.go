@@ -21,9 +21,9 @@ func TestHolm(t *testing.T) {
 		{"equal ones stay equal", []float64{.02, .02}, []float64{.04, .04}},
 		{"none", nil, nil},
 	} {
-		var in []Outcome
+		var in []Test
 		for i, p := range c.p {
-			in = append(in, Outcome{Name: string(rune('a' + i)), P: p})
+			in = append(in, Test{Name: string(rune('a' + i)), P: p})
 		}
 		out, err := Holm(in)
 		require.NoError(t, err, c.source)
@@ -34,12 +34,12 @@ func TestHolm(t *testing.T) {
 			require.Zero(t, in[i].Adjusted, "the caller's are left alone")
 		}
 	}
-	_, err := Holm([]Outcome{{Name: "x", P: math.NaN()}})
+	_, err := Holm([]Test{{Name: "x", P: math.NaN()}})
 	require.EqualError(t, err, "p of x is NaN, not a probability")
-	_, err = Holm([]Outcome{{Name: "x", P: 1.1}})
+	_, err = Holm([]Test{{Name: "x", P: 1.1}})
 	require.Error(t, err)
-	_, err = Holm([]Outcome{{Name: "x"}, {Name: "x"}})
-	require.EqualError(t, err, "outcome x is given twice")
+	_, err = Holm([]Test{{Name: "x"}, {Name: "x"}})
+	require.EqualError(t, err, "test x is given twice")
 }
 
 func TestSmallestP(t *testing.T) {
@@ -161,52 +161,6 @@ func TestCompareProportions(t *testing.T) {
 	require.EqualError(t, err, "1 values of one arm and 0 of the other are not blocks")
 	_, err = CompareProportions(nil, nil, 0.95)
 	require.ErrorIs(t, err, ErrNoData)
-}
-
-func TestQuantile(t *testing.T) {
-	// Ranks and levels of the median's intervals: Table A.7, "Confidence
-	// Intervals for the Population Median", of a textbook's appendix
-	// (coursehero.com/file/5646626/A7), to 0.1 %.
-	for _, c := range []struct {
-		n, l, u int
-		level   float64
-	}{
-		{6, 1, 6, 96.9}, {7, 1, 7, 98.4}, {8, 1, 8, 99.2}, {9, 2, 8, 96.1}, {10, 2, 9, 97.9}, {11, 2, 10, 98.8},
-		{12, 3, 10, 96.1}, {13, 3, 11, 97.8}, {15, 4, 12, 96.5}, {16, 4, 13, 97.9}, {17, 5, 13, 95.1},
-		{18, 5, 14, 96.9}, {19, 5, 15, 98.1}, {20, 6, 15, 95.9},
-	} {
-		x := make([]float64, c.n)
-		for i := range x {
-			x[i] = float64(c.n - i)
-		}
-		q, err := NewQuantile(x, 0.5, 0.95)
-		require.NoError(t, err)
-		require.Equal(t, float64(c.l), q.Interval.Lo, c.n)
-		require.Equal(t, float64(c.u), q.Interval.Hi, c.n)
-		require.InDelta(t, c.level/100, q.Interval.Attained, 0.0005, c.n)
-		require.Equal(t, float64(c.n+1)/2, q.Estimate)
-		require.Equal(t, float64(c.n), x[0], "the caller's are left alone")
-	}
-	// R: quantile(c(1,2,4,8,16,32), c(.1,.25,.5,.9))
-	for p, want := range map[float64]float64{0.1: 1.5, 0.25: 2.5, 0.5: 6, 0.9: 24} {
-		q, err := NewQuantile([]float64{32, 1, 16, 2, 8, 4}, p, 0.95)
-		require.NoError(t, err)
-		require.InDelta(t, want, q.Estimate, 1e-12)
-	}
-	// Six values bound the 0.9-quantile from below only: 0.9^6 are all below.
-	q, err := NewQuantile([]float64{32, 1, 16, 2, 8, 4}, 0.9, 0.95)
-	require.NoError(t, err)
-	require.False(t, q.Interval.Bounded())
-	require.Equal(t, 8.0, q.Interval.Lo) // P(fewer than 4 below) = 0.0159, than 5: 0.114
-	require.True(t, math.IsInf(q.Interval.Hi, 1))
-	require.InDelta(t, 1-0.01585, q.Interval.Attained, 1e-5)
-
-	_, err = NewQuantile([]float64{1}, 1, 0.95)
-	require.EqualError(t, err, "quantile 1 is not between 0 and 1")
-	_, err = NewQuantile(nil, 0.5, 0.95)
-	require.ErrorIs(t, err, ErrNoData)
-	_, err = NewQuantile([]float64{1}, 0.5, 7)
-	require.Error(t, err)
 }
 
 func TestMixed(t *testing.T) {

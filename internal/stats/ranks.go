@@ -52,45 +52,6 @@ func signDistribution(ranks []int) distribution {
 	return p
 }
 
-// drawDistribution is the distribution of the sum of m of the ranks, drawn
-// without replacement, every choice being equally likely: of the rank sum of
-// one of two samples.
-func drawDistribution(ranks []int, m int) distribution {
-	sorted := slices.Sorted(slices.Values(ranks))
-	most := 0
-	for _, r := range sorted[len(sorted)-m:] {
-		most += r
-	}
-	// counts[k][s] is how many choices of k ranks have the sum s.
-	counts := make([]distribution, m+1)
-	for k := range counts {
-		counts[k] = make(distribution, most+1)
-	}
-	counts[0][0] = 1
-	seen := 0
-	for i, r := range sorted {
-		// In ascending order no sum of k of the ranks seen so far is above
-		// the sum of the m largest, so that s+r stays within.
-		seen += r
-		for k := min(i, m-1); k >= 0; k-- {
-			from, to := counts[k], counts[k+1]
-			for s := min(seen, most) - r; s >= 0; s-- {
-				if from[s] != 0 {
-					to[s+r] += from[s]
-				}
-			}
-		}
-	}
-	total := 0.0
-	for _, c := range counts[m] {
-		total += c
-	}
-	for s := range counts[m] {
-		counts[m][s] /= total
-	}
-	return counts[m]
-}
-
 // tails returns P(sum <= s) and P(sum >= s).
 func (p distribution) tails(s int) (below, above float64) {
 	for i, v := range p {

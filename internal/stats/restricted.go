@@ -2,7 +2,6 @@ package stats
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -10,11 +9,8 @@ import (
 type RestrictedDifference struct {
 	A, B       Restricted
 	Difference float64 // B's mean minus A's, in the times' unit
-	// StdErr is the jackknife's over blocks, so that it has the pairing in
-	// it; without early censoring the usual one of a mean of differences.
-	// There is no interval: a few trials cannot exclude that one in ten is
-	// late by as much as the deadline, and one from StdErr would.
-	StdErr float64
+	// There is no interval: a few trials cannot exclude that one in ten is late
+	// by as much as the deadline.
 	Permutation
 }
 
@@ -42,20 +38,8 @@ func CompareRestricted(a, b []Time, deadline float64, seed uint64) (RestrictedDi
 	}
 	out.Difference = out.B.Mean - out.A.Mean
 	p := pairs(a, b, deadline)
-	without := make([]float64, n)
-	mean := 0.0
-	for i := range n {
-		without[i] = p.difference(nil, i)
-		mean += without[i] / float64(n)
-	}
-	sum := 0.0
-	for _, w := range without {
-		sum += (w - mean) * (w - mean)
-	}
-	out.StdErr = math.Sqrt(sum * float64(n-1) / float64(n))
-
 	if out.A.Early+out.B.Early > 0 {
-		out.Permutation = permute(n, seed, func(swapped []bool) float64 { return p.difference(swapped, -1) })
+		out.Permutation = permute(n, seed, func(swapped []bool) float64 { return p.difference(swapped) })
 		return out, nil
 	}
 	// Both curves end at the deadline: their means are means of numbers, and
@@ -89,25 +73,18 @@ func pairs(a, b []Time, deadline float64) blocks {
 	for i := range a {
 		out.sorted = append(out.sorted, member{a[i], i, false}, member{b[i], i, true})
 	}
-	slices.SortStableFunc(out.sorted, func(x, y member) int { return compareTimes(x.Time, y.Time) })
+	slices.SortStableFunc(out.sorted, func(x, y member) int { return CompareTimes(x.Time, y.Time) })
 	return out
 }
 
-// difference of the areas of b and a after swapping some blocks (nil: none)
-// and leaving out one (-1: none).
-func (p blocks) difference(swapped []bool, without int) float64 {
+// difference of the areas of b and a after swapping some blocks.
+func (p blocks) difference(swapped []bool) float64 {
 	type curve struct{ sum, survival, from, left float64 }
 	start := curve{survival: 1, left: float64(p.n)}
-	if without >= 0 {
-		start.left--
-	}
 	arms := [2]curve{start, start}
 	for _, m := range p.sorted {
-		if m.block == without {
-			continue
-		}
 		i := 0
-		if m.b != (swapped != nil && swapped[m.block]) {
+		if m.b != swapped[m.block] {
 			i = 1
 		}
 		c := &arms[i]

@@ -6,13 +6,9 @@ import (
 	"slices"
 )
 
-const (
-	// maxBlocks keeps the hundred thousand Walsh averages and the exact
-	// distribution within a tenth of a second; no plan has as many blocks.
-	maxBlocks = 500
-	// maxTwoSample keeps the rank-sum distribution within half a second.
-	maxTwoSample = 200
-)
+// maxBlocks keeps the hundred thousand Walsh averages and the exact distribution
+// within a tenth of a second; no plan has as many blocks.
+const maxBlocks = 500
 
 // Shift is by how much one arm's values lie above the other's.
 type Shift struct {
@@ -92,59 +88,5 @@ func Paired(d []float64, level float64) (Shift, error) {
 		v /= 2
 	}
 	out.P = signDistribution(ranks).twoSided(v)
-	return out, nil
-}
-
-// TwoSample estimates by how much b's values lie above a's where there are no
-// blocks: anything that changed between the two series is in it.
-//
-// The estimate is the median of all differences b-a, the interval and p are
-// exact by the Mann-Whitney statistic: Hollander and Wolfe, chapter 4; R's
-// wilcox.test(b, a, conf.int=TRUE, exact=TRUE). Ties are treated as in Paired,
-// p being twice the smaller tail of the conditional distribution.
-//
-// It fails as Paired does, with more than 200 values in all.
-func TwoSample(a, b []float64, level float64) (Shift, error) {
-	if err := checkLevel(level); err != nil {
-		return Shift{}, err
-	}
-	for _, x := range [][]float64{a, b} {
-		if err := checkValues(x); err != nil {
-			return Shift{}, err
-		}
-	}
-	n, m := len(a)+len(b), len(b)
-	if n > maxTwoSample {
-		return Shift{}, fmt.Errorf("%d values are more than the %d that are analysed exactly", n, maxTwoSample)
-	}
-	differences := make([]float64, 0, len(a)*len(b))
-	for _, x := range a {
-		for _, y := range b {
-			differences = append(differences, y-x)
-		}
-	}
-	slices.Sort(differences)
-	// The rank sum of m of n ranks is m(m+1)/2 more than the Mann-Whitney count.
-	untied := drawDistribution(upTo(n), m)
-	least := m * (m + 1) / 2
-	k, missed := untied.lower((1 - level) / 2)
-	out := Shift{Estimate: middle(differences), Interval: between(differences, k-least, missed, level), N: n}
-
-	doubled, tied := doubledRanks(slices.Concat(b, a))
-	sum := 0
-	for _, r := range doubled[:m] {
-		sum += r
-	}
-	out.Tied = tied
-	out.Statistic = float64(sum)/2 - float64(least)
-	if !tied {
-		out.P = untied.twoSided(sum / 2)
-		return out, nil
-	}
-	ranks, scale := halved(doubled)
-	if scale == 1 {
-		sum /= 2
-	}
-	out.P = drawDistribution(ranks, m).twoSided(sum)
 	return out, nil
 }

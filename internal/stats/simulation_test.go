@@ -103,39 +103,6 @@ func TestShiftCovers(t *testing.T) {
 	}
 }
 
-func TestTwoSampleCovers(t *testing.T) {
-	const shift = 2
-	for _, z := range noises {
-		for _, n := range [][2]int{{5, 4}, {8, 8}, {10, 7}} {
-			t.Run(fmt.Sprintf("%s, %d and %d", z.name, n[0], n[1]), func(t *testing.T) {
-				t.Parallel()
-				covered := 0
-				a, b := make([]float64, n[0]), make([]float64, n[1])
-				each(t, t.Name(), func(r *rand.Rand) {
-					for i := range a {
-						a[i] = z.draw(r)
-					}
-					for i := range b {
-						b[i] = z.draw(r) + shift
-					}
-					s, err := TwoSample(a, b, 0.95)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if s.Interval.Lo <= shift+1e-9 && s.Interval.Hi >= shift-1e-9 {
-						covered++
-					}
-				})
-				t.Logf("covered %.2f %%", 100*share(covered))
-				require.GreaterOrEqual(t, share(covered), 0.945-margin())
-				if z.continuous && n[1] >= 8 {
-					require.LessOrEqual(t, share(covered), 0.975+margin())
-				}
-			})
-		}
-	}
-}
-
 // An arm against itself differs in at most 5 % of the plans, also where a trial
 // in ten is never resolved, or is lost sight of before the deadline.
 func TestAgainstItself(t *testing.T) {
@@ -247,66 +214,6 @@ func TestLevelIsKept(t *testing.T) {
 		}
 		require.LessOrEqual(t, float64(ranks), Alpha*256, size)
 		require.LessOrEqual(t, float64(means), Alpha*256, size)
-	}
-}
-
-func TestKaplanMeierCovers(t *testing.T) {
-	for _, n := range []int{8, 20} {
-		for _, when := range []float64{0.05, 0.5, 2.5} { // 95, 61 and 8 % are later
-			t.Run(fmt.Sprintf("%d trials, at %v", n, when), func(t *testing.T) {
-				t.Parallel()
-				product := 0
-				truth := math.Exp(-when)
-				times := make([]Time, n)
-				each(t, t.Name(), func(r *rand.Rand) {
-					for i := range times {
-						event, end := r.ExpFloat64(), min(4, 3*r.ExpFloat64())
-						times[i] = Time{min(event, end), end < event}
-					}
-					// The curve at a time is that of what is known by then.
-					curve, err := KaplanMeier(restrict(times, when), 0.95)
-					if err != nil {
-						t.Fatal(err)
-					}
-					last := curve[len(curve)-1]
-					// Where all were lost before, it is known up to there.
-					if last.At < when {
-						product++
-						return
-					}
-					if last.Interval.Covers(truth) {
-						product++
-					}
-				})
-				t.Logf("beta product covered %.2f %%", 100*share(product))
-				require.GreaterOrEqual(t, share(product), 0.945-margin())
-			})
-		}
-	}
-}
-
-func TestMedianCovers(t *testing.T) {
-	for _, z := range noises {
-		for _, n := range []int{8, 20} {
-			t.Run(fmt.Sprintf("%s, %d blocks", z.name, n), func(t *testing.T) {
-				t.Parallel()
-				covered := 0
-				d := make([]float64, n)
-				each(t, t.Name(), func(r *rand.Rand) {
-					for i := range d {
-						d[i] = z.draw(r) - z.draw(r)
-					}
-					q, err := NewQuantile(d, 0.5, 0.95)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if q.Interval.Covers(0) {
-						covered++
-					}
-				})
-				require.GreaterOrEqual(t, share(covered), 0.945-margin())
-			})
-		}
 	}
 }
 
