@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"headless-job-dns/internal/cluster"
+	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
@@ -38,7 +39,7 @@ func TestNothingSteersTheTerminal(t *testing.T) {
 	var said bytes.Buffer
 	p := newProgress(&said, 1)
 	p.begin(plan.Trial{ID: "t001"}, 1, time.Second)
-	p.end(results.Trial{Status: results.Invalid, Reason: "log of pod x: " + steers}, nil)
+	p.end(results.Trial{Status: results.Invalid, Reason: "log of pod x: " + steers}, &judge.Verdict{Status: results.Invalid, Reasons: []string{"log of pod x: " + steers}})
 	p.line("%s is left: %s", "pod", steers)
 	require.Equal(t, 3, strings.Count(said.String(), "\n"))
 	requireTame(t, said.String())
