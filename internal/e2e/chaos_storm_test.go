@@ -224,7 +224,8 @@ func (s *storm) ride() (code int) {
 		t.Errorf("the program had not ended %s after the fault", stormPatience)
 	}
 	s.clear()
-	for _, m := range regexp.MustCompile(`(?m)^(t\d+) \d+/\d+ .*: (complete|censored|invalid) after `).FindAllStringSubmatch(s.said.String(), -1) {
+	// What came of a trial; the line that it began says "about".
+	for _, m := range regexp.MustCompile(`(?m)^(t\d+) [^:\n]+: [^a\n]`).FindAllStringSubmatch(s.said.String(), -1) {
 		s.printed = append(s.printed, m[1])
 	}
 	t.Logf("%s\n%s%s", strings.Join(s.cmd.Args, " "), s.said, out.String())
