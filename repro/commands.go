@@ -197,8 +197,7 @@ A block holds every arm once, in random order.
   --publish-not-ready  false, true             the Service's publishNotReadyAddresses
   --order     service-first, job-first         what is created first
   --first-query-after  0s,1s,5s,35s            decides what gets cached
-  --gap       0s,2s,10s,35s,no-wait            reused: last pod gone to first question
-  --again                                      the control arm twice a block (A/A)`
+  --gap       0s,2s,10s,35s,no-wait            reused: last pod gone to first question`
 
 const deliveryTopic = `The probe gets into the pods by --deliver:
 

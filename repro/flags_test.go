@@ -17,11 +17,9 @@ func TestFlagsMakeThePlan(t *testing.T) {
 		"":                                 "cache-30/reused/none/solo",
 		"--publish-not-ready true":         "cache-30/reused/none/solo/publish-not-ready",
 		"--order job-first":                "cache-30/reused/none/solo/job-first",
-		"--connect address":                "cache-30/reused/none/solo/by-address",
 		"--gap 2s,35s":                     "cache-30/reused/none/solo cache-30/reused/none/solo/gap=35s",
 		"--gap 2s,0s --no-wait":            "cache-30/reused/none/solo cache-30/reused/none/solo/gap=0s cache-30/reused/none/solo/gap=no-wait",
 		"--first-query-after 0s,1s":        "cache-30/reused/none/solo cache-30/reused/none/solo/first=1s",
-		"--again":                          "cache-30/reused/none/solo cache-30/reused/none/solo/again",
 		"--gap 10s --first-query-after 5s": "cache-30/reused/none/solo",
 	} {
 		o, err := parsed(strings.Fields(base + args))
@@ -32,13 +30,12 @@ func TestFlagsMakeThePlan(t *testing.T) {
 		}
 		require.Equal(t, want, strings.Join(arms, " "), args)
 	}
-	o, err := parsed(strings.Fields(base + "--gap 10s --first-query-after 5s --margin 1s --blocks 6 --again"))
+	o, err := parsed(strings.Fields(base + "--gap 10s --first-query-after 5s --blocks 6"))
 	require.NoError(t, err)
 	gap, noWait := o.plan.GapOf(o.plan.Arms[0])
 	require.Equal(t, 10*time.Second, gap)
 	require.False(t, noWait)
 	require.Equal(t, 5*time.Second, o.plan.FirstQuery(o.plan.Arms[0]))
-	require.Equal(t, plan.Duration(time.Second), o.plan.Margin)
 	o, err = parsed(strings.Fields(base + "--no-wait"))
 	require.NoError(t, err)
 	_, noWait = o.plan.GapOf(o.plan.Arms[0])

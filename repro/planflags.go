@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,15 +15,15 @@ import (
 
 // planFlags are the flags that make the plan, as they were given.
 type planFlags struct {
-	plan, dns, names, extra, observer, publish, order, first, gap, connect, timeouts string
+	plan, dns, names, extra, observer, publish, order, first, gap, timeouts string
 
-	again, noWait bool
-	blocks        int
-	seed          uint64
-	margin        time.Duration
-	runID         string
-	settings      plan.Settings // without what has a list above
-	interval      time.Duration
+	noWait   bool
+	blocks   int
+	seed     uint64
+	margin   time.Duration
+	runID    string
+	settings plan.Settings // without what has a list above
+	interval time.Duration
 
 	set *pflag.FlagSet // to tell what was given
 }
@@ -34,7 +33,7 @@ type planFlags struct {
 func (f *planFlags) declare(c *cobra.Command) {
 	def := plan.Defaults()
 	plain, p := newFlagSet(), newFlagSet()
-	plain.StringVar(&f.plan, "plan", "default", "named plan or file; see above")
+	plain.StringVar(&f.plan, "plan", plan.DefaultPlan, "named plan or file; see above")
 	f.set = newFlagSet()
 	p.StringVar(&f.dns, "dns", "", "DNS configurations; see above")
 	p.StringVar(&f.names, "names", "", "fresh, reused")
@@ -42,11 +41,9 @@ func (f *planFlags) declare(c *cobra.Command) {
 	p.StringVar(&f.observer, "observer", "", "what the probes ask")
 	p.StringVar(&f.publish, "publish-not-ready", "", "false, true")
 	p.StringVar(&f.order, "order", "", "service-first, job-first")
-	p.StringVar(&f.connect, "connect", "", "name, address")
 	p.StringVar(&f.first, "first-query-after", "", "delays of each probe's first question (default 0s)")
 	p.StringVar(&f.gap, "gap", "", "gaps between lives of the same names (default 2s)")
 	p.BoolVar(&f.noWait, "no-wait", false, "the same as --gap no-wait")
-	p.BoolVar(&f.again, "again", false, "run the control arm twice in each block")
 	p.IntVar(&f.blocks, "blocks", 1, "how often every combination is run (timeouts, standard: 10)")
 	p.Uint64Var(&f.seed, "seed", 0, "seed of the order of trials; 0 draws one and prints it")
 	p.DurationVar(&f.margin, "margin", time.Duration(plan.DefaultMargin), "up to what a difference does not matter")
@@ -82,12 +79,15 @@ func (f *planFlags) build(o *options, given []string) error {
 	if err != nil {
 		return err
 	}
-	e.Run, e.Seed, o.named = f.runID, f.seed, f.runID != ""
+	e.Run, o.named = f.runID, f.runID != ""
 	if e.Run == "" {
 		e.Run = newID()
 	}
 	if err := plan.CheckRun(e.Run); err != nil {
 		return err
+	}
+	if was("seed") {
+		e.Seed = f.seed
 	}
 	if e.Seed == 0 {
 		e.Seed = newSeed()
@@ -99,31 +99,23 @@ func (f *planFlags) build(o *options, given []string) error {
 		return err
 	}
 	o.asked = e.DNS
-	if len(e.Arms) > 0 {
+	if isFile(f.plan) {
 		o.asked = o.plan.PrivateDNS()
 	}
 	return nil
 }
 
-// besideFile are the plan flags that a plan file leaves open.
-var besideFile = []string{"plan", "blocks", "seed", "run-id"}
-
-// experiment returns what is asked for, without what names a single run.
+// planOptions returns what is asked for, without what names a single run. A
+// flag overrides a field of the plan.
 func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
-	if isFile(f.plan) {
-		var other string
-		f.set.VisitAll(func(flag *pflag.Flag) {
-			if was(flag.Name) && !slices.Contains(besideFile, flag.Name) {
-				other = flag.Name
-			}
-		})
-		if other != "" {
-			return plan.Options{}, plan.Inputf("--%s is for the plan file to say; accepted beside it: --%s", other, strings.Join(besideFile[1:], ", --"))
-		}
-		return readPlan(f.plan)
+	base, err := f.base()
+	if err != nil {
+		return plan.Options{}, err
 	}
-	e := plan.Options{Name: f.plan, Again: f.again, Margin: plan.Duration(f.margin)}
-	e.Settings, e.Blocks = plan.Preset(f.plan)
+	e := base.Options()
+	if was("margin") {
+		e.Margin = plan.Duration(f.margin)
+	}
 	s := &e.Settings
 	for _, set := range []struct {
 		flag string
@@ -139,16 +131,19 @@ func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
 			set.take()
 		}
 	}
-	if !was("deadline") {
+	if was("pods") && !was("deadline") {
 		s.Deadline = s.Enough(s.Pods)
 	}
-	if s.Interval = plan.Duration(f.interval); was("interval") && f.interval == 0 {
+	if was("pods") || was("peers") || was("qps") || was("interval") {
+		s.Interval = plan.Duration(f.interval)
+	}
+	if was("interval") && f.interval == 0 {
 		return e, plan.Inputf("--interval 0s is too short; accepted: 1ms or more, e.g. 50ms")
 	}
 	if was("margin") && f.margin <= 0 {
 		return e, plan.Inputf("--margin %s is not positive; accepted: a duration such as 250ms", f.margin)
 	}
-	var errs [10]error
+	var errs [9]error
 	e.DNS, errs[0] = plan.ParseDNS(f.dns)
 	e.Names, errs[1] = plan.ParseNames(f.names)
 	e.Extras, errs[2] = plan.ParseExtras(f.extra)
@@ -157,9 +152,8 @@ func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
 	e.Orders, errs[5] = plan.ParseOrders(f.order)
 	e.First, errs[6] = plan.ParseFirst(f.first)
 	e.Gaps, errs[7] = plan.ParseGaps(f.gap)
-	e.Connects, errs[8] = plan.ParseConnects(f.connect)
 	if was("connect-timeouts") {
-		s.ConnectTimeouts, errs[9] = plan.ParseTimeouts(f.timeouts)
+		s.ConnectTimeouts, errs[8] = plan.ParseTimeouts(f.timeouts)
 	}
 	for _, err := range errs {
 		if err != nil {
@@ -182,23 +176,25 @@ func isFile(plan string) bool {
 	return slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(plan))
 }
 
-// maxPlanFile bounds what is read of a plan file: a thousand contrasts.
-const maxPlanFile = 1 << 20
+// maxPlanFile bounds what is read of a plan file. A plan of 10,000 trials has 3 MB.
+const maxPlanFile = 8 << 20
 
-// readPlan reads a plan file.
-func readPlan(path string) (plan.Options, error) {
-	var e plan.Options
-	file, err := os.Open(path)
+// base reads the plan that the flags override.
+func (f *planFlags) base() (plan.Plan, error) {
+	if !isFile(f.plan) {
+		return plan.Named(f.plan)
+	}
+	file, err := os.Open(f.plan)
 	if err != nil {
-		return e, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+		return plan.Plan{}, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxPlanFile+1))
 	if err != nil {
-		return e, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
+		return plan.Plan{}, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
 	}
 	if len(text) > maxPlanFile {
-		return e, plan.Inputf("%s: is longer than a plan; accepted: up to %d bytes", path, maxPlanFile)
+		return plan.Plan{}, plan.Inputf("%s: is longer than a plan; accepted: up to %d bytes", f.plan, maxPlanFile)
 	}
-	return plan.ParseFile(path, text)
+	return plan.Parse(f.plan, text)
 }

@@ -14,16 +14,19 @@ import (
 // TestRecordedPlansPass: plans of earlier versions are still whole, so their
 // order of trials has not changed either.
 func TestRecordedPlansPass(t *testing.T) {
-	for _, name := range []string{"default", "extras"} {
+	for _, name := range []string{"default", "extras", "timeouts", "standard"} {
 		b, err := os.ReadFile(filepath.Join("..", "..", "records", name, "plan.json"))
 		require.NoError(t, err)
 		var p Plan
 		require.NoError(t, json.Unmarshal(b, &p))
 		require.NoError(t, Check(p), name)
-		o := Options{Name: name, Run: p.Run, Seed: p.Seed, Blocks: p.Blocks, Settings: Defaults()}
+		again, err := Parse("plan.json", b)
+		require.NoError(t, err)
+		o := again.Options()
+		o.Run = p.Run
 		q, err := Build(o)
 		require.NoError(t, err)
-		require.Equal(t, p.Arms, q.Arms)
+		require.Equal(t, order(p), order(q))
 	}
 }
 
@@ -56,7 +59,7 @@ func TestCheckRefuses(t *testing.T) {
 		"order":             {func(p *Plan) { p.Arms[0].Order = "random" }, `order "random" is not known`},
 		"connect":           {func(p *Plan) { p.Arms[0].Connect = "mail" }, `connect "mail" is not known`},
 		"gap":               {func(p *Plan) { p.Arms[0].Gap = "forever" }, `gap "forever" is not known`},
-		"trial missing":     {func(p *Plan) { p.Trials = p.Trials[1:] }, "the plan has 169 trials; accepted: 170, one for each of 17 arms in 10 blocks"},
+		"trial missing":     {func(p *Plan) { p.Trials = p.Trials[1:] }, "the plan has 159 trials; accepted: 160, one for each of 16 arms in 10 blocks"},
 		"another order":     {func(p *Plan) { p.Trials[0], p.Trials[1] = p.Trials[1], p.Trials[0] }, "trial 1 of the plan does not follow from its seed"},
 		"another seed":      {func(p *Plan) { p.Seed++ }, "of the plan does not follow from its seed"},
 		"another job":       {func(p *Plan) { p.Trials[3].Job = "kube-dns" }, "trial 4 of the plan does not follow"},
@@ -112,12 +115,12 @@ func TestReplace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, standard, same)
 
-	only, err := build(t, "default", func(o *Options) { o.DNS, o.Blocks = []DNS{Uncached}, 6 })
+	only, err := build(t, "private", func(o *Options) { o.DNS, o.Blocks = []DNS{Uncached}, 6 })
 	require.NoError(t, err)
 	_, err = only.Replace(without)
 	require.ErrorContains(t, err, "none of its arms can be had here")
 
-	both, err := build(t, "default", func(o *Options) { o.DNS, o.Blocks = []DNS{Cache30, Forwarding}, 6 })
+	both, err := build(t, "private", func(o *Options) { o.DNS, o.Blocks = []DNS{Cache30, Forwarding}, 6 })
 	require.NoError(t, err)
 	p, err = both.Replace(without)
 	require.NoError(t, err)

@@ -1,18 +1,28 @@
 package plan
 
+import "time"
+
 // Contrast is a comparison of two arms, block by block: With minus Control.
 type Contrast struct {
-	Name    string  `json:"name"` // what it answers, e.g. "member-pod against none"
-	Control Arm     `json:"control"`
-	With    Arm     `json:"with"`
-	Outcome Outcome `json:"outcome"`
+	Name    string // what it answers, e.g. "member-pod against none"
+	Control Arm
+	With    Arm
+	Outcome Outcome
 	// Remedy says, for tables, that With is Control with something changed
 	// that a user or a cluster's owner could change.
-	Remedy string `json:"remedy,omitempty"`
+	Remedy string
 }
 
-// Outcome is the one number that a trial gives to a contrast. All are readiness
-// lags: seconds since asker and asked both exist.
+// Check says that the contrast is of an arm with its own copy: A/A. It tests
+// the procedure, not the cluster.
+func (c Contrast) Check() bool {
+	a, b := c.Control, c.With
+	a.Copy, b.Copy = 0, 0
+	return c.Control != c.With && a == b
+}
+
+// Outcome is the one number that a trial gives to a contrast. All are lags:
+// seconds since client and peer both exist.
 type Outcome struct {
 	Of Moment `json:"of"`
 	// Timeout is the connect timeout of the worker that is looked at; 0: none.
@@ -28,7 +38,28 @@ type Moment string
 
 const (
 	Resolved  Moment = "resolved"  // the last pair: client's answer current
-	OnServer  Moment = "on-server" // the last name on the last DNS server (uncached view)
+	OnServer  Moment = "on-server" // the last name on the last DNS server, asked past its cache
 	Connected Moment = "connected" // the last pair
 	Joined    Moment = "joined"    // solo: the worker with Timeout
 )
+
+// DefaultMargin is up to what a difference does not matter unless the plan says
+// otherwise: a quarter of the second that a pod's start takes anyway.
+const DefaultMargin = Duration(250 * time.Millisecond)
+
+// What a user or a cluster's owner could change, as plans and tables name it.
+const (
+	RemedyNoDenials  = "no denial caching"
+	RemedyNoSuccess  = "no success caching"
+	RemedyPublish    = "publishNotReadyAddresses"
+	RemedyFresh      = "fresh names"
+	RemedyLater      = "first question later"
+	RemedyTimeout1s  = "connect timeout 1 s"
+	RemedyTimeout5s  = "connect timeout 5 s"
+	RemedyPause      = "a pause longer than the TTL"
+	RemedyKubeadm132 = "kubeadm 1.32's Corefile"
+)
+
+// Remedies lists every remedy in the order in which tables name them.
+var Remedies = []string{RemedyNoDenials, RemedyNoSuccess, RemedyPublish, RemedyFresh, RemedyLater,
+	RemedyTimeout1s, RemedyTimeout5s, RemedyPause, RemedyKubeadm132}

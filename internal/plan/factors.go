@@ -153,8 +153,12 @@ type Duration time.Duration
 // MarshalText writes the duration as time.Duration.String does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads what time.ParseDuration accepts.
+// UnmarshalText reads what time.ParseDuration accepts, and none for 0.
 func (d *Duration) UnmarshalText(b []byte) error {
+	if string(b) == "none" {
+		*d = 0
+		return nil
+	}
 	v, err := time.ParseDuration(string(b))
 	*d = Duration(v)
 	return err
@@ -178,12 +182,12 @@ type Trial struct {
 // Settings are the same for every trial of a plan.
 type Settings struct {
 	Pods            int        `json:"pods"`
-	Peers           int        `json:"peers,omitempty"`  // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
-	ConnectTimeouts []Duration `json:"connect_timeouts"` // solo: dealt out over indices 1, 2, ...; 0 = none
-	QPS             int        `json:"qps"`              // questions a second over all pods, at most
-	Interval        Duration   `json:"interval"`         // between questions of one stream: the resolution
-	Gap             Duration   `json:"gap"`              // reused names: last pod gone to first new question
-	NoWait          bool       `json:"no_wait"`          // reused names: create anew without waiting for deletion
+	Peers           int        `json:"peers,omitempty"`    // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
+	ConnectTimeouts []Duration `json:"connect_timeouts"`   // solo: dealt out over indices 1, 2, ...; 0 = none
+	QPS             int        `json:"qps"`                // questions a second over all pods, at most
+	Interval        Duration   `json:"interval,omitempty"` // between questions of one stream: the resolution
+	Gap             Duration   `json:"gap"`                // reused names: last pod gone to first new question
+	NoWait          bool       `json:"no_wait"`            // reused names: create anew without waiting for deletion
 	FirstQueryAfter Duration   `json:"first_query_after"`
 	Deadline        Duration   `json:"deadline"`
 	Follow          Duration   `json:"follow"` // deadline of the one trial that follows the worker without a connect timeout to its end
@@ -192,9 +196,10 @@ type Settings struct {
 // Plan is the whole experiment: plan.json.
 type Plan struct {
 	V        int      `json:"v"`
-	Run      string   `json:"run"`  // id of this execution; labels every object
-	Name     string   `json:"name"` // quick, default, ...
-	Seed     uint64   `json:"seed"`
+	Run      string   `json:"run,omitempty"`   // id of this execution; labels every object
+	Name     string   `json:"name"`            // cluster, quick, ...
+	About    string   `json:"about,omitempty"` // one line that says what it is for
+	Seed     uint64   `json:"seed,omitempty"`
 	Blocks   int      `json:"blocks"`
 	Arms     []Arm    `json:"arms"`
 	Settings Settings `json:"settings"`
@@ -203,7 +208,7 @@ type Plan struct {
 	Primary   *Contrast  `json:"primary,omitempty"`
 	Secondary []Contrast `json:"secondary,omitempty"`
 	Margin    Duration   `json:"margin,omitempty"` // differences within it do not matter
-	Trials    []Trial    `json:"trials"`
+	Trials    []Trial    `json:"trials,omitempty"`
 }
 
 // FirstQuery is how long each probe of an arm waits before its first question.

@@ -41,7 +41,7 @@ func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
 		want   []string
 	}{
 		"defaults leave no trace": {func(o *Options) {
-			o.Publish, o.Orders, o.Connects = []bool{false}, []Order{ServiceFirst}, []Connect{ByName}
+			o.Publish, o.Orders = []bool{false}, []Order{ServiceFirst}
 			o.First, o.Gaps = []Duration{0}, []Gap{"2s"}
 		}, []string{"cache-30/reused/none/solo"}},
 		"gaps": {func(o *Options) { o.Gaps = []Gap{"0s", "2s", "35s", NoWait} }, []string{
@@ -49,22 +49,16 @@ func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
 			"cache-30/reused/none/solo/gap=35s", "cache-30/reused/none/solo/gap=no-wait"}},
 		"a gap is of reused names": {func(o *Options) { o.Names, o.Gaps = AllNames, []Gap{"2s", "10s"} }, []string{
 			"cache-30/fresh/none/solo", "cache-30/reused/none/solo", "cache-30/reused/none/solo/gap=10s"}},
-		"by address is solo's": {func(o *Options) {
-			o.Observers, o.Connects = []record.Observer{record.Peers, record.Solo}, []Connect{ByName, ByAddress}
-		}, []string{
-			"cache-30/reused/none/peers", "cache-30/reused/none/solo", "cache-30/reused/none/solo/by-address"}},
 		"all that is left": {func(o *Options) {
 			o.Publish, o.Orders, o.First = []bool{false, true}, []Order{JobFirst}, []Duration{0, s(5)}
 		}, []string{
 			"cache-30/reused/none/solo/job-first", "cache-30/reused/none/solo/job-first/first=5s",
 			"cache-30/reused/none/solo/publish-not-ready/job-first", "cache-30/reused/none/solo/publish-not-ready/job-first/first=5s"}},
-		"again": {func(o *Options) { o.Again, o.Extras = true, []Extra{ExtraMemberPod, ExtraNone} }, []string{
-			"cache-30/reused/member-pod/solo", "cache-30/reused/none/solo", "cache-30/reused/none/solo/again"}},
 		"one gap and one delay are settings": {func(o *Options) { o.Gaps, o.First = []Gap{"10s"}, []Duration{s(5)} }, []string{
 			"cache-30/reused/none/solo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := build(t, "default", func(o *Options) { base(o); tc.change(o) })
+			p, err := build(t, "private", func(o *Options) { base(o); tc.change(o) })
 			require.NoError(t, err)
 			require.Equal(t, tc.want, names(p.Arms))
 			for _, a := range p.Arms {
@@ -77,7 +71,7 @@ func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
 }
 
 func TestOneLevelIsASetting(t *testing.T) {
-	p, err := build(t, "default", func(o *Options) {
+	p, err := build(t, "private", func(o *Options) {
 		o.Gaps, o.First = []Gap{"10s"}, []Duration{Duration(time.Second)}
 	})
 	require.NoError(t, err)
@@ -85,27 +79,10 @@ func TestOneLevelIsASetting(t *testing.T) {
 	require.Equal(t, 10*time.Second, gap)
 	require.False(t, noWait)
 	require.Equal(t, time.Second, p.FirstQuery(p.Arms[0]))
-	p, err = build(t, "default", func(o *Options) { o.Gaps = []Gap{NoWait} })
+	p, err = build(t, "private", func(o *Options) { o.Gaps = []Gap{NoWait} })
 	require.NoError(t, err)
 	_, noWait = p.GapOf(p.Arms[0])
 	require.True(t, noWait)
-}
-
-func TestAgainRepeatsTheControl(t *testing.T) {
-	for name, tc := range map[string]struct {
-		change func(*Options)
-		want   string
-	}{
-		"reused before fresh": {func(o *Options) { o.Names = AllNames }, "cache-30/reused/none/solo/again"},
-		"solo before peers":   {func(o *Options) { o.Names = []Names{Fresh} }, "cache-30/fresh/none/solo/again"},
-		"the DNS that caches": {func(o *Options) { o.DNS = []DNS{Uncached, Cache30} }, "cache-30/reused/none/solo/again"},
-		"any DNS":             {func(o *Options) { o.DNS = []DNS{ClusterDNS} }, "cluster/reused/none/solo/again"},
-	} {
-		p, err := build(t, "default", func(o *Options) { o.Again = true; tc.change(o) })
-		require.NoError(t, err, name)
-		all := names(p.Arms)
-		require.Equal(t, tc.want, all[len(all)-1], name)
-	}
 }
 
 // TestEveryLevelIsRead: what help and errors list is accepted.
@@ -127,15 +104,11 @@ func TestEveryLevelIsRead(t *testing.T) {
 	orders, err := ParseOrders("job-first,service-first")
 	require.NoError(t, err)
 	require.Equal(t, []Order{JobFirst, ServiceFirst}, orders)
-	connects, err := ParseConnects("name,address")
-	require.NoError(t, err)
-	require.Equal(t, []Connect{ByName, ByAddress}, connects)
 	for _, empty := range []func(string) (int, error){
 		func(s string) (int, error) { l, err := ParseGaps(s); return len(l), err },
 		func(s string) (int, error) { l, err := ParseFirst(s); return len(l), err },
 		func(s string) (int, error) { l, err := ParsePublish(s); return len(l), err },
 		func(s string) (int, error) { l, err := ParseOrders(s); return len(l), err },
-		func(s string) (int, error) { l, err := ParseConnects(s); return len(l), err },
 	} {
 		n, err := empty("")
 		require.NoError(t, err)

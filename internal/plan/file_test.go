@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,10 +16,11 @@ func TestPlanFile(t *testing.T) {
 	path := filepath.Join("..", "..", "records", "providers.yaml")
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	o, err := ParseFile(path, b)
+	p, err := Parse(path, b)
 	require.NoError(t, err)
+	o := p.Options()
 	o.Run, o.Seed = "r", 1
-	p, err := Build(o)
+	p, err = Build(o)
 	require.NoError(t, err)
 	require.NoError(t, Check(p))
 	require.Equal(t, "providers", p.Name)
@@ -29,52 +31,64 @@ func TestPlanFile(t *testing.T) {
 	require.Less(t, second, 0.05)
 	require.Less(t, p.Expected(), 30*time.Minute)
 
-	list, err := ParseFile("plan.json", []byte(`{
+	list, err := Parse("plan.json", []byte(`{
   "name": "mine", "blocks": 2,
   "settings": {"pods": 3, "connect_timeouts": ["none", "1500ms"], "gap": "0s", "deadline": "1m"},
-  "arms": ["cluster/fresh/none/solo", "cluster/reused/none/solo/gap=35s"]
+  "arms": [{"dns": "cluster", "names": "fresh", "extra": "none", "observer": "solo"},
+    {"dns": "cluster", "names": "reused", "extra": "none", "observer": "solo", "gap": "35s"}]
 }`))
 	require.NoError(t, err)
 	want := Defaults()
 	want.Pods, want.ConnectTimeouts, want.Gap, want.Deadline = 3, []Duration{0, Duration(1500 * time.Millisecond)}, 0, Duration(time.Minute)
 	require.Equal(t, want, list.Settings)
 	require.Equal(t, []string{"cluster/fresh/none/solo", "cluster/reused/none/solo/gap=35s"}, names(list.Arms))
-	list.Run = "r"
-	p, err = Build(list)
-	require.NoError(t, err)
-	require.False(t, p.Declares(), "what is not said is not tested")
+	require.False(t, list.Declares(), "what is not said is not tested")
+}
+
+// TestPlanJSONIsAPlanFile: it repeats the run with its seed, under a new id.
+func TestPlanJSONIsAPlanFile(t *testing.T) {
+	for _, name := range planNames {
+		first, err := build(t, name, func(o *Options) { o.Seed = 117819 })
+		require.NoError(t, err)
+		text, err := json.Marshal(first)
+		require.NoError(t, err)
+		yaml, err := first.File()
+		require.NoError(t, err)
+		for _, text := range [][]byte{text, yaml} {
+			p, err := Parse("plan.json", text)
+			require.NoError(t, err)
+			require.Empty(t, p.Run)
+			o := p.Options()
+			o.Run = first.Run
+			again, err := Build(o)
+			require.NoError(t, err)
+			require.Equal(t, first, again)
+		}
+	}
 }
 
 func TestPlanFileRefuses(t *testing.T) {
+	const arm = "{dns: cluster, names: fresh, extra: none, observer: solo}"
 	for name, tc := range map[string]struct{ text, want string }{
-		"empty":            {"", "p.yaml: is empty"},
-		"comment":          {"# nothing\n", "p.yaml: is empty"},
-		"no YAML":          {"a: [", "p.yaml: is neither YAML nor JSON"},
-		"list":             {"- a\n", "p.yaml:1: something else stands where a mapping is wanted"},
-		"unknown field":    {"name: x\n\nblock: 3\n", `p.yaml:3: field "block" is not known; accepted: name, blocks,`},
-		"unknown setting":  {"name: x\nsettings:\n  pods: 3\n  speed: 4\n", `p.yaml:4: field "speed" is not known; accepted: pods,`},
-		"in JSON":          {"{\"name\": \"x\",\n\"arm\": []}", `p.yaml:2: field "arm" is not known`},
-		"twice":            {"name: x\nname: y\n", `p.yaml:2: field "name" is there twice`},
-		"number":           {"name: x\nblocks: six\n", `p.yaml:2: "six" is no whole number`},
-		"bool":             {"settings:\n  no_wait: perhaps\n", `p.yaml:2: "perhaps" is no true or false`},
-		"duration":         {"settings:\n  gap: long\n", `p.yaml:2: time: invalid duration "long"`},
-		"timeout":          {"settings:\n  connect_timeouts: [none, 0s]\n", `p.yaml:2: "0s" is no connect timeout`},
-		"list for one":     {"name: [x]\n", "p.yaml:1: a list or mapping stands where one value is wanted"},
-		"one for a list":   {"arms: x\n", "p.yaml:1: one value stands where a list is wanted"},
-		"anchor":           {"name: &a x\nblocks: 1\n", "p.yaml:1: anchors and aliases are not read"},
-		"alias":            {"arms: [*a]\n", "p.yaml: is neither"},
-		"no name":          {"arms: [cluster/fresh/none/solo]\n", `p.yaml: name "" cannot be a plan's`},
-		"a name of ours":   {"name: standard\narms: [cluster/fresh/none/solo]\n", `p.yaml: name "standard" is that of a named plan`},
-		"no arms":          {"name: x\n", "p.yaml: neither arms nor factors are given"},
-		"both":             {"name: x\narms: [cluster/fresh/none/solo]\nfactors: {dns: [cluster]}\n", "p.yaml: both arms and factors are given"},
-		"unknown arm":      {"name: x\narms: [bind/fresh/none/solo]\n", `p.yaml: arm "bind/fresh/none/solo": dns "bind" is not known`},
-		"unknown level":    {"name: x\nfactors: {dns: [bind]}\n", `p.yaml: --dns "bind" is not known`},
-		"unknown control":  {"name: x\narms: [cluster/fresh/none/solo]\nprimary: {name: p, control: x, with: y, of: joined}\n", `p.yaml: contrast "p": arm "x" is too short`},
-		"several errors":   {"\tname: x\n\tblocks: 1\n", "p.yaml: is neither YAML nor JSON"},
-		"control sequence": {"name: \"\\e[31m\"\narms: [cluster/fresh/none/solo]\n", `name "\x1b[31m" cannot be`},
+		"empty":                   {"", "p.yaml: is empty"},
+		"comment":                 {"# nothing\n", "p.yaml: the plan has no arms"},
+		"no YAML":                 {"a: [", "p.yaml: is no plan: "},
+		"list":                    {"- a\n", "p.yaml: is no plan: "},
+		"unknown field":           {"name: x\n\nblock: 3\n", `unknown field "block"`},
+		"unknown setting":         {"name: x\nsettings:\n  pods: 3\n  speed: 4\n", `unknown field "speed"`},
+		"unknown in a comparison": {"name: x\nprimary: {speed: 4}\n", `unknown field "speed"`},
+		"twice":                   {"name: x\nname: y\n", `line 2: key "name" already set`},
+		"number":                  {"name: x\nblocks: six\n", "cannot unmarshal string into Go struct field Plan.blocks of type int"},
+		"duration":                {"settings:\n  gap: long\n", `invalid duration "long"`},
+		"another version":         {"v: 7\nname: x\narms: [" + arm + "]\n", "the plan has version 7; accepted: 1"},
+		"no name":                 {"arms: [" + arm + "]\n", `p.yaml: name "" cannot be a plan's`},
+		"no arms":                 {"name: x\n", "p.yaml: the plan has no arms"},
+		"unknown control":         {"name: x\narms: [" + arm + "]\nprimary: {name: p, control: x, with: z, metric: {of: joined}}\n", `contrast "p": arm "x" is too short`},
+		"control elsewhere":       {"name: x\narms: [" + arm + "]\nprimary: {name: p, control: cluster/fresh/none/solo, with: cluster/fresh/pod/solo, metric: {of: connected}}\n", "is not among the plan's"},
+		"control sequence":        {"name: \"\\e[31m\"\narms: [" + arm + "]\n", `name "\x1b[31m" cannot be`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ParseFile("p.yaml", []byte(tc.text))
+			_, err := Parse("p.yaml", []byte(tc.text))
 			var in *InputError
 			require.ErrorAs(t, err, &in)
 			require.ErrorContains(t, err, tc.want)
@@ -89,9 +103,11 @@ func FuzzPlanFile(f *testing.F) {
 	b, err := os.ReadFile(filepath.Join("..", "..", "records", "providers.yaml"))
 	require.NoError(f, err)
 	f.Add(b)
-	f.Add([]byte(`{"name":"x","blocks":6,"arms":["cluster/reused/none/solo/gap=no-wait","cluster/reused/member-pod/solo/again"],` +
-		`"primary":{"name":"p","control":"cluster/reused/none/solo/gap=no-wait","with":"cluster/reused/member-pod/solo/again","of":"joined","timeout":"none","control_timeout":"5s"}}`))
-	f.Add([]byte("name: x\nfactors: {dns: [all], gap: [0s, 0s], first_query_after: [1h], again: true}"))
+	for _, name := range planNames {
+		text, err := Text(name)
+		require.NoError(f, err)
+		f.Add(text)
+	}
 	f.Add([]byte("a: &a [*a]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		refused := func(err error) {
@@ -100,13 +116,14 @@ func FuzzPlanFile(f *testing.F) {
 				t.Fatalf("not one line: %q", err)
 			}
 		}
-		o, err := ParseFile("p", text)
+		p, err := Parse("p", text)
 		if err != nil {
 			refused(err)
 			return
 		}
+		o := p.Options()
 		o.Run, o.Seed = "r", 1
-		p, err := Build(o)
+		p, err = Build(o)
 		if err != nil {
 			refused(err)
 			return

@@ -165,11 +165,8 @@ func ParsePublish(list string) ([]bool, error) {
 	})
 }
 
-// serviceFirst and byName are how flags and plan files name two defaults.
-const (
-	serviceFirst = "service-first"
-	byName       = "name"
-)
+// serviceFirst is how flags name the default order.
+const serviceFirst = "service-first"
 
 // ParseOrders parses the --order list.
 func ParseOrders(list string) ([]Order, error) {
@@ -177,19 +174,6 @@ func ParseOrders(list string) ([]Order, error) {
 	out := make([]Order, 0, len(names))
 	for _, n := range names {
 		out = append(out, Order(strings.TrimPrefix(n, serviceFirst)))
-	}
-	return out, err
-}
-
-// ParseConnects parses the --connect list.
-func ParseConnects(list string) ([]Connect, error) {
-	names, err := levels("connect", list, []string{byName, string(ByAddress)})
-	out := make([]Connect, 0, len(names))
-	for _, n := range names {
-		if n == byName {
-			n = string(ByName)
-		}
-		out = append(out, Connect(n))
 	}
 	return out, err
 }

@@ -38,16 +38,25 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Inputf makes an InputError.
 func Inputf(format string, a ...any) error { return &InputError{fmt.Errorf(format, a...)} }
 
-// Options are what a user may ask for. Empty lists take the named plan's.
+// Options are a plan to make, with what a user changes of it.
 type Options struct {
-	Name   string // one of Summaries, or a name of the user's with Arms
+	Name   string // one of Summaries, or any with Arms
+	About  string // one line that says what it is for
 	Run    string // run id
 	Seed   uint64
 	Blocks int
 
-	// Factors, fully crossed where they apply. A list of one level for First
-	// or Gaps changes the plan's setting, so that arms keep their names; of
-	// several, each level but the setting's makes arms of its own.
+	// Arms, where there are any, and what is compared are a plan file's; else
+	// they are those of the plan that is called Name.
+	Arms      []Arm
+	Primary   *Contrast
+	Secondary []Contrast
+	Margin    Duration // 0: the plan's, or DefaultMargin
+	Settings  Settings // Interval is computed unless it is given
+
+	// Levels that take the place of the arms' own; empty: the arms keep
+	// theirs. A list of one level for First or Gaps changes the setting, so
+	// that arms keep their names.
 	DNS       []DNS
 	Names     []Names
 	Extras    []Extra
@@ -56,24 +65,23 @@ type Options struct {
 	Orders    []Order
 	First     []Duration
 	Gaps      []Gap
-	Connects  []Connect
-	Again     bool // the control arm twice in each block: A/A
-
-	// Arms, where there are any, are the plan's, as a plan file lists them;
-	// the factors above are not looked at then.
-	Arms []Arm
-	// Primary and Secondary of such a plan. A named plan declares its own.
-	Primary   *Contrast
-	Secondary []Contrast
-
-	Margin   Duration // 0: DefaultMargin
-	Settings Settings // Interval is computed unless it is given
 }
 
-// Build makes the plan: it validates the options, computes the interval,
-// declares the contrasts and draws the order of trials from the seed, block by
-// block. Its errors are InputErrors.
+// Build makes the plan: it validates the options, computes the interval and
+// draws the order of trials from the seed, block by block. A comparison of arms
+// or connect timeouts that an override has removed goes with them. Its errors
+// are InputErrors.
 func Build(o Options) (Plan, error) {
+	if len(o.Arms) == 0 {
+		named, err := Named(o.Name)
+		if err != nil {
+			return Plan{}, err
+		}
+		o.About, o.Arms, o.Primary, o.Secondary = named.About, named.Arms, named.Primary, named.Secondary
+		if o.Margin == 0 {
+			o.Margin = named.Margin
+		}
+	}
 	if err := o.settle(); err != nil {
 		return Plan{}, err
 	}
@@ -81,24 +89,16 @@ func Build(o Options) (Plan, error) {
 	if err := s.check(); err != nil {
 		return Plan{}, err
 	}
-	arms := o.Arms
-	if len(arms) == 0 {
-		var err error
-		if arms, err = named(o); err != nil {
-			return Plan{}, err
-		}
-	}
 	if s.Interval == 0 {
 		s.Interval = Interval(s.Pods, s.Peers, s.QPS)
 	}
-	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, Seed: o.Seed, Blocks: o.Blocks, Arms: arms, Settings: s}
-	if err := p.checkArms(); err != nil {
+	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, About: o.About, Seed: o.Seed, Blocks: o.Blocks, Arms: o.Arms, Settings: s,
+		Primary: o.Primary, Secondary: o.Secondary}
+	if err := p.change(o); err != nil {
 		return Plan{}, err
 	}
-	if len(o.Arms) > 0 {
-		p.Primary, p.Secondary = o.Primary, o.Secondary
-	} else {
-		p.declare()
+	if err := p.checkArms(); err != nil {
+		return Plan{}, err
 	}
 	if p.Declares() {
 		p.Margin = o.Margin
@@ -114,6 +114,31 @@ func Build(o Options) (Plan, error) {
 	}
 	p.lay()
 	return p, nil
+}
+
+// change applies the overrides to the arms. Contrasts whose arms or connect
+// timeouts are gone go with them.
+func (p *Plan) change(o Options) error {
+	dealt := p.Settings.dealt()
+	gone := func(c Contrast) bool {
+		t := c.Outcome
+		return o.overrides() && (!slices.Contains(p.Arms, c.Control) || !slices.Contains(p.Arms, c.With)) ||
+			t.Of == Joined && (!slices.Contains(dealt, t.Timeout) || t.ControlTimeout != nil && !slices.Contains(dealt, *t.ControlTimeout))
+	}
+	var err error
+	if o.overrides() {
+		if p.Arms, err = o.override(p.Arms); err != nil {
+			return err
+		}
+	}
+	if p.Primary != nil && gone(*p.Primary) {
+		p.Primary = nil
+	}
+	p.Secondary = slices.DeleteFunc(slices.Clone(p.Secondary), gone)
+	if len(p.Secondary) == 0 {
+		p.Secondary = nil
+	}
+	return nil
 }
 
 // settle turns lists of one level into settings.

@@ -15,7 +15,7 @@ func options(name string) Options {
 }
 
 func TestBlocksHoldEveryArmOnce(t *testing.T) {
-	o := options("default")
+	o := options("private")
 	o.Blocks = 3
 	p, err := Build(o)
 	require.NoError(t, err)
@@ -36,12 +36,12 @@ func TestBlocksHoldEveryArmOnce(t *testing.T) {
 }
 
 func TestOrderFollowsFromTheSeed(t *testing.T) {
-	a, err := Build(options("default"))
+	a, err := Build(options("private"))
 	require.NoError(t, err)
-	b, err := Build(options("default"))
+	b, err := Build(options("private"))
 	require.NoError(t, err)
 	require.Equal(t, a, b)
-	o := options("default")
+	o := options("private")
 	o.Seed = 2
 	c, err := Build(o)
 	require.NoError(t, err)
@@ -66,15 +66,15 @@ func TestNamedPlans(t *testing.T) {
 	}
 	quick, err := Build(options("quick"))
 	require.NoError(t, err)
-	require.Less(t, quick.Expected(), 3*time.Minute)
-	def, err := Build(options("default"))
+	require.Less(t, quick.Expected(), 4*time.Minute)
+	def, err := Build(options("cluster"))
 	require.NoError(t, err)
 	require.Less(t, def.Expected(), 12*time.Minute)
 	require.Equal(t, []DNS{Cache30, Uncached}, def.PrivateDNS())
 }
 
 func TestExactlyOneTrialIsFollowed(t *testing.T) {
-	o := options("default")
+	o := options("private")
 	o.Blocks = 2
 	p, err := Build(o)
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func TestExactlyOneTrialIsFollowed(t *testing.T) {
 }
 
 func TestNothingIsFollowedWithoutTheWorker(t *testing.T) {
-	o := options("default")
+	o := options("private")
 	o.Settings.ConnectTimeouts = []Duration{Duration(time.Second)}
 	p, err := Build(o)
 	require.NoError(t, err)
@@ -132,12 +132,12 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	set := func(f func(*Options)) Options { o := options("default"); f(&o); return o }
+	set := func(f func(*Options)) Options { o := options("private"); f(&o); return o }
 	for name, tc := range map[string]struct {
 		o    Options
 		want string
 	}{
-		"plan":          {options("slow"), `--plan "slow" is not known; accepted: quick, default, extras`},
+		"plan":          {options("slow"), `--plan "slow" is not known; accepted: cluster, quick, extras`},
 		"no pods":       {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
 		"minus pods":    {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
 		"blocks":        {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},

@@ -95,10 +95,12 @@ func TestSampleIsRefused(t *testing.T) {
 }
 
 func TestSampleInAPlanFile(t *testing.T) {
-	o, err := ParseFile("p.yaml", []byte("name: large\nsettings: {pods: 500, peers: 16, qps: 10000, deadline: 5m}\narms: [uncached/fresh/none/peers]\n"))
+	p, err := Parse("p.yaml", []byte("name: large\nsettings: {pods: 500, peers: 16, qps: 10000, deadline: 5m}\n"+
+		"arms: [{dns: uncached, names: fresh, extra: none, observer: peers}]\n"))
 	require.NoError(t, err)
+	o := p.Options()
 	o.Run, o.Seed = "r", 3
-	p, err := Build(o)
+	p, err = Build(o)
 	require.NoError(t, err)
 	require.Equal(t, record.Sample{Peers: 16, Seed: 3}, p.Trials[0].Sample)
 	require.Equal(t, Duration(900*time.Millisecond), p.Settings.Interval)

@@ -53,10 +53,6 @@ func TestDegradations(t *testing.T) {
 			want: strings.Replace(stands, "clusterroles (create) cluster-wide", "creating a clusterrole is forbidden", 1) + grants},
 		"no private DNS at all": {options: all(plan.ClusterDNS, plan.Cache30), deny: "create deployments demo", arms: 1,
 			want: "this user may not create all that a private DNS consists of (deployments (create)); arms with cache-30 are left out" + grants},
-		"by address": {options: with(onCluster, func(o *plan.Options) {
-			o.Connects = []plan.Connect{plan.ByName, plan.ByAddress}
-		}), deny: "create pods/exec demo", arms: 1,
-			want: "this user lacks pods/exec (create), with which addresses are handed over without DNS: arms that connect by address are left out (manifests/rbac.yaml has it)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options)

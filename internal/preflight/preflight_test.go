@@ -240,9 +240,6 @@ func TestRefusals(t *testing.T) {
 		"private dns of a plan to resume": {options: plan.Options{},
 			change: func(_ *testing.T, w *world) { w.s.Fixed, w.deny = true, []string{"create clusterrolebindings"} },
 			want:   "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (clusterrolebindings (create) cluster-wide); accepted: the user who began it"},
-		"by address only": {options: with(onCluster, func(o *plan.Options) { o.Connects = []plan.Connect{plan.ByAddress} }),
-			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods/exec demo"} },
-			want:   "plan quick: none of its arms can be had here: connecting by address takes what this user lacks in namespace demo (pods/exec (create)); accepted: --connect name, or the Role of manifests/rbac.yaml"},
 		"webhook": {options: onCluster,
 			change: func(_ *testing.T, w *world) {
 				w.refuse = func(o manifests.Object) error {

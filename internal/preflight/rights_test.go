@@ -135,7 +135,6 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 			[]string{"create configmaps demo", "create deployments demo", "list replicasets demo"}, []string{"create clusterroles", "create daemonsets demo"}},
 		"nodelocal": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocalCache30} }), false,
 			[]string{"create daemonsets demo", "create clusterroles", "delete clusterrolebindings", "list clusterroles"}, nil},
-		"by address":            {with(onCluster, func(o *plan.Options) { o.Connects = []plan.Connect{plan.ByAddress} }), false, []string{"create pods/exec demo"}, nil},
 		"namespace of the runs": {onCluster, true, []string{"create namespaces", "delete namespaces", "create jobs demo"}, []string{"list resourcequotas demo", "get namespaces demo"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -81,7 +81,7 @@ func TestFirstStart(t *testing.T) {
 }
 
 func runner(observer record.Observer) (*Runner, plan.Trial) {
-	o := plan.Options{Name: "default", Run: "r", Seed: 1, Blocks: 1, Settings: plan.Defaults(), Observers: []record.Observer{observer},
+	o := plan.Options{Name: "private", Run: "r", Seed: 1, Blocks: 1, Settings: plan.Defaults(), Observers: []record.Observer{observer},
 		DNS: []plan.DNS{plan.Cache30}, Names: []plan.Names{plan.Reused}, Extras: []plan.Extra{plan.ExtraMemberPod}}
 	p, err := plan.Build(o)
 	if err != nil {
