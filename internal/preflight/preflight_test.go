@@ -47,7 +47,13 @@ func theWorld(t *testing.T, options plan.Options, objs ...runtime.Object) *world
 	t.Helper()
 	options.Run, options.Seed = "abc", 1
 	if options.Name == "" {
-		options.Name = "quick"
+		options.Name = "private"
+		if len(options.Names) == 0 {
+			options.Names = []plan.Names{plan.Fresh}
+		}
+		if len(options.Extras) == 0 {
+			options.Extras = []plan.Extra{plan.ExtraNone, plan.ExtraService}
+		}
 	}
 	settings, blocks := plan.Preset(options.Name)
 	if options.Settings.Pods > 0 {
@@ -236,7 +242,7 @@ func TestRefusals(t *testing.T) {
 			want: "namespace demo is being deleted: wait until it is gone, or name another with -n"},
 		"private dns only": {options: with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Uncached} }),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create clusterroles"} },
-			want:   "plan quick: none of its arms can be had here: a private DNS takes what this user lacks (clusterroles (create) cluster-wide); accepted: --dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml"},
+			want:   "plan private: none of its arms can be had here: a private DNS takes what this user lacks (clusterroles (create) cluster-wide); accepted: --dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml"},
 		"private dns of a plan to resume": {options: plan.Options{},
 			change: func(_ *testing.T, w *world) { w.s.Fixed, w.deny = true, []string{"create clusterrolebindings"} },
 			want:   "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (clusterrolebindings (create) cluster-wide); accepted: the user who began it"},
