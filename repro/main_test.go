@@ -91,9 +91,8 @@ func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {
 		{"--plan standard --blocks 5", "--blocks 5 cannot show anything: the smallest p of the primary contrast would be 0.062; accepted: 6 or more for plan standard"},
 		{"--plan timeouts --blocks 1", "the smallest p of the primary contrast would be 1;"},
 		{"--plan timeouts --time-budget 15m", "--time-budget 15m0s is too short: plan timeouts takes about 19m"},
-		{"--plan standard --time-budget 20m", "or fewer arms: a block of these 17 arms takes 4m"},
+		{"--plan standard --time-budget 20m", "or fewer arms: a block of these 16 arms takes 4m"},
 		{"--plan nowhere.yaml", "--plan: open nowhere.yaml: no such file or directory; accepted: a readable file"},
-		{"--plan ../records/providers.yaml --pods 3", "--pods is for the plan file to say; accepted beside it: --blocks, --seed, --run-id"},
 		{"--plan ../records/providers.yaml --blocks 2", "--blocks 2 cannot show anything"},
 		{"--resume nowhere", "nowhere cannot be used: stat nowhere: no such file"},
 		{"--resume ../records/default --blocks 2", "--blocks does not go with --resume"},
@@ -132,7 +131,7 @@ func TestDryRun(t *testing.T) {
 	f := newFakeAPI(t)
 	_, stderr, code, dir := againstFake(t, f, "--dry-run", "--seed", "7")
 	require.Equal(t, 0, code, stderr)
-	for _, want := range []string{"cluster " + f.URL + ` (context "here"), Kubernetes v1.36.3`, "\nok ", "plan default:", "seed 7",
+	for _, want := range []string{"cluster " + f.URL + ` (context "here"), Kubernetes v1.36.3`, "\nok ", "plan cluster:", "seed 7",
 		"questions a second per DNS replica", "namespace lag-", "ClusterRole", "dry run: nothing was created"} {
 		require.Contains(t, stderr, want)
 	}
