@@ -27,7 +27,6 @@ func (p *probe) start() *record.Start {
 	}
 	if c.observer == record.Solo {
 		s.ConnectTimeout = int64(c.connectTimeout())
-		s.ByAddress = c.byAddress
 	}
 	for _, r := range c.replicas {
 		s.Replicas = append(s.Replicas, r.String())

@@ -124,25 +124,6 @@ func TestListensOnBothFamilies(t *testing.T) {
 	}
 }
 
-// An address is handed over as it is, of whichever family.
-func TestByAddressIPv6(t *testing.T) {
-	port, socket := freePort(t), socketOf(t)
-	l := listenIPv6(t, port)
-	go serve(l, leader, func(netip.Addr) {})
-	s := serveDNS(t, newZone().handle)
-	p := startByAddress(t, socket, args(t, 1, 4, port, s.addr)...)
-	tell(t, socket, "::1")
-	log := p.log()
-	require.Len(t, answers(log), 1)
-	a := answers(log)[0].Answer
-	require.Equal(t, "AAAA", a.Type)
-	require.Equal(t, []string{"::1"}, a.Addrs)
-	require.Equal(t, record.Connected, dials(log)[0].Dial.Outcome)
-	done, _ := log.Done()
-	require.Equal(t, "complete", done.Reason)
-	require.Empty(t, s.questions())
-}
-
 // Peers ask for what they could connect by, and for both families half as often
 // each: what a DNS server gets is bounded by questions, not by streams.
 func TestPeersAskForTheirFamilies(t *testing.T) {

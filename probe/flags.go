@@ -47,7 +47,6 @@ type config struct {
 	deadline                time.Duration
 	firstQueryAfter         time.Duration
 	connectTimeouts         []time.Duration // 0 = the kernel decides
-	byAddress               bool            // solo: no DNS, the address is handed over
 	replicas                []netip.AddrPort
 	prime                   string // all or leader
 	address                 string
@@ -56,8 +55,6 @@ type config struct {
 
 	idle      bool
 	exitAfter time.Duration
-	handOver  netip.Addr // valid: tell it to the worker in this pod
-	socket    string     // where that one listens; tests have several in one place
 }
 
 // usageError is a value that the caller has to correct.
@@ -91,7 +88,6 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.Func("deadline", "`time` after the start when everything ends (default 3m)", durationInto(&cfg.deadline))
 	fs.Func("first-query-after", "`time` after the start of the first question (default 0s)", cfg.setFirstQueryAfter)
 	fs.Func("connect-timeouts", "`list` dealt out to solo's workers 1, 2, ...: none or a duration (default none)", cfg.setConnectTimeouts)
-	fs.Func("connect", "`how` solo's workers learn where index 0 is: name (through DNS) or address (no DNS; they wait for --hand-over) (default name)", cfg.setConnect)
 	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask only what resolv.conf names, peers+server does without the uncached view)", cfg.setReplicas)
 	fs.StringVar(&cfg.prime, "prime", "all", "`which` pods ask with observer prime, each for its own name: all or leader")
 	fs.StringVar(&cfg.address, "address", "", "`address` to listen on (default: all)")
@@ -99,7 +95,6 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.StringVar(&cfg.resolvConf, "resolv-conf", "/etc/resolv.conf", "`file` that names the resolvers")
 	fs.BoolVar(&cfg.idle, "idle", false, "only stay until SIGTERM: ask nothing, listen on nothing")
 	fs.Func("exit-after", "only wait for this `time` and exit with 0", durationInto(&cfg.exitAfter))
-	fs.Func("hand-over", "only tell this `address` of index 0 to the worker with --connect=address in the same pod, for kubectl exec", cfg.setHandOver)
 	return fs
 }
 
@@ -120,7 +115,7 @@ func parseFlags(args []string, getenv func(string) string) (*config, error) {
 	cfg := &config{
 		pod: getenv("POD_NAME"), uid: getenv("POD_UID"), node: getenv("NODE_NAME"),
 		index: -1, observer: record.Peers, deadline: defaultDeadline,
-		connectTimeouts: []time.Duration{0}, port: defaultPort, socket: handOverSocket,
+		connectTimeouts: []time.Duration{0}, port: defaultPort,
 	}
 	fs := cfg.flags(getenv)
 	if err := fs.Parse(args); err != nil {
@@ -135,7 +130,7 @@ func parseFlags(args []string, getenv func(string) string) (*config, error) {
 	if fs.NArg() > 0 {
 		return nil, usagef("unexpected argument %q; want flags only, see --help", fs.Arg(0))
 	}
-	if cfg.idle || cfg.exitAfter > 0 || cfg.handOver.IsValid() {
+	if cfg.idle || cfg.exitAfter > 0 {
 		return cfg, nil
 	}
 	if env := getenv("JOB_COMPLETION_INDEX"); cfg.index < 0 && env != "" {
@@ -179,9 +174,6 @@ func (cfg *config) complete() error {
 	}
 	if cfg.firstQueryAfter >= cfg.deadline {
 		return usagef("invalid value %q for flag -first-query-after: want less than the deadline, %s", cfg.firstQueryAfter, cfg.deadline)
-	}
-	if cfg.byAddress && cfg.observer != record.Solo {
-		return usagef("invalid value \"address\" for flag -connect: want name, or --observer=solo")
 	}
 	if cfg.prime != "all" && cfg.prime != "leader" {
 		return usagef("invalid value %q for flag -prime: want all or leader", cfg.prime)
@@ -236,21 +228,6 @@ func (cfg *config) setConnectTimeouts(s string) error {
 			return errors.New("want a comma-separated list of none and positive durations, such as none,30s,5s")
 		}
 		cfg.connectTimeouts = append(cfg.connectTimeouts, d)
-	}
-	return nil
-}
-
-func (cfg *config) setConnect(s string) error {
-	if s != "name" && s != "address" {
-		return errors.New("want name or address")
-	}
-	cfg.byAddress = s == "address"
-	return nil
-}
-
-func (cfg *config) setHandOver(s string) (err error) {
-	if cfg.handOver, err = netip.ParseAddr(s); err != nil {
-		return errors.New("want an IP address")
 	}
 	return nil
 }

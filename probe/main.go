@@ -11,8 +11,7 @@
 //
 // What it asks depends on the observer (see flags.go):
 //
-//	solo          what one worker of the original workload asked (solo.go),
-//	              or nothing, where it is told the address (handover.go)
+//	solo          what one worker of the original workload asked (solo.go)
 //	peers         every peer's name through the pod's resolver (peers.go)
 //	peers+server  the same, beside an uncached look at each DNS server (uncached.go)
 //	prime         each DNS server for the pod's own name, to fill its cache (prime.go)
@@ -80,8 +79,6 @@ func run(ctx context.Context, zero time.Time, args []string, getenv func(string)
 	case cfg.exitAfter > 0:
 		pause(ctx, cfg.exitAfter)
 		return nil
-	case cfg.handOver.IsValid():
-		return handOver(ctx, cfg.socket, cfg.handOver)
 	}
 	p, err := newProbe(zero, cfg, stdout)
 	if err != nil {

@@ -34,7 +34,6 @@ type probe struct {
 	log     *journal
 	broken  chan error // the log could not be written
 	signs   signs
-	given   given
 	tcp     chan struct{} // a place for each answer that is read over TCP
 
 	mu        sync.Mutex
@@ -42,7 +41,7 @@ type probe struct {
 }
 
 func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
-	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), tcp: make(chan struct{}, maxTCP), questions: map[string]int{}, given: given{first: make(chan struct{})}}
+	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), tcp: make(chan struct{}, maxTCP), questions: map[string]int{}}
 	p.log = newJournal(stdout, p.now, func(err error) {
 		select {
 		case p.broken <- err:
@@ -80,14 +79,6 @@ func (p *probe) run(ctx context.Context) error {
 	}
 	defer l.Close()
 	go serve(l, p.who(), p.signs.connected)
-	if p.cfg.byAddress && p.cfg.index > 0 {
-		told, err := net.Listen("unix", p.cfg.socket)
-		if err != nil {
-			return p.fail(err)
-		}
-		defer told.Close()
-		go p.given.receive(told)
-	}
 
 	type end struct {
 		result

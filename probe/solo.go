@@ -25,17 +25,16 @@ const (
 // resolve is a failed attempt; a connect lasts until the connect time-out, and
 // without one until the kernel gives up; the next attempt follows after 100 to
 // 200 ms. Nothing else is asked: one more question could have cached another
-// answer. Index 0 itself only listens. With --connect=address the same worker
-// is told the address instead (handover.go).
+// answer. Index 0 itself only listens.
 func (p *probe) solo(ctx context.Context) (result, bool) {
 	if p.cfg.index == 0 {
 		return result{}, true
 	}
 	limit := p.cfg.connectTimeout()
 	first := map[netip.Addr]int64{} // when an address was first answered
-	resolve := p.resolver()
+	prev := map[string]int64{}      // per search domain: when it was last asked
 	for {
-		if addr, t, ok := resolve(ctx); ok {
+		if addr, t, ok := p.resolveAsLibc(ctx, prev); ok {
 			if _, seen := first[addr]; !seen && len(first) < maxPeerAddrs {
 				first[addr] = t
 			}
@@ -50,16 +49,6 @@ func (p *probe) solo(ctx context.Context) (result, bool) {
 }
 
 func reconnectDelay() time.Duration { return reconnectMin + rand.N(reconnectMax-reconnectMin) }
-
-// resolver returns how this worker learns where index 0 is.
-func (p *probe) resolver() func(context.Context) (netip.Addr, int64, bool) {
-	if p.cfg.byAddress {
-		prev := int64(-1)
-		return func(ctx context.Context) (netip.Addr, int64, bool) { return p.resolveAsGiven(ctx, &prev) }
-	}
-	prev := map[string]int64{} // per search domain: when it was last asked
-	return func(ctx context.Context) (netip.Addr, int64, bool) { return p.resolveAsLibc(ctx, prev) }
-}
 
 // resolveAsLibc looks index 0 up as getaddrinfo does for one family (libzmq asks
 // for no IPv6 unless told to): without a trailing dot, through the search list.

@@ -190,10 +190,6 @@ func (a Arm) check() error {
 		return wrong("order", string(a.Order), string(JobFirst))
 	case a.First < 0 || a.First > Duration(maxTime):
 		return wrong("first", time.Duration(a.First).String(), "0s to "+maxTime.String())
-	case a.Connect != ByName && a.Connect != ByAddress:
-		return wrong("connect", string(a.Connect), string(ByAddress))
-	case a.Connect == ByAddress && a.Observer != record.Solo:
-		return wrong("by-address with observer", string(a.Observer), "solo")
 	case a.Gap != "" && a.Names != Reused:
 		return wrong("gap with names", string(a.Names), string(Reused))
 	case a.Copy != 0 && a.Copy != 2:

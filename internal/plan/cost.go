@@ -95,7 +95,7 @@ func (d DNS) caches() (addresses, denials time.Duration) {
 // stale returns for how long after an arm's first question the DNS still gives
 // the addresses of its primer's pods; 0: it never does.
 func (p Plan) stale(a Arm) time.Duration {
-	if a.Names != Reused || a.Connect == ByAddress {
+	if a.Names != Reused {
 		return 0
 	}
 	addresses, _ := a.DNS.caches()
@@ -118,7 +118,6 @@ func (p Plan) expected(t Trial) time.Duration {
 	wait := p.FirstQuery(a)
 	_, denials := a.DNS.caches()
 	switch stale := p.stale(a); {
-	case a.Connect == ByAddress:
 	case stale > 0 && a.Observer == record.Solo:
 		wait += p.joins(stale)
 	case stale > 0:

@@ -95,14 +95,6 @@ type Gap string
 // report's script did.
 const NoWait Gap = "no-wait"
 
-// Connect says how a solo worker learns the leader's address.
-type Connect string
-
-const (
-	ByName    Connect = ""        // through DNS
-	ByAddress Connect = "address" // handed over by the runner (exec), no DNS: the control
-)
-
 // Observers lists what the pods of a trial may ask; see record.Observer.
 var Observers = []record.Observer{record.Solo, record.Peers, record.PeersServer}
 
@@ -118,7 +110,6 @@ type Arm struct {
 	Order   Order    `json:"order,omitempty"`             // of creation
 	First   Duration `json:"first_query_after,omitempty"` // each probe's first question; 0: the plan's setting
 	Gap     Gap      `json:"gap,omitempty"`               // reused names only
-	Connect Connect  `json:"connect,omitempty"`           // solo only
 	Copy    int      `json:"copy,omitempty"`              // 2: the same combination once more in each block (A/A)
 }
 
@@ -137,9 +128,6 @@ func (a Arm) String() string {
 	}
 	if a.Gap != "" {
 		s += "/gap=" + string(a.Gap)
-	}
-	if a.Connect != ByName {
-		s += "/by-" + string(a.Connect)
 	}
 	if a.Copy != 0 {
 		s += "/again"

@@ -132,7 +132,6 @@ func TestParseArmRefuses(t *testing.T) {
 		"cluster/fresh/none/solo/first=5s,6s":   `"first=5s,6s" is not known`,
 		"cluster/fresh/none/solo/gap=2s":        `gap with names "fresh" is not known; accepted: reused`,
 		"cluster/reused/none/solo/gap=-2s":      `"gap=-2s" is not known`,
-		"cluster/reused/none/peers/by-address":  `by-address with observer "peers" is not known; accepted: solo`,
 		"cluster/reused/none/solo/again/again":  `"again" is there twice`,
 		"cluster/reused/none/solo/late\n":       `"late\n" is not known; accepted: publish-not-ready`,
 		"cluster/reused/none/solo/by-telephone": `"by-telephone" is not known`,

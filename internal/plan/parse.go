@@ -194,8 +194,6 @@ func ParseArm(s string) (Arm, error) {
 			a.Publish = true
 		case p == string(JobFirst):
 			a.Order = JobFirst
-		case p == "by-"+string(ByAddress):
-			a.Connect = ByAddress
 		case p == "again":
 			a.Copy = 2
 		case name == "first":
@@ -211,7 +209,7 @@ func ParseArm(s string) (Arm, error) {
 			}
 			a.Gap = gap
 		default:
-			return Arm{}, Inputf("arm %q: %q is not known; accepted: publish-not-ready, job-first, first=5s, gap=35s, by-address, again", s, p)
+			return Arm{}, Inputf("arm %q: %q is not known; accepted: publish-not-ready, job-first, first=5s, gap=35s, again", s, p)
 		}
 		if a == before {
 			return Arm{}, Inputf("arm %q: %q is there twice; accepted: each once", s, p)

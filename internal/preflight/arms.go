@@ -96,19 +96,3 @@ func (p *preflight) lacks(dns plan.DNS) (string, error) {
 	}
 	return "", nil
 }
-
-// byAddress leaves out the arms that hand addresses over where that is not
-// allowed.
-func (p *preflight) byAddress() error {
-	with := func(a plan.Arm) (plan.Arm, bool) { return a, a.Connect != plan.ByAddress }
-	if !slices.ContainsFunc(p.report.Plan.Arms, func(a plan.Arm) bool { return a.Connect == plan.ByAddress }) {
-		return nil
-	}
-	missing, err := p.missing(handOver(p.Namespace))
-	if err != nil || len(missing) == 0 {
-		return nil // rights has said that they cannot be asked for
-	}
-	p.change("by address", fmt.Sprintf("this user lacks %s, with which addresses are handed over without DNS: arms that connect by address are left out (manifests/rbac.yaml has it)", words(missing)),
-		fmt.Sprintf("connecting by address takes what this user lacks in namespace %s (%s)", p.Namespace, words(missing)), "--connect name, or the Role of manifests/rbac.yaml", with)
-	return nil
-}

@@ -50,10 +50,6 @@ func always(namespace string) []right {
 	)
 }
 
-// handOver is what handing an address over takes. Get, which exec through a
-// WebSocket takes on older servers, is done without.
-func handOver(namespace string) []right { return grant(namespace, "", "pods/exec", "create") }
-
 // on are the rights on objects that the run creates, looks up and deletes.
 func on(objs []manifests.Object) []right {
 	var list []right

@@ -56,7 +56,7 @@ func sortedRights(list []right) []right {
 // everything are the rights that any plan may be asked for, with a namespace
 // that is there.
 func everything(t *testing.T) []right {
-	need := append(always("demo"), handOver("demo")...)
+	need := always("demo")
 	// What brings the probe.
 	need = append(need, on([]manifests.Object{&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "demo"}}})...)
 	for _, c := range courtesies("demo", false) {

@@ -37,7 +37,6 @@ type Observer string
 const (
 	// Solo asks what one worker of the original workload asked: index 0
 	// listens, every other pod resolves and joins index 0 by libzmq's rules.
-	// With Start.ByAddress it asks nothing and joins an address that it is Given.
 	Solo Observer = "solo"
 	// Peers asks for every peer's address, or for those of a Sample, through the
 	// pod's own resolver.
@@ -78,7 +77,6 @@ type Start struct {
 	Deadline        int64 `json:"deadline"`                    // ns; nothing is asked after it
 	FirstQueryAfter int64 `json:"first_query_after,omitempty"` // ns
 	ConnectTimeout  int64 `json:"connect_timeout,omitempty"`   // ns, solo workers; 0 = the kernel decides
-	ByAddress       bool  `json:"by_address,omitempty"`        // solo workers: the address is Given, no DNS is asked
 
 	Resolv   Resolv   `json:"resolv"`
 	Replicas []string `json:"replicas,omitempty"` // host:port of each DNS replica, as told by the runner
@@ -115,14 +113,7 @@ const (
 	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks; in Prime, of one server that it names
 	Uncached View = "uncached" // an unserved type, once per key, of one replica directly
 	Direct   View = "direct"   // A or AAAA of one replica directly (Prime only)
-	// Given is no question: index 0's address was handed over by exec, to a
-	// solo worker that asks no DNS. Asked is since when it had waited for that,
-	// Server is HandOver.
-	Given View = "given"
 )
-
-// HandOver is the server of a Given answer.
-const HandOver = "exec"
 
 // Class sorts the answers to a question.
 type Class string

@@ -46,7 +46,6 @@ type jobRun struct {
 	nodes   time.Duration // for nodes to be added, beside what starting pods may take
 	wait    time.Duration // after the last pod's first line
 	anew    bool          // the names may still be held by a previous life
-	tell    tell          // brings the workers index 0's address; nil: they ask DNS
 }
 
 // live creates the objects, waits until every probe is done, and returns what
@@ -95,8 +94,6 @@ func (l jobRun) watch(ctx context.Context, zero time.Time, obs *cluster.Observat
 	defer limit.Stop()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	told := newMessenger(ctx, l.tell)
-	defer told.stop()
 	var stuckSince time.Time
 	for {
 		for _, p := range obs.Pods() {
@@ -110,8 +107,7 @@ func (l jobRun) watch(ctx context.Context, zero time.Time, obs *cluster.Observat
 		if err := l.lost(obs); err != nil {
 			return err
 		}
-		told.look(obs.Pods())
-		if err := errors.Join(logs.unreadable(), told.failed()); err != nil {
+		if err := logs.unreadable(); err != nil {
 			return err
 		}
 		select {

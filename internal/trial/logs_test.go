@@ -11,8 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"headless-job-dns/internal/record"
+	"headless-job-dns/manifests"
 )
 
 // A log without end is read once, as far as a probe's can be long, and ends the
@@ -145,4 +148,15 @@ type closing struct {
 func (c *closing) Close() error {
 	c.open.Add(-1)
 	return nil
+}
+
+func jobPod(index, name, ip, container string) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Annotations: map[string]string{"batch.kubernetes.io/job-completion-index": index}}}
+	if ip != "" {
+		p.Status.PodIP, p.Status.PodIPs = ip, []corev1.PodIP{{IP: ip}}
+	}
+	if container != "" {
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: manifests.ProbeContainer, ContainerID: container, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}
+	}
+	return p
 }

@@ -217,23 +217,6 @@ func gapOf(t *testing.T, gap plan.Gap, want []string) results.Trial {
 	return got
 }
 
-// A worker that cannot be told the address makes the trial invalid and says
-// what was to be done.
-func TestByAddressWithoutExec(t *testing.T) {
-	t.Parallel()
-	r, pt := runner(record.Solo)
-	f := newFakeCluster()
-	f.PrependReactor("get", "pods", func(a k8stesting.Action) (bool, runtime.Object, error) {
-		return a.GetSubresource() == "log", &runtime.Unknown{}, nil // probes that wait
-	})
-	on(t, r, f)
-	pt.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Solo, Connect: plan.ByAddress}
-	got, err := r.Run(t.Context(), pt)
-	require.NoError(t, err)
-	require.Equal(t, results.Invalid, got.Status)
-	require.Contains(t, got.Reason, "index 0's address was not handed over: cannot run /proc/1/exe in pod ns/lag-r-t001-")
-}
-
 // TestDeletedBySomebody: a trial whose Service is deleted ends at once, not at
 // its deadline. Time is the bubble's.
 func TestDeletedBySomebody(t *testing.T) {

@@ -280,8 +280,6 @@ func (r *Runner) jobRun(pt plan.Trial, primer bool) (jobRun, error) {
 	}
 	if primer {
 		l.owner.Trial = primerID(pt)
-	} else if arm.Connect == plan.ByAddress {
-		l.tell = byExec(r.Client, r.Namespace)
 	}
 	// A forgotten Job ends itself soon after the runner would have given up.
 	lifetime := startWithin(s.Pods) + l.wait + goneWithin(s.Pods)
@@ -322,16 +320,13 @@ func (r *Runner) args(pt plan.Trial, primer bool) map[string]string {
 	if !pt.Sample.All() && !primer {
 		args["peers"], args["seed"] = strconv.Itoa(pt.Sample.Peers), strconv.FormatUint(pt.Sample.Seed, 10)
 	}
-	switch {
-	case primer:
+	if primer {
 		args["observer"] = string(record.Prime)
 		args["first-query-after"] = plan.PrimeAt.String()
 		args["prime"] = "all"
 		if arm.Observer == record.Solo {
 			args["prime"] = "leader"
 		}
-	case arm.Connect == plan.ByAddress:
-		args["connect"] = "address"
 	}
 	// Where the replicas are not known the probe does without them: it primes
 	// through its resolv.conf, and there is no uncached view.
