@@ -77,7 +77,8 @@ func inject(t *testing.T, in injection) ([]checked, error) {
 		}
 		want := truth.bounds(p.Client, p.Peer)
 		if want == nil {
-			return nil, fmt.Errorf("index %d and %d: the witnesses do not say how they came to be connected", p.Client, p.Peer)
+			return nil, fmt.Errorf("index %d and %d: the witnesses do not say how they came to be connected: %+v, %+v, %+v, %+v, %+v", p.Client, p.Peer,
+				w.Pods[p.Client], w.Pods[p.Peer], truth.onServers(p.Peer), truth.lookups(p.Client, p.Peer), truth.dial(w.Pods[p.Client], w.Pods[p.Peer]))
 		}
 		have := map[judge.Stage]time.Duration{}
 		for _, sh := range p.StageTimes {
