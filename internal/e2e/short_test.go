@@ -29,7 +29,7 @@ const isLate = 10 * time.Second
 // clients that asked too early wait for them to expire.
 func TestNewNames(t *testing.T) {
 	beside(t)
-	o := repro(t, "--plan", "quick", "--extra", "none", "--observer", "peers+server")
+	o := repro(t, "--plan", "quick", "--dns", "cache-30,uncached", "--extra", "none", "--observer", "peers+server")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	list := verdicts(t, o.dir)
@@ -78,7 +78,7 @@ func TestCtrlC(t *testing.T) {
 // TestInterrupt presses Ctrl-C at other moments.
 func TestInterrupt(t *testing.T) {
 	for name, in := range map[string]interruption{
-		"private DNS starts": {want: "starting a private DNS", wait: 300 * time.Millisecond, args: []string{"--plan", "quick"}},
+		"private DNS starts": {want: "starting a private DNS", wait: 300 * time.Millisecond, args: []string{"--plan", "quick", "--dns", "cache-30"}},
 		"first trial begins": {want: "t001 1/", args: []string{"--plan", "quick", "--dns", "uncached"}},
 		"primer":             {want: "t001 1/", wait: 2 * time.Second, args: []string{"--dns", "cluster", "--names", "reused", "--extra", "member-pod"}},
 	} {
