@@ -14,7 +14,6 @@ import (
 
 	"github.com/miekg/dns"
 
-	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 )
 
@@ -188,7 +187,7 @@ func (cfg *config) complete() error {
 		}
 	}
 	if cfg.interval == 0 {
-		cfg.interval = time.Duration(plan.Interval(cfg.pods, cfg.sample.Peers, defaultQPS))
+		cfg.interval = record.Interval(cfg.pods, cfg.sample.Peers, defaultQPS)
 	}
 	return nil
 }

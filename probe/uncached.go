@@ -31,7 +31,7 @@ const (
 	// that start together come within a second or two.
 	quickFor = 2 * time.Second
 	// quickest is the least time between quick looks, whatever --interval says:
-	// plan.Interval's own least. Two bursts of it take 200 keys of 508.
+	// record.Interval's own least. Two bursts of it take 200 keys of 508.
 	quickest = 20 * time.Millisecond
 
 	// checkTries is how often a replica is asked before its view is given up,

@@ -125,7 +125,7 @@ func (s *session) subject() (preflight.Subject, error) {
 	}
 	return preflight.Subject{
 		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
-		Namespace: s.owner.Namespace, Made: s.namespace == "", Grows: s.nodes > 0,
+		Namespace: s.owner.Namespace, Made: s.namespace == "",
 		Lasting: lasting, Deliver: build, DNS: s.dnsObjects, Trial: s.trialObjects,
 	}, err
 }

@@ -20,6 +20,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
 	"headless-job-dns/manifests"
 )
@@ -102,7 +103,7 @@ const injectedDeadline = 40 * time.Second
 // tolerance is what attribution may be off by: 100 ms, or the interval between
 // two questions where that is longer.
 func tolerance() time.Duration {
-	interval := time.Duration(plan.Interval(injectedPods, 0, plan.Defaults().QPS))
+	interval := record.Interval(injectedPods, 0, plan.Defaults().QPS)
 	return max(100*time.Millisecond, interval)
 }
 

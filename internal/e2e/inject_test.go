@@ -22,6 +22,7 @@ import (
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/privatedns"
+	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
@@ -140,7 +141,7 @@ func (s *stand) measure(arm plan.Arm, deadline time.Duration, alter func([]manif
 	s.t.Helper()
 	settings := plan.Defaults()
 	settings.Pods = injectedPods
-	settings.Interval = plan.Interval(settings.Pods, settings.Peers, settings.QPS)
+	settings.Interval = plan.Duration(record.Interval(settings.Pods, settings.Peers, settings.QPS))
 	s.trial = plan.Trial{ID: "t001", Seq: 1, Block: 1, Arm: arm, Job: "lag-" + s.run, Service: "svc-" + s.run, Deadline: plan.Duration(deadline)}
 	p := plan.Plan{V: plan.PlanVersion, Run: s.run, Name: "injection", Blocks: 1, Arms: []plan.Arm{arm}, Settings: settings, Trials: []plan.Trial{s.trial}}
 	r := &trial.Runner{Client: s.c, Watcher: s.w, Plan: p, Namespace: s.namespace,

@@ -10,9 +10,6 @@ import (
 )
 
 const (
-	// minInterval bounds the resolution for small jobs: below it a busy node
-	// delays the probe's own timers by more than the interval.
-	minInterval = 20 * time.Millisecond
 	// cacheTTL is CoreDNS' `ttl 30` and `cache 30` in kubeadm's Corefile; what
 	// is cached costs a trial at most this much.
 	cacheTTL = 30 * time.Second
@@ -155,25 +152,6 @@ func (s Settings) dealt() []Duration {
 	return s.ConnectTimeouts[:min(len(s.ConnectTimeouts), max(0, s.Pods-1))]
 }
 
-// perTick counts the questions that one replica gets per interval at most:
-// every pod asks for every pod, or for so many peers, all through one replica
-// in the worst case, and two lookers a name ask each replica directly.
-func perTick(pods, peers int) int {
-	if peers == 0 {
-		peers = pods
-	}
-	return pods*peers + 2*pods
-}
-
-// Interval returns the time between two questions of one stream that keeps
-// every replica within qps questions a second, rounded up to milliseconds. Each
-// pod asks for so many peers; 0: for all.
-func Interval(pods, peers, qps int) Duration {
-	d := time.Duration(perTick(pods, peers)) * time.Second / time.Duration(qps)
-	d = (d + time.Millisecond - 1).Truncate(time.Millisecond)
-	return Duration(max(d, minInterval))
-}
-
 // soloBurst is what a solo worker asks at most: libzmq tries again after 100 ms
 // at the earliest, and a name that is denied is asked for as it is and in each
 // of the three search domains that the kubelet writes.
@@ -190,7 +168,7 @@ func (p Plan) Load() (budget, solo int) {
 		}
 		// Rounded up: a question every ten seconds is not none.
 		every := max(1, int(p.Settings.Interval))
-		budget = (perTick(p.Settings.Pods, p.Settings.Peers)*int(time.Second) + every - 1) / every
+		budget = (record.PerTick(p.Settings.Pods, p.Settings.Peers)*int(time.Second) + every - 1) / every
 	}
 	return budget, solo
 }

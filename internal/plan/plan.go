@@ -90,7 +90,7 @@ func Build(o Options) (Plan, error) {
 		return Plan{}, err
 	}
 	if s.Interval == 0 {
-		s.Interval = Interval(s.Pods, s.Peers, s.QPS)
+		s.Interval = Duration(record.Interval(s.Pods, s.Peers, s.QPS))
 	}
 	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, About: o.About, Seed: o.Seed, Blocks: o.Blocks, Arms: o.Arms, Settings: s,
 		Primary: o.Primary, Secondary: o.Secondary}

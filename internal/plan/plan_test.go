@@ -103,7 +103,7 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 		pods, peers, qps int
 		want             time.Duration
 	}{
-		{2, 0, 1000, minInterval},
+		{2, 0, 1000, 20 * time.Millisecond},
 		{8, 0, 1000, 80 * time.Millisecond},
 		{100, 0, 1000, 10200 * time.Millisecond},
 		{8, 0, 1, 80 * time.Second},
@@ -111,7 +111,7 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 		{500, 16, 1000, 9 * time.Second},
 		{500, 16, 10_000, 900 * time.Millisecond},
 	} {
-		require.Equal(t, Duration(tc.want), Interval(tc.pods, tc.peers, tc.qps), "%d pods, %d peers, %d a second", tc.pods, tc.peers, tc.qps)
+		require.Equal(t, tc.want, record.Interval(tc.pods, tc.peers, tc.qps), "%d pods, %d peers, %d a second", tc.pods, tc.peers, tc.qps)
 	}
 	for pods := 2; pods < 120; pods++ {
 		o := options("quick")

@@ -96,7 +96,7 @@ func (p *preflight) admission() error {
 			tried++
 			switch got := got.(type) {
 			case *corev1.Pod:
-				added = p.admitted(o, a.(*corev1.Pod), got, added)
+				added = containersAdded(a.(*corev1.Pod), got, added)
 				limit = lower(limit, &got.Spec)
 			case *batchv1.Job:
 				suspended = suspended || got.Spec.Suspend != nil && *got.Spec.Suspend
@@ -231,15 +231,9 @@ func reason(err error) string {
 	return fmt.Sprintf("%q", cluster.OneLine(err.Error()))
 }
 
-// admitted keeps the pod as the API server would have it: with the defaults of
-// limit ranges, and with what webhooks add. It returns the names of containers
-// that were added, with those known before.
-func (p *preflight) admitted(o manifests.Object, sent, got *corev1.Pod, added []string) []string {
-	for i, s := range p.objects.pods {
-		if s.of == o || s.probes && kindOf(o) == "job" {
-			p.objects.pods[i].pod = got
-		}
-	}
+// containersAdded returns the names of containers that a webhook has added, with
+// those known before.
+func containersAdded(sent, got *corev1.Pod, added []string) []string {
 	own := func(c corev1.Container) bool {
 		return slices.ContainsFunc(slices.Concat(sent.Spec.InitContainers, sent.Spec.Containers), func(o corev1.Container) bool { return o.Name == c.Name })
 	}

@@ -16,22 +16,9 @@ import (
 	"headless-job-dns/manifests"
 )
 
-// objects is what is there at the most crowded time of the plan.
+// objects is what the plan creates.
 type objects struct {
-	all  []manifests.Object // one of each that differs from the others
-	pods []podSet           // of the largest trial and beside it
-
-	lasting []manifests.Object
-	trials  [][]manifests.Object // one with each extra
-}
-
-// podSet is a number of equal pods.
-type podSet struct {
-	of     manifests.Object // what makes them, or the pod itself
-	pod    *corev1.Pod      // as the API server would admit it, where that was tried
-	count  int              // of one on each node: 0
-	each   bool             // one on each node
-	probes bool             // of the Job
+	all []manifests.Object // one of each that differs from the others
 }
 
 // gather collects what the plan, as it is by now, is going to create.
@@ -51,7 +38,6 @@ func (p *preflight) gather() error {
 		}
 		lasting = append(lasting, objs...)
 	}
-	p.objects.lasting = lasting
 	for i, o := range lasting {
 		// The pieces of a probe are alike, and a megabyte each.
 		if kindOf(o) == "configmap" && slices.ContainsFunc(lasting[:i], func(b manifests.Object) bool { return kindOf(b) == "configmap" }) {
@@ -59,7 +45,6 @@ func (p *preflight) gather() error {
 		}
 		p.objects.all = append(p.objects.all, o)
 	}
-	var largest []manifests.Object
 	for i, t := range p.kinds() {
 		objs, err := p.Trial(t)
 		if err != nil {
@@ -70,34 +55,8 @@ func (p *preflight) gather() error {
 				p.objects.all = append(p.objects.all, o)
 			}
 		}
-		p.objects.trials = append(p.objects.trials, objs)
-		if len(sets(objs, 1)) > len(sets(largest, 1)) || largest == nil {
-			largest = objs
-		}
 	}
-	p.objects.pods = append(sets(lasting, 1), sets(largest, p.report.Plan.LivesAtOnce())...)
 	return nil
-}
-
-// sets returns the pods that objects are or make, so many times.
-func sets(objs []manifests.Object, times int) []podSet {
-	var list []podSet
-	for _, o := range objs {
-		set := podSet{of: o, pod: podOf(o), count: times}
-		switch o := o.(type) {
-		case *corev1.Pod:
-		case *batchv1.Job:
-			set.count, set.probes = times*int(*o.Spec.Parallelism), true
-		case *appsv1.Deployment:
-			set.count = int(*o.Spec.Replicas)
-		case *appsv1.DaemonSet:
-			set.count, set.each = 0, true
-		default:
-			continue
-		}
-		list = append(list, set)
-	}
-	return list
 }
 
 // noUID stands for the UID of what does not exist yet.

@@ -1,14 +1,14 @@
 // Package preflight finds out, before anything is created, whether a cluster
-// offers what a plan needs: rights, admission, quota, room, DNS, addresses,
-// network policies. What is missing takes arms out of the plan, or refuses it.
-// It asks and tries with dry runs; it changes nothing.
+// offers what a plan needs: rights, admission, DNS, addresses. What is missing
+// takes arms out of the plan, or refuses it. It asks and tries with dry runs; it
+// changes nothing. Scheduler, quota and network policies are not simulated: they
+// answer for themselves at the first trial, in the words of their events.
 package preflight
 
 import (
 	"context"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/version"
 
 	"headless-job-dns/internal/cluster"
@@ -25,8 +25,6 @@ type Subject struct {
 	// Namespace is where everything goes. Made: the run makes it.
 	Namespace string
 	Made      bool
-	// Grows is a cluster that is expected to add nodes for pods that do not fit.
-	Grows bool
 	// Fixed is a plan that may not be changed: one that is resumed.
 	Fixed bool
 
@@ -51,8 +49,7 @@ type Report struct {
 // The error is that refusal, an plan.InputError, or the context's.
 func Run(ctx context.Context, s Subject) (Report, error) {
 	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
-	return p.run(p.version, p.rights, p.namespace, p.privateDNS, p.gather,
-		p.admission, p.quotas, p.capacity, p.dns, p.addresses, p.policies)
+	return p.run(p.version, p.rights, p.namespace, p.privateDNS, p.gather, p.admission, p.dns, p.addresses)
 }
 
 // Admit looks at what can only be tried in a namespace that exists: for a
@@ -60,8 +57,7 @@ func Run(ctx context.Context, s Subject) (Report, error) {
 func Admit(ctx context.Context, s Subject) (Report, error) {
 	s.Made = false
 	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
-	// A cluster may give every new namespace quotas and policies.
-	return p.run(p.gather, p.admission, p.quotas, p.policies)
+	return p.run(p.gather, p.admission)
 }
 
 // run looks at one thing after another, up to the first refusal.
@@ -90,8 +86,7 @@ type preflight struct {
 	asked    map[right]bool    // whether it is granted
 	labels   map[string]string // of the namespace; nil: not known
 	objects  objects
-	listed   *corev1.NodeList // nil: not yet
-	families []string         // of the addresses that the headless Service gets, as the API writes them
+	families []string // of the addresses that the headless Service gets, as the API writes them
 }
 
 func (p *preflight) say(state environment.State, of, format string, a ...any) {

@@ -164,7 +164,6 @@ func TestNothingInTheWay(t *testing.T) {
 		"ok        rights: all 18 that every arm needs in namespace demo",
 		"ok        namespace: demo is used as it is; Pod Security enforces restricted, and the pods meet every level",
 		"ok        admission: dry runs of what the plan creates were admitted (13)",
-		"ok        capacity: 2 nodes take pods (amd64); the 9 pods that are there at a time fit, the probes on 2 nodes",
 		"ok        dns: CoreDNS, 2 ready replicas; how it caches a pod finds out",
 		"ok        addresses: IPv4 (by dry run); A is asked for",
 	}, lines(r))
@@ -190,18 +189,6 @@ func TestNothingInTheWay(t *testing.T) {
 
 // TestRefusals: each is provoked; what was tried, what happened, what to do.
 func TestRefusals(t *testing.T) {
-	quota := func(hard, used corev1.ResourceList, change ...func(*corev1.ResourceQuota)) *corev1.ResourceQuota {
-		q := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "compute", Namespace: "demo"}}
-		q.Spec.Hard, q.Status.Hard, q.Status.Used = hard, hard, used
-		for _, c := range change {
-			c(q)
-		}
-		return q
-	}
-	amount := func(name, text string) corev1.ResourceList {
-		return corev1.ResourceList{corev1.ResourceName(name): resource.MustParse(text)}
-	}
-	full := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("3") }
 	for name, tc := range map[string]struct {
 		options plan.Options
 		objs    []runtime.Object
@@ -291,76 +278,6 @@ func TestRefusals(t *testing.T) {
 				}
 			},
 			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi"; have that allowed, or name another namespace with -n`},
-		"quota that wants limits": {options: onCluster,
-			change: func(_ *testing.T, w *world) {
-				w.refuse = func(o manifests.Object) error {
-					if _, pod := o.(*corev1.Pod); pod {
-						return forbidden("pods", "failed quota: compute: must specify limits.cpu for: probe")
-					}
-					return nil
-				}
-			},
-			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: failed quota: compute: must specify limits.cpu for: probe"; have that allowed, or name another namespace with -n`},
-		"quota of pods": {options: plan.Options{},
-			objs: []runtime.Object{quota(amount("pods", "10"), amount("pods", "3"))},
-			want: "ResourceQuota demo/compute has 7 left for pods (3 of 10 are used), and the plan needs 9 at a time; accepted: --pods 3 or fewer, a larger quota, or another namespace with -n"},
-		"quota of cpu": {options: onCluster,
-			objs: []runtime.Object{quota(amount("requests.cpu", "100m"), amount("requests.cpu", "65m"))},
-			want: "ResourceQuota demo/compute has 35m left for requests.cpu (65m of 100m are used), and the plan needs 50m at a time; accepted: --pods 3 or fewer, a larger quota, or another namespace with -n"},
-		"quota of memory, with what a limit range gives": {options: onCluster,
-			objs: []runtime.Object{quota(amount("limits.memory", "256Mi"), amount("limits.memory", "0"))},
-			change: func(_ *testing.T, w *world) {
-				w.admit = func(o manifests.Object) {
-					if pod, ok := o.(*corev1.Pod); ok {
-						pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory] = resource.MustParse("100Mi")
-					}
-				}
-			},
-			want: "ResourceQuota demo/compute has 256Mi left for limits.memory (0 of 256Mi are used), and the plan needs 500Mi at a time; accepted: --pods 2 or fewer, a larger quota, or another namespace with -n"},
-		"quota of services": {options: plan.Options{},
-			objs: []runtime.Object{quota(amount("count/services", "2"), amount("count/services", "0"))},
-			want: "ResourceQuota demo/compute has 2 left for count/services (0 of 2 are used), and the plan needs 4 at a time; accepted: a larger quota, or another namespace with -n"},
-		"no node": {options: onCluster,
-			change: func(t *testing.T, w *world) {
-				for _, n := range []*corev1.Node{
-					aNode("n1", func(n *corev1.Node) { n.Spec.Unschedulable = true }),
-					aNode("n2", func(n *corev1.Node) { n.Labels[corev1.LabelOSStable] = "windows" }),
-				} {
-					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
-					require.NoError(t, err)
-				}
-			},
-			want: "none of the cluster's 2 nodes takes pods (tainted, cordoned, not Ready or not Linux): `kubectl get nodes` shows which; free one, choose another cluster with --context, or give one that adds nodes the time with --wait-for-nodes 5m"},
-		"slots": {options: plan.Options{},
-			change: func(t *testing.T, w *world) {
-				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
-					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
-					require.NoError(t, err)
-				}
-			},
-			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
-		"slots, and no right to see which are taken": {options: plan.Options{},
-			change: func(t *testing.T, w *world) {
-				w.deny = []string{"list pods"}
-				for _, n := range []*corev1.Node{aNode("n1", full), aNode("n2", full)} {
-					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
-					require.NoError(t, err)
-				}
-			},
-			want: "--pods 5: 9 pods are there at a time with what stands beside the probes, and the nodes have room for 6 of them (short of pods); accepted: --pods 2 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
-		"memory": {options: onCluster,
-			change: func(t *testing.T, w *world) {
-				small := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse("70Mi") }
-				for _, n := range []*corev1.Node{aNode("n1", small), aNode("n2", small)} {
-					_, err := w.kube.CoreV1().Nodes().Update(t.Context(), n, metav1.UpdateOptions{})
-					require.NoError(t, err)
-				}
-			},
-			want: "--pods 5: 5 pods are there at a time with what stands beside the probes, and the nodes have room for 4 of them (short of memory); accepted: --pods 4 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
-		"cpu": {options: with(onCluster, func(o *plan.Options) { o.Settings.Pods = 300 }),
-			objs: []runtime.Object{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "busy", Namespace: "other"}, Spec: corev1.PodSpec{NodeName: "n1", Containers: []corev1.Container{
-				{Resources: corev1.ResourceRequirements{Requests: amount("cpu", "1500m")}}}}}},
-			want: "--pods 300: 300 pods are there at a time with what stands beside the probes, and the nodes have room for 160 of them (short of one resource here and another there); accepted: --pods 160 or fewer, or nodes added (--wait-for-nodes 5m where the cluster adds them itself)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options, tc.objs...)

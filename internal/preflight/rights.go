@@ -84,8 +84,7 @@ type courtesy struct {
 func courtesies(namespace string, made bool) []courtesy {
 	const role, clusterRoles = "rbac.yaml", "rbac-cluster.yaml"
 	list := []courtesy{
-		{"nodes", grant("", "", "nodes", "list"), "whether the pods fit, and on how many nodes, is not known beforehand", clusterRoles},
-		{"room", grant("", "", "pods", "list"), "how much of the nodes is taken is not known beforehand", clusterRoles},
+		{"nodes", grant("", "", "nodes", "list"), "which images the nodes have, and for what architectures, is not known beforehand", clusterRoles},
 		{"environment", slices.Concat(
 			grant(kubeSystem, "", "namespaces", "get"),
 			grant(kubeSystem, "", "configmaps", "get"),
@@ -97,9 +96,7 @@ func courtesies(namespace string, made bool) []courtesy {
 	}
 	if !made {
 		list = append(list,
-			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role},
-			courtesy{"quota", grant(namespace, "", "resourcequotas", "list"), "whether its quotas leave room for the pods is not known beforehand", role},
-			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether one cuts the probes off is not known beforehand", role})
+			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role})
 	}
 	return list
 }

@@ -128,14 +128,14 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 		without []string
 	}{
 		"cluster": {onCluster, false,
-			[]string{"create jobs demo", "get pods/log demo", "deletecollection pods demo", "list resourcequotas demo"},
+			[]string{"create jobs demo", "get pods/log demo", "deletecollection pods demo", "get namespaces demo"},
 			[]string{"create pods demo", "create configmaps demo", "create deployments demo", "create clusterroles", "create pods/exec demo", "create namespaces"}},
 		"extra pod": {with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraPod} }), false, []string{"create pods demo"}, nil},
 		"forwarding": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), false,
 			[]string{"create configmaps demo", "create deployments demo", "list replicasets demo"}, []string{"create clusterroles", "create daemonsets demo"}},
 		"nodelocal": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocalCache30} }), false,
 			[]string{"create daemonsets demo", "create clusterroles", "delete clusterrolebindings", "list clusterroles"}, nil},
-		"namespace of the runs": {onCluster, true, []string{"create namespaces", "delete namespaces", "create jobs demo"}, []string{"list resourcequotas demo", "get namespaces demo"}},
+		"namespace of the runs": {onCluster, true, []string{"create namespaces", "delete namespaces", "create jobs demo"}, []string{"get namespaces demo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options)
