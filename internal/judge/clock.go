@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"headless-job-dns/internal/results"
 )
 
 // Clock is a node's clock as seen from the runner's.
@@ -50,6 +52,22 @@ func (c *clocks) span(a, b int) (lo, hi int64) { return -c.most[b][a], c.most[a]
 type moment struct {
 	mid, lo, hi int64
 	ok          bool
+}
+
+// orEarlier is the earlier of two moments that may not be known.
+func (m moment) orEarlier(n moment) moment {
+	switch {
+	case !n.ok:
+		return m
+	case !m.ok:
+		return n
+	}
+	return moment{min(m.mid, n.mid), min(m.lo, n.lo), min(m.hi, n.hi), true}
+}
+
+// notBefore is the later of two moments.
+func (m moment) notBefore(n moment) moment {
+	return moment{max(m.mid, n.mid), max(m.lo, n.lo), max(m.hi, n.hi), true}
 }
 
 // on moves a reading of clock a to the axis of clock b whose zero is b's
@@ -218,27 +236,42 @@ func (j *judgement) own(l *podLog, t int64) moment {
 	return j.clocks.on(l.clock, l.start.Wall+t, 0, j.t.Run.Zero.UnixNano())
 }
 
-// exist returns when client and peer both existed, on the client's axis, or
-// why that is not known.
-func (j *judgement) exist(client, peer *podLog) (moment, string) {
-	var exists moment // of the peer
-	earlier := func(m moment) {
-		switch {
-		case !m.ok:
-		case !exists.ok:
-			exists = m
-		default:
-			exists = moment{min(exists.mid, m.mid), min(exists.lo, m.lo), min(exists.hi, m.hi), true}
+// zeroOf returns the zero of a pair's lag on the client's axis, or why it is not
+// known: the client's process runs, and the peer is Ready or, where its name is
+// published before that, has its address. ready is false where that was not
+// seen; the zero is then when the peer existed.
+//
+// Ready is known from the watch's receipt of the condition or of an
+// EndpointSlice that holds the pod as ready, whichever came first. The fact is
+// earlier than that by the way from the kubelet through the API server, so
+// that a lag is too short by as much and never too long.
+func (j *judgement) zeroOf(client, peer *podLog) (zero moment, ready bool, why string) {
+	events := &j.events[peer.pod.Index]
+	receipt := func(t int64, ok bool) moment {
+		if !ok {
+			return moment{}
+		}
+		return j.clocks.on(0, j.t.Run.Zero.UnixNano()+t, client.clock, client.start.Wall)
+	}
+	var process moment
+	if peer.start != nil {
+		process = j.clocks.on(peer.clock, peer.start.Wall, client.clock, client.start.Wall)
+	}
+	addressed, hasAddress := events.at[results.Addressed]
+	exists := process.orEarlier(receipt(addressed, hasAddress))
+	if ready = j.t.Plan.Arm.Publish; ready {
+		zero = exists
+	} else {
+		t, ok := events.at[results.Ready]
+		zero = receipt(t, ok).orEarlier(receipt(events.inSlice, events.hasInSlice))
+		if ready = zero.ok; !ready {
+			zero = exists
+		} else if process.ok { // a pod is not Ready before its process runs
+			zero = zero.notBefore(process)
 		}
 	}
-	if peer.start != nil {
-		earlier(j.clocks.on(peer.clock, peer.start.Wall, client.clock, client.start.Wall))
+	if !zero.ok {
+		return zero, false, fmt.Sprintf("when index %d was there is not known", peer.pod.Index)
 	}
-	if at, ok := j.events[peer.pod.Index].addressed(); ok {
-		earlier(j.clocks.on(0, j.t.Run.Zero.UnixNano()+at, client.clock, client.start.Wall))
-	}
-	if !exists.ok {
-		return exists, fmt.Sprintf("when index %d existed is not known", peer.pod.Index)
-	}
-	return moment{max(exists.mid, 0), max(exists.lo, 0), max(exists.hi, 0), true}, ""
+	return zero.notBefore(moment{ok: true}), ready, ""
 }

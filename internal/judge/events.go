@@ -17,11 +17,6 @@ type podEvents struct {
 	slice      *results.Event
 }
 
-func (e podEvents) addressed() (int64, bool) {
-	t, ok := e.at[results.Addressed]
-	return t, ok
-}
-
 // readEvents sorts a run's events by index. Events of a pod that was replaced
 // under the same index are left out: they are not the judged pod's.
 func readEvents(run *results.Run, logs []*podLog, job string) []podEvents {

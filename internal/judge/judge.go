@@ -2,11 +2,10 @@
 // each pod could resolve and reach each other pod, which answers were wrong
 // and how. It is pure; the same records give the same verdict.
 //
-// Every duration names its zero. The readiness lag of an ordered pair counts
-// from the moment when both exist: the client's process runs, and the asked
-// pod's address is there, known from whichever came first, the start of the
-// process that holds it or the API's word for it. Since counts from just
-// before the request that created the Job.
+// Every duration names its zero. The lag of an ordered pair counts from the
+// moment when the client's process runs and the peer is Ready (has its address,
+// with publishNotReadyAddresses); what came before is pod start. Since counts
+// from just before the request that created the Job.
 //
 // Shares say where the time since the Job's creation went: each moment of a
 // pair belongs to one part of the chain, or to what the client held or did
@@ -92,7 +91,7 @@ type Pair struct {
 	Client, Peer int
 	Self         bool // computed like the others and in no total
 
-	// Zero is when both existed, on the client's axis (since its process
+	// Zero is the lag's zero, on the client's axis (since its process
 	// started), with the uncertainty that another clock brings.
 	Zero  time.Duration
 	Clock time.Duration
@@ -248,12 +247,12 @@ func (j *judgement) status() {
 			reason(total.what + " as far as is known: " + o.Lost)
 		case o.Censored && v.Status != results.Invalid:
 			v.Status = results.Censored
-			reason(fmt.Sprintf("%s within %.2f s", total.what, o.Value.Seconds()))
+			reason(fmt.Sprintf("%s within %.2f s of the Job's creation", total.what, total.t.Since.Value.Seconds()))
 		}
 	}
 	for _, w := range v.Workers {
 		if o := w.Joined.Lag; o.Censored {
-			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index, plan.TimeoutName(plan.Duration(w.Timeout)), o.Value.Seconds()))
+			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index, plan.TimeoutName(plan.Duration(w.Timeout)), w.Joined.Since.Value.Seconds()))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package judge_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,42 +57,60 @@ func TestDenial(t *testing.T) {
 		stages = append(stages, fmt.Sprintf("%s %v +%v", s.Name, s.At.Value, s.Step.Value))
 	}
 	require.Equal(t, []string{
-		"created 20ms +20ms", "scheduled 50ms +30ms", "addressed 450ms +150ms", "process started 300ms +250ms", "ready 500ms +50ms",
-		"in EndpointSlice 600ms +100ms", "on DNS servers 610ms +10ms", "client's answer current 30.3s +29.69s", "connected 30.302s +2ms",
+		"created 20ms +20ms", "scheduled 50ms +30ms", "addressed 300ms +250ms", "process started 300ms +0s", "ready 300ms +0s",
+		"in EndpointSlice 600ms +300ms", "on DNS servers 610ms +10ms", "client's answer current 30.3s +29.69s", "connected 30.302s +2ms",
 	}, stages)
 }
 
-// The lag counts from the later of the client's start and the earlier sign of
-// the peer.
+// The lag counts from when the client runs and the peer is Ready, or has its
+// address where its name is published before.
 func TestZero(t *testing.T) {
-	arm := plan.Arm{DNS: plan.Uncached, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
 	for _, tc := range []struct {
-		name               string
-		client, peer, addr time.Duration // on the runner's axis
-		want               time.Duration // zero on the client's axis
+		name                      string
+		publish                   bool
+		client, peer              time.Duration // their processes, on the runner's axis
+		address, ready, slice     time.Duration // receipts; 0: never
+		answered, wantZero, wants time.Duration // on the client's axis; wants is the lag
 	}{
-		{"asker is last", 900 * ms, 300 * ms, 450 * ms, 0},
-		{"asked process is last", 300 * ms, 900 * ms, 950 * ms, 600 * ms},
-		{"address was known before its process", 300 * ms, 900 * ms, 500 * ms, 200 * ms},
+		{"the client is last", false, 900 * ms, 300 * ms, 300 * ms, 450 * ms, 500 * ms, 2000 * ms, 0, 2000 * ms},
+		{"Ready is last", false, 300 * ms, 300 * ms, 300 * ms, 900 * ms, 950 * ms, 2000 * ms, 600 * ms, 1400 * ms},
+		{"the EndpointSlice is reported first", false, 300 * ms, 300 * ms, 300 * ms, 950 * ms, 900 * ms, 2000 * ms, 600 * ms, 1400 * ms},
+		{"Ready is reported before the process ran", false, 300 * ms, 900 * ms, 300 * ms, 500 * ms, 0, 2000 * ms, 600 * ms, 1400 * ms},
+		{"answered before Ready is reported", false, 300 * ms, 300 * ms, 300 * ms, 900 * ms, 950 * ms, 100 * ms, 600 * ms, 0},
+		{"Ready was not seen: since the peer existed", false, 300 * ms, 900 * ms, 500 * ms, 0, 0, 2000 * ms, 200 * ms, 1800 * ms},
+		{"published: its address", true, 300 * ms, 900 * ms, 500 * ms, 950 * ms, 950 * ms, 2000 * ms, 200 * ms, 1800 * ms},
+		{"published: its process has one", true, 300 * ms, 800 * ms, 900 * ms, 950 * ms, 950 * ms, 2000 * ms, 500 * ms, 1500 * ms},
+		{"never answered, never Ready: the lag has not begun", false, 300 * ms, 300 * ms, 300 * ms, 0, 0, 0, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := synth.New("t001", arm, 2)
+			b := synth.New("t001", plan.Arm{DNS: plan.Uncached, Observer: record.Peers, Publish: tc.publish}, 2)
 			b.Starts(0, tc.client, synth.Boot, 0)
 			b.Starts(1, tc.peer, synth.Boot, 0)
+			at := map[results.What]time.Duration{results.Addressed: tc.address, results.Ready: tc.ready, results.Changed: tc.slice}
+			b.Run.Events = slices.DeleteFunc(b.Run.Events, func(e results.Event) bool { v, ok := at[e.What]; return ok && v == 0 })
 			for i := range b.Run.Events {
-				if e := &b.Run.Events[i]; e.What == results.Addressed {
-					e.T = int64(tc.addr)
+				if v, ok := at[b.Run.Events[i].What]; ok {
+					b.Run.Events[i].T = int64(v)
 				}
 			}
-			b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(1)}, First: 2 * time.Second})
-			b.Dial(0, 1, synth.Addr(1), 2*time.Second, ms, record.Connected, 1, b.Who(1, 0, 2*time.Second))
-			b.Done(0, 3*time.Second, "complete")
-			b.Done(1, 3*time.Second, "complete")
+			reason := "deadline"
+			if tc.answered > 0 {
+				b.Ask(0, 1, synth.Answer{Class: record.Address, Addrs: []string{synth.Addr(1)}, First: tc.answered})
+				b.Dial(0, 1, synth.Addr(1), tc.answered, ms, record.Connected, 1, b.Who(1, 0, tc.answered))
+				reason = "complete"
+			}
+			b.Done(0, 3*time.Second, reason)
+			b.Done(1, 3*time.Second, reason)
 			p := pair(judge.Judge(b.End()), 0, 1)
-			near(t, tc.want, p.Zero, "zero")
-			near(t, 2*time.Second-tc.want, p.Resolved.Lag.Value, "lag")
-			near(t, 2*time.Second+tc.client, p.Resolved.Since.Value, "since creation")
+			near(t, tc.wantZero, p.Zero, "zero")
+			require.Equal(t, tc.answered == 0, p.Resolved.Lag.Censored)
+			near(t, tc.wants, p.Resolved.Lag.Value, "lag")
 			require.LessOrEqual(t, p.Resolved.Lag.Lo, p.Resolved.Lag.Value)
+			if tc.answered > 0 {
+				near(t, tc.answered+tc.client, p.Resolved.Since.Value, "since creation")
+			} else {
+				near(t, 3300*ms, p.Resolved.Since.Value, "what a user waited is known all the same")
+			}
 		})
 	}
 }
@@ -145,8 +164,8 @@ func TestClocksApart(t *testing.T) {
 	b := synth.Peers("t001", plan.Uncached, plan.ExtraNone, 4, 100*ms, 200*ms, false)
 	b.Run.Boot = "boot-laptop"
 	v := judge.Judge(b.End())
-	require.Zero(t, v.Resolved.Lag.Clock, "the pods share a kernel; the runner's receipts bound nothing here")
-	near(t, 200*ms, v.Resolved.Lag.Value, "lag")
+	require.Positive(t, v.Resolved.Lag.Clock, "Ready is a receipt of the runner's")
+	require.InDelta(t, 0.2, v.Resolved.Lag.Value.Seconds(), v.Resolved.Lag.Clock.Seconds())
 	require.Positive(t, v.Resolved.Since.Clock)
 	require.InDelta(t, 0.5, v.Resolved.Since.Value.Seconds(), v.Resolved.Since.Clock.Seconds(), "300 ms until the start, 200 ms of lag")
 	require.False(t, v.Clocks[0].Same)
@@ -156,7 +175,7 @@ func TestClocksApart(t *testing.T) {
 
 func TestTwoNodes(t *testing.T) {
 	const ahead = 7 * time.Second
-	arm := plan.Arm{DNS: plan.Uncached, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers}
+	arm := plan.Arm{DNS: plan.Uncached, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.Peers, Publish: true}
 	b := synth.New("t001", arm, 2)
 	b.Run.Boot = "boot-laptop"
 	b.Starts(0, 300*ms, "boot-a", 0)

@@ -22,7 +22,7 @@ func (o Measurement) Known() bool { return o.Lost == "" }
 
 // Timing is one event counted from both zeros.
 type Timing struct {
-	Lag   Measurement // since client and peer both existed
+	Lag   Measurement // since the client ran and the peer was Ready, see Pair.Zero
 	Since Measurement // since just before the request that created the Job
 }
 

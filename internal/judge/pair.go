@@ -9,8 +9,9 @@ import (
 
 // ruler measures one pair's times, which are all on the client's axis.
 type ruler struct {
-	zero    moment // when both existed
+	zero    moment // of the lag
 	noZero  string // why zero is not known
+	ready   bool   // the peer was seen Ready; else its lag had not begun, for all that is known
 	start   moment // the client's start on the runner's axis
 	noStart string
 }
@@ -18,10 +19,15 @@ type ruler struct {
 // at is an event in (lo, t].
 func (r *ruler) at(lo, t int64, censored bool) Timing {
 	var out Timing
-	if r.noZero != "" {
+	// What happened before the zero was seen took no time after it.
+	since := func(t int64) time.Duration { return time.Duration(max(t-r.zero.mid, 0)) }
+	switch {
+	case r.noZero != "":
 		out.Lag = lost(r.noZero)
-	} else {
-		out.Lag = Measurement{Value: time.Duration(t - r.zero.mid), Lo: time.Duration(lo - r.zero.mid), Clock: r.zero.error(), Censored: censored}
+	case censored && !r.ready:
+		out.Lag = Measurement{Censored: true}
+	default:
+		out.Lag = Measurement{Value: since(t), Lo: since(lo), Clock: r.zero.error(), Censored: censored}
 	}
 	if r.noStart != "" {
 		out.Since = lost(r.noStart)
@@ -45,7 +51,7 @@ func (j *judgement) pair(client, peer *podLog) Pair {
 	if !r.start.ok {
 		r.noStart = client.name() + ": its clock is not tied to the runner's"
 	}
-	r.zero, r.noZero = j.exist(client, peer)
+	r.zero, r.ready, r.noZero = j.zeroOf(client, peer)
 	if r.noZero == "" {
 		p.Zero, p.Clock = time.Duration(r.zero.mid), r.zero.error()
 	}

@@ -45,7 +45,7 @@ func New(id string, arm plan.Arm, pods int) *Trial {
 		t.Starts(i, 300*time.Millisecond, Boot, 0)
 		t.Start(i).Pods = pods
 		for k, what := range []results.What{results.Created, results.Scheduled, results.Addressed, results.Started, results.Ready} {
-			at := []int64{20, 50, 450, 450, 500}[k]
+			at := []int64{20, 50, 300, 300, 300}[k]
 			e := results.Event{T: at * int64(time.Millisecond), Object: "pod", Name: t.Run.Pods[i].Name, UID: t.Run.Pods[i].UID, What: what, Index: &t.Run.Pods[i].Index}
 			if k >= 2 {
 				e.IPs = t.Run.Pods[i].IPs
