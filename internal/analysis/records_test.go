@@ -1,0 +1,76 @@
+package analysis
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/results"
+	"headless-job-dns/internal/stats"
+)
+
+// TestStandardCells: arms that differ in more than copy or extra object are not
+// pooled, and times that fall into two groups keep a median each.
+func TestStandardCells(t *testing.T) {
+	records, err := results.Load(filepath.Join("..", "..", "records", "standard"))
+	require.NoError(t, err)
+	a := New(records.Plan)
+	for trial, err := range records.Trials() {
+		require.NoError(t, err)
+		a.Add(judge.Judge(&trial))
+	}
+	found := false
+	for _, row := range a.Table().Cell {
+		for _, c := range row {
+			if c == nil || c.DNS != plan.Cache30 || c.Scenario != "new names, all look up pod 0" {
+				continue
+			}
+			found = true
+			require.Equal(t, []int{10, 7, 0}, []int{c.Trials, c.Late, c.Unknown})
+			require.Len(t, c.Groups, 2)
+			require.Equal(t, KeptDenial, c.Groups[0].Cause)
+			require.Equal(t, []int{7, 3}, []int{c.Groups[0].Trials, c.Groups[1].Trials})
+		}
+	}
+	require.True(t, found)
+}
+
+func TestOldAddress(t *testing.T) {
+	for _, c := range []struct {
+		first, last float64
+		took        time.Duration
+		want        Cause
+	}{
+		{-1, 0, time.Minute, OldAddress},
+		{0, 0, time.Second, OldAddress},
+		{0, 0, 3 * time.Second, OldRecord},
+		{3, 29, 26 * time.Second, KeptAddress},
+	} {
+		s := judge.StageTime{Took: c.took}
+		s.Age = [2]float64{c.first, c.last}
+		require.Equal(t, c.want, oldAddress(s))
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct{ in, sizes []float64 }{
+		{nil, nil},
+		{[]float64{30, 0.2, 29.8, 0.3}, []float64{2, 2}},
+		{[]float64{0.1, 0.9}, []float64{2}}, // less than Late apart
+		{[]float64{20, 38}, []float64{2}},   // less than twice
+	} {
+		var times []stats.Time
+		for _, at := range c.in {
+			times = append(times, stats.Time{At: at})
+		}
+		var sizes []float64
+		for _, group := range split(times) {
+			sizes = append(sizes, float64(len(group)))
+		}
+		require.Equal(t, c.sizes, sizes)
+	}
+}
