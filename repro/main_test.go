@@ -141,7 +141,6 @@ func TestDryRun(t *testing.T) {
 
 // TestMaxLag: the fake's probes are connected 0.4 s after their start.
 func TestMaxLag(t *testing.T) {
-	t.Parallel()
 	for limit, want := range map[string]int{"10ms": exitLate, "20s": exitOK} {
 		_, stderr, code, dir := againstFake(t, newFakeAPI(t), "--max-lag", limit, "--plan", "quick", "--dns", "cluster", "--extra", "none", "--observer", "peers")
 		require.Equal(t, want, code, "%s: %s", limit, stderr)
