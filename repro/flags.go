@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/deliver"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
@@ -125,7 +126,7 @@ func addConnectionFlags(c *cobra.Command, namespaceUsage string) (clientcmd.Clie
 	})
 	addFlags(c, plainFlags, plain)
 	addFlags(c, rareFlags, rare)
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(loading, over), over
+	return cluster.Load(loading, over), over
 }
 
 // newID draws an id of 6 lower-case letters and digits: short enough to stay

@@ -34,7 +34,11 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	s.c = c
-	s.say.line("cluster %s%s, Kubernetes %s", c.Host, s.context(), v.GitVersion)
+	named := ""
+	if c.Context != "" {
+		named = fmt.Sprintf(" (context %q)", c.Context)
+	}
+	s.say.line("cluster %s%s, Kubernetes %s", c.Host, named, v.GitVersion)
 	s.warnOfLeftovers(ctx)
 	s.env = environment.Collect(ctx, c.Kube, v)
 	s.env.Program = environment.ThisProgram(ctx)
@@ -48,15 +52,6 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	}
 	return s.chooseNamespace(ctx)
-}
-
-// context names the kubeconfig's context for the user.
-func (s *session) context() string {
-	raw, err := s.loader.RawConfig()
-	if err != nil || raw.CurrentContext == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (context %q)", raw.CurrentContext)
 }
 
 // substituteID tells clusters apart where kube-system may not be read: by what

@@ -17,10 +17,13 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/client-go/kubernetes"
+	_ "k8s.io/client-go/plugin/pkg/client/auth" // what kubectl can log in with
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 const (
@@ -82,6 +85,28 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 	return c, v, nil
 }
 
+// loader is a kubeconfig of which RawConfig, too, heeds what --context says.
+type loader struct {
+	kubeconfig
+	over *clientcmd.ConfigOverrides
+}
+
+// kubeconfig is client-go's interface, embedded by a name that is not its method's.
+type kubeconfig = clientcmd.ClientConfig
+
+// Load returns the kubeconfig that the rules find, with what overrides it.
+func Load(rules *clientcmd.ClientConfigLoadingRules, over *clientcmd.ConfigOverrides) clientcmd.ClientConfig {
+	return loader{clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, over), over}
+}
+
+func (l loader) RawConfig() (clientcmdapi.Config, error) {
+	raw, err := l.kubeconfig.RawConfig()
+	if l.over.CurrentContext != "" {
+		raw.CurrentContext = l.over.CurrentContext
+	}
+	return raw, err
+}
+
 // version asks once, with a deadline of its own; discovery's interface takes
 // no context.
 func (c *Client) version(ctx context.Context) (*version.Info, error) {
@@ -134,6 +159,12 @@ func (c *Client) explain(err error) error {
 		return err
 	case c.pluginFailed(err): // not wrapped: its text may hold secrets
 		return fmt.Errorf("%s failed: log in with it or install it; `kubectl version` shows whether it works", c.plugin())
+	case notAnAPI(err): // not wrapped: it is somebody's page
+		return fmt.Errorf("what answered at %s is not an API server: a gateway or a login page may stand before it; "+
+			"check the address, the proxy and the VPN with `kubectl version`", c.Host)
+	case proxyFailed(err) != nil:
+		return fmt.Errorf("the proxy on the way to the API server at %s failed: %w; "+
+			"check proxy-url in the kubeconfig and HTTPS_PROXY", c.Host, proxyFailed(err))
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("the API server at %s refused the credentials of context %q (expired or revoked?): log in again, then check with `kubectl auth whoami`", c.Host, c.Context)
 	case apierrors.IsForbidden(err):
@@ -152,6 +183,24 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("the API server at %s cannot be reached: %w; check the address with `kubectl cluster-info`", c.Host, ue.Err)
 	}
 	return fmt.Errorf("the API server at %s cannot be used: %w; check with `kubectl version`", c.Host, err)
+}
+
+// notAnAPI tells an answer that no API server gives: a page, or JSON that is no
+// version. client-go keeps the body of the first and has only words for the second.
+func notAnAPI(err error) bool {
+	cause, ok := apierrors.StatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
+	return ok && strings.HasPrefix(strings.TrimSpace(cause.Message), "<") ||
+		strings.HasPrefix(err.Error(), "unable to parse the server version")
+}
+
+// proxyFailed returns why the proxy could not be used, nil: it is not the proxy.
+// net/http marks a failure to reach an HTTP proxy, x/net's SOCKS client its own.
+func proxyFailed(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && (op.Op == "proxyconnect" || op.Op == "socks connect") {
+		return op.Err
+	}
+	return nil
 }
 
 func rootCause(err error) error {
