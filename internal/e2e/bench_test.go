@@ -256,7 +256,7 @@ func TestBenchPlans(t *testing.T) {
 	for _, tc := range []struct {
 		plan   string
 		target time.Duration
-	}{{"quick", 3 * time.Minute}, {"default", 12 * time.Minute}} {
+	}{{"quick", 3 * time.Minute}, {"cluster", 12 * time.Minute}} {
 		began := time.Now()
 		o := repro(t, "--plan", tc.plan)
 		took := time.Since(began)
