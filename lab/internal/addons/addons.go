@@ -3,10 +3,8 @@
 package addons
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,11 +14,8 @@ import (
 	"headless-job-dns/lab/internal/layout"
 )
 
-//go:embed rbac.yaml
-var rbac string
-
-//go:embed coredns.yaml
-var coredns string
+//go:embed manifests.yaml
+var manifests string
 
 // The Corefiles that kubeadm has shipped, by the version that brought them. A
 // cluster that is upgraded keeps its own, so both are in use.
@@ -42,96 +37,49 @@ type Config struct {
 	Proxy      string // kube-proxy's configuration
 }
 
-// Manifests renders the objects, one YAML document each.
-func Manifests(c Config) ([]string, error) {
-	t, err := template.New("coredns").Parse(coredns)
+// object is one of the manifests.
+type object struct{ path, yaml string } // path in the API
+
+// objects renders the manifests.
+func objects(c Config) ([]object, error) {
+	indent := func(text string) string { return strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    ") }
+	t, err := template.New("manifests").Funcs(template.FuncMap{"indent": indent}).Parse(manifests)
 	if err != nil {
-		return nil, fmt.Errorf("read CoreDNS manifest: %w", err)
+		return nil, fmt.Errorf("read manifests: %w", err)
 	}
-	var buf bytes.Buffer
+	var buf strings.Builder
 	err = t.Execute(&buf, map[string]any{
 		"Domain":    layout.ClusterDomain,
 		"ClusterIP": layout.DNSIP,
 		"Image":     c.Image,
+		"Proxy":     c.Proxy,
 		"NoCache":   c.ClusterDNS == Kubeadm132,
 		"Spread":    c.Nodes > 1,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("render CoreDNS manifest: %w", err)
+		return nil, fmt.Errorf("render manifests: %w", err)
 	}
-	// Split before the mark, so that each document keeps its last line's end.
-	docs := strings.Split(buf.String(), "\n---")
-	for i := range docs {
-		docs[i] += "\n"
+	var list []object
+	for _, doc := range strings.Split(buf.String(), "\n--- # ")[1:] {
+		path, yaml, _ := strings.Cut(doc, "\n")
+		list = append(list, object{path, yaml + "\n"})
 	}
-	docs[len(docs)-1] = strings.TrimSuffix(docs[len(docs)-1], "\n")
-	return append([]string{rbac, proxyMap(c.Proxy)}, docs...), nil
-}
-
-// proxyMap is the ConfigMap in which kubeadm keeps kube-proxy's configuration.
-// The lab's proxies do not read it; whoever wants to know their mode does.
-func proxyMap(config string) string {
-	return `apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: kube-proxy
-  namespace: kube-system
-  labels:
-    app: kube-proxy
-data:
-  config.conf: |
-    ` + strings.ReplaceAll(strings.TrimSpace(config), "\n", "\n    ") + "\n"
+	return list, nil
 }
 
 // Apply creates the objects. The apiserver makes kube-system a moment after it
 // has begun to answer.
 func Apply(ctx context.Context, client *api.Client, c Config) error {
-	docs, err := Manifests(c)
+	list, err := objects(c)
 	if err != nil {
 		return err
 	}
-	for _, doc := range docs {
-		path, err := pathOf(doc)
-		if err != nil {
-			return err
-		}
-		if err := api.Poll(ctx, func() error { return client.Apply(ctx, path, []byte(doc)) }); err != nil {
-			return fmt.Errorf("create %s: %w", path, err)
+	for _, o := range list {
+		if err := api.Poll(ctx, func() error { return client.Apply(ctx, o.path, []byte(o.yaml)) }); err != nil {
+			return fmt.Errorf("create %s: %w", o.path, err)
 		}
 	}
 	return nil
-}
-
-// resources are the kinds in the manifests, with their place in the API.
-var resources = map[string]string{
-	"ServiceAccount":     "/api/v1/namespaces/%s/serviceaccounts/",
-	"ConfigMap":          "/api/v1/namespaces/%s/configmaps/",
-	"Service":            "/api/v1/namespaces/%s/services/",
-	"Deployment":         "/apis/apps/v1/namespaces/%s/deployments/",
-	"ClusterRole":        "/apis/rbac.authorization.k8s.io/v1/clusterroles/",
-	"ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/",
-}
-
-// pathOf reads the few lines that say what a document is. They are ours, and
-// plain: a YAML parser would be one more thing to compile.
-func pathOf(doc string) (string, error) {
-	field := func(prefix string) string {
-		for _, line := range strings.Split(doc, "\n") {
-			if v, ok := strings.CutPrefix(line, prefix); ok {
-				return strings.TrimSpace(v)
-			}
-		}
-		return ""
-	}
-	kind, name, namespace := field("kind: "), field("  name: "), field("  namespace: ")
-	path, ok := resources[kind]
-	if !ok || name == "" {
-		return "", fmt.Errorf("manifest of kind %q, name %q: not known to the lab", kind, name)
-	}
-	if strings.Contains(path, "%s") {
-		path = fmt.Sprintf(path, namespace)
-	}
-	return path + name, nil
 }
 
 // errNotReady is for a poll that has to go on.
@@ -142,17 +90,13 @@ func WaitReady(ctx context.Context, client *api.Client) error {
 	return api.Poll(ctx, func() error {
 		var d struct {
 			Spec   struct{ Replicas int }
-			Status json.RawMessage
+			Status struct{ ReadyReplicas int }
 		}
 		if err := client.Get(ctx, "/apis/apps/v1/namespaces/kube-system/deployments/coredns", &d); err != nil {
 			return err
 		}
-		var s struct{ ReadyReplicas int }
-		if err := json.Unmarshal(d.Status, &s); err != nil {
-			return err
-		}
-		if s.ReadyReplicas < d.Spec.Replicas {
-			return fmt.Errorf("coredns has %d of %d replicas ready: %w", s.ReadyReplicas, d.Spec.Replicas, errNotReady)
+		if d.Status.ReadyReplicas < d.Spec.Replicas {
+			return fmt.Errorf("coredns has %d of %d replicas ready: %w", d.Status.ReadyReplicas, d.Spec.Replicas, errNotReady)
 		}
 		return nil
 	})

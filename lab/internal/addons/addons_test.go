@@ -1,6 +1,7 @@
 package addons
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,14 +10,14 @@ import (
 
 func corefile(t *testing.T, dns string) string {
 	t.Helper()
-	docs, err := Manifests(Config{ClusterDNS: dns, Image: "lab.local/coredns:v1", Nodes: 2})
+	docs, err := objects(Config{ClusterDNS: dns, Image: "lab.local/coredns:v1", Nodes: 2})
 	require.NoError(t, err)
 	for _, doc := range docs {
 		var o struct {
 			Kind string
 			Data map[string]string
 		}
-		require.NoError(t, yaml.Unmarshal([]byte(doc), &o))
+		require.NoError(t, yaml.Unmarshal([]byte(doc.yaml), &o))
 		if text, ok := o.Data["Corefile"]; ok {
 			return text
 		}
@@ -58,15 +59,14 @@ func TestCorefile(t *testing.T) {
 
 func TestManifests(t *testing.T) {
 	for _, nodes := range []int{1, 2} {
-		docs, err := Manifests(Config{ClusterDNS: Kubeadm132, Image: "lab.local/coredns:v1", Nodes: nodes})
+		docs, err := objects(Config{ClusterDNS: Kubeadm132, Image: "lab.local/coredns:v1", Nodes: nodes})
 		require.NoError(t, err)
 		var paths []string
 		for _, doc := range docs {
 			var o map[string]any
-			require.NoError(t, yaml.UnmarshalStrict([]byte(doc), &o), doc)
-			path, err := pathOf(doc)
-			require.NoError(t, err)
-			paths = append(paths, path)
+			require.NoError(t, yaml.UnmarshalStrict([]byte(doc.yaml), &o), doc)
+			require.Equal(t, o["metadata"].(map[string]any)["name"], filepath.Base(doc.path))
+			paths = append(paths, doc.path)
 		}
 		require.Equal(t, []string{
 			"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/lab:kube-apiserver-kubelet-client",
@@ -78,7 +78,7 @@ func TestManifests(t *testing.T) {
 			"/api/v1/namespaces/kube-system/services/kube-dns",
 			"/apis/apps/v1/namespaces/kube-system/deployments/coredns",
 		}, paths)
-		deployment := docs[len(docs)-1]
+		deployment := docs[len(docs)-1].yaml
 		if nodes == 1 {
 			require.NotContains(t, deployment, "required", "both replicas must fit on one node")
 		} else {
@@ -87,13 +87,10 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-func TestProxyMap(t *testing.T) {
+func TestProxyConfig(t *testing.T) {
+	docs, err := objects(Config{Proxy: "mode: nftables\nconntrack: {min: 0}\n"})
+	require.NoError(t, err)
 	var o struct{ Data map[string]string }
-	require.NoError(t, yaml.Unmarshal([]byte(proxyMap("mode: nftables\nconntrack: {min: 0}\n")), &o))
+	require.NoError(t, yaml.Unmarshal([]byte(docs[1].yaml), &o))
 	require.Equal(t, map[string]string{"config.conf": "mode: nftables\nconntrack: {min: 0}\n"}, o.Data)
-}
-
-func TestPathOfUnknown(t *testing.T) {
-	_, err := pathOf("kind: Secret\nmetadata:\n  name: x\n")
-	require.ErrorContains(t, err, `kind "Secret"`)
 }

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"headless-job-dns/lab/internal/process"
 )
@@ -56,15 +57,16 @@ func (b *Builder) compile(ctx context.Context, v Versions, packages ...string) (
 	if err != nil {
 		return "", err
 	}
-	p := newProgress(b.Out, stale)
+	p, stop := newProgress(b.Out, stale)
 	err = run(goCommand(ctx, src, "build", append(flags(v.Kubernetes), "-v", "-o", dir+"/"), packages), io.Discard, p)
-	lines := p.stop()
+	stop()
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
 	if err != nil {
-		return "", fmt.Errorf("build the cluster's programs: %w\n%s", err, lines)
+		return "", fmt.Errorf("build the cluster's programs: %w\n%s", err, p.other.Bytes())
 	}
+	fmt.Fprintf(b.Out, "  built in %s\n", time.Since(p.begin).Round(time.Second))
 	return dir, os.RemoveAll(src)
 }
 

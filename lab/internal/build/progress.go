@@ -1,68 +1,62 @@
 package build
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 )
 
 // progressInterval keeps a log readable and a person patient.
 const progressInterval = 15 * time.Second
 
-// progress says now and then how far a build is, from the packages that `go
-// build -v` names. It keeps the other lines: they are the errors.
+// progress takes what `go build -v` writes: the packages, which it counts, and
+// errors, which it keeps.
 type progress struct {
-	w    *io.PipeWriter
-	done chan string
+	mu    sync.Mutex
+	begin time.Time
+	count count
+	line  []byte // the last one, until it is complete
+	other bytes.Buffer
 }
 
 // newProgress begins the progress of a build of the stale packages, whose sizes
-// are given in bytes.
-func newProgress(out io.Writer, stale map[string]int64) *progress {
-	r, w := io.Pipe()
-	p := &progress{w: w, done: make(chan string, 1)}
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		s := bufio.NewScanner(r)
-		for s.Scan() {
-			lines <- s.Text()
-		}
-		_, _ = io.Copy(io.Discard, r)
-	}()
-	go p.report(out, lines, stale)
-	return p
-}
-
-func (p *progress) Write(b []byte) (int, error) { return p.w.Write(b) }
-
-// stop ends the progress and returns the lines that were kept.
-func (p *progress) stop() string {
-	p.w.Close()
-	return <-p.done
-}
-
-func (p *progress) report(out io.Writer, lines <-chan string, stale map[string]int64) {
+// are given in bytes. Until it is stopped it says now and then how far that is.
+func newProgress(out io.Writer, stale map[string]int64) (p *progress, stop func()) {
+	p = &progress{begin: time.Now(), count: count{sizes: stale}}
 	tick := time.NewTicker(progressInterval)
-	defer tick.Stop()
-	begin := time.Now()
-	c := count{sizes: stale}
-	var other bytes.Buffer
-	for {
-		select {
-		case line, ok := <-lines:
-			if !ok {
-				fmt.Fprintf(out, "  built in %s\n", time.Since(begin).Round(time.Second))
-				p.done <- other.String()
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-tick.C:
+				p.mu.Lock()
+				fmt.Fprintf(out, "  %s\n", p.count.at(time.Since(p.begin)))
+				p.mu.Unlock()
+			case <-done:
 				return
 			}
-			if !c.add(line) {
-				fmt.Fprintln(&other, line)
-			}
-		case <-tick.C:
-			fmt.Fprintf(out, "  %s\n", c.at(time.Since(begin)))
+		}
+	}()
+	return p, func() {
+		tick.Stop()
+		close(done)
+	}
+}
+
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line = append(p.line, b...)
+	for {
+		line, rest, complete := bytes.Cut(p.line, []byte("\n"))
+		if !complete {
+			return len(b), nil
+		}
+		p.line = rest
+		if !p.count.add(string(line)) {
+			fmt.Fprintf(&p.other, "%s\n", line)
 		}
 	}
 }

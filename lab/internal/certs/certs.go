@@ -16,7 +16,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"text/template"
 	"time"
 )
 
@@ -152,27 +151,13 @@ func TokenKey() (Pair, error) {
 }
 
 // Everything is inside the file: it works from wherever it is copied to.
-var kubeconfig = template.Must(template.New("kubeconfig").Funcs(template.FuncMap{
-	"b64": base64.StdEncoding.EncodeToString,
-}).Parse(`apiVersion: v1
+const kubeconfig = `apiVersion: v1
 kind: Config
-clusters:
-- name: {{.Context}}
-  cluster:
-    server: {{.Server}}
-    certificate-authority-data: {{b64 .CA}}
-users:
-- name: {{.User}}
-  user:
-    client-certificate-data: {{b64 .Pair.Cert}}
-    client-key-data: {{b64 .Pair.Key}}
-contexts:
-- name: {{.Context}}
-  context:
-    cluster: {{.Context}}
-    user: {{.User}}
-current-context: {{.Context}}
-`))
+clusters: [{name: %[1]s, cluster: {server: %[2]q, certificate-authority-data: %[4]s}}]
+users: [{name: %[3]q, user: {client-certificate-data: %[5]s, client-key-data: %[6]s}}]
+contexts: [{name: %[1]s, context: {cluster: %[1]s, user: %[3]q}}]
+current-context: %[1]s
+`
 
 // WriteKubeconfig issues a certificate for the subject and writes a kubeconfig
 // with it that only its owner can read.
@@ -181,17 +166,9 @@ func (a *Authority) WriteKubeconfig(file, context, server string, s Subject) err
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write kubeconfig: %w", err)
-	}
-	err = kubeconfig.Execute(f, map[string]any{
-		"Context": context, "Server": server, "CA": a.PEM, "User": s.CommonName, "Pair": pair,
-	})
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	b64 := base64.StdEncoding.EncodeToString
+	text := fmt.Sprintf(kubeconfig, context, server, s.CommonName, b64(a.PEM), b64(pair.Cert), b64(pair.Key))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	return nil

@@ -90,31 +90,6 @@ func parse(mountinfo io.Reader) (*Tree, error) {
 	return t, nil
 }
 
-// Missing names the controllers that a kubelet cannot do without and that the
-// machine does not have.
-func (t *Tree) Missing() []string {
-	have := map[string]bool{}
-	for _, h := range t.Hierarchies {
-		for _, c := range h.Controllers {
-			have[c] = true
-		}
-		if t.V2 {
-			b, _ := os.ReadFile(filepath.Join(h.Path, "cgroup.controllers"))
-			for _, c := range strings.Fields(string(b)) {
-				have[c] = true
-			}
-			have["cpuacct"] = true // v2 counts without a controller
-		}
-	}
-	var missing []string
-	for _, c := range []string{"cpu", "cpuacct", "cpuset", "memory", "pids"} {
-		if !have[c] {
-			missing = append(missing, c)
-		}
-	}
-	return missing
-}
-
 // Make creates the lab's cgroups in every hierarchy: one for the pods of each
 // node (a kubelet wants its cgroupRoot to exist; with one root for all, one
 // kubelet removes the other's pods) and one for the daemons. The processor is

@@ -30,7 +30,6 @@ func TestParse(t *testing.T) {
 	require.Len(t, v1.Hierarchies, 7, "a hierarchy that is mounted twice counts once")
 	require.Equal(t, []string{"cpu", "cpuacct"}, v1.Hierarchies[0].Controllers)
 	require.Equal(t, []string{"name=systemd"}, v1.Hierarchies[5].Controllers)
-	require.Empty(t, v1.Missing())
 	require.Equal(t, "/sys/fs/cgroup/freezer", v1.own().Path)
 
 	v2, err := parse(strings.NewReader("30 25 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"))
@@ -45,11 +44,6 @@ func TestParse(t *testing.T) {
 
 	_, err = parse(strings.NewReader("25 1 0:22 / / rw - ext4 /dev/vda rw\n"))
 	require.ErrorContains(t, err, "no cgroup file system")
-}
-
-func TestMissing(t *testing.T) {
-	tree := &Tree{Hierarchies: []Hierarchy{{Path: "/x", Controllers: []string{"cpu", "cpuacct", "cpuset", "pids"}}}}
-	require.Equal(t, []string{"memory"}, tree.Missing())
 }
 
 func TestDaemonGroups(t *testing.T) {

@@ -47,7 +47,7 @@ func TestLock(t *testing.T) {
 	release, err := lock(name)
 	require.NoError(t, err)
 	_, err = lock(name)
-	require.ErrorContains(t, err, "another lab command (process ")
+	require.ErrorContains(t, err, "another lab command")
 	release()
 	release, err = lock(name)
 	require.NoError(t, err)

@@ -115,18 +115,7 @@ func lock(name string) (release func(), err error) {
 	if !errors.Is(err, unix.EADDRINUSE) {
 		return nil, fmt.Errorf("take the lab's lock: %w", err)
 	}
-	who := "another lab command"
-	if conn, err := net.DialUnix("unix", nil, address); err == nil {
-		defer conn.Close()
-		if raw, err := conn.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) {
-				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-					who = fmt.Sprintf("another lab command (process %d)", cred.Pid)
-				}
-			})
-		}
-	}
-	return nil, fmt.Errorf("%s is changing the lab: wait for it or end it first", who)
+	return nil, errors.New("another lab command is changing the lab: wait for it or end it first")
 }
 
 // stateEntries lists what is in the state folder.

@@ -8,6 +8,7 @@ package controlplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -58,34 +59,25 @@ func (r *Runner) Prepare() (*certs.Authority, error) {
 			return nil, fmt.Errorf("make folder: %w", err)
 		}
 	}
+	var errs []error
+	write := func(name string, pair certs.Pair, err error) {
+		if err == nil {
+			err = pair.Write(pki, name)
+		}
+		errs = append(errs, err)
+	}
 	ca, pair, err := certs.NewAuthority("headless-job-lab")
-	if err != nil {
-		return nil, err
-	}
-	if err := pair.Write(pki, "ca"); err != nil {
-		return nil, err
-	}
-	tokens, err := certs.TokenKey()
-	if err != nil {
-		return nil, err
-	}
-	if err := tokens.Write(pki, "sa"); err != nil {
-		return nil, err
-	}
+	write("ca", pair, err)
 	// Of an authority of its own, as it must be: it may speak for any user.
 	proxyCA, pair, err := certs.NewAuthority("headless-job-lab-front-proxy")
-	if err != nil {
+	write("front-proxy-ca", pair, err)
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if err := pair.Write(pki, "front-proxy-ca"); err != nil {
-		return nil, err
-	}
-	if pair, err = proxyCA.Issue(certs.Subject{CommonName: frontProxy}); err != nil {
-		return nil, err
-	}
-	if err := pair.Write(pki, frontProxy); err != nil {
-		return nil, err
-	}
+	pair, err = proxyCA.Issue(certs.Subject{CommonName: frontProxy})
+	write(frontProxy, pair, err)
+	pair, err = certs.TokenKey()
+	write("sa", pair, err)
 	for name, s := range map[string]certs.Subject{
 		"etcd": {CommonName: "etcd", Addrs: []netip.Addr{loopback}},
 		"apiserver": {
@@ -100,30 +92,24 @@ func (r *Runner) Prepare() (*certs.Authority, error) {
 		"admin":             admin,
 	} {
 		pair, err := ca.Issue(s)
-		if err != nil {
-			return nil, err
-		}
-		if err := pair.Write(pki, name); err != nil {
-			return nil, err
-		}
+		write(name, pair, err)
 	}
 	for file, s := range map[string]certs.Subject{
 		r.State.Kubeconfig():                   admin,
 		r.kubeconfig(layout.ControllerManager): {CommonName: "system:" + layout.ControllerManager},
 		r.kubeconfig(layout.Scheduler):         {CommonName: "system:" + layout.Scheduler},
 	} {
-		if err := ca.WriteKubeconfig(file, "lab", layout.APIServer(), s); err != nil {
-			return nil, err
+		errs = append(errs, ca.WriteKubeconfig(file, "lab", layout.APIServer(), s))
+	}
+	for file, text := range map[string]string{
+		r.corefile():    fmt.Sprintf(upstreamCorefile, layout.ControlAddr),
+		r.auditPolicy(): auditPolicy,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			errs = append(errs, fmt.Errorf("write configuration: %w", err))
 		}
 	}
-	corefile := fmt.Sprintf(upstreamCorefile, layout.ControlAddr)
-	if err := os.WriteFile(r.corefile(), []byte(corefile), 0o600); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
-	}
-	if err := os.WriteFile(r.auditPolicy(), []byte(auditPolicy), 0o600); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
-	}
-	return ca, nil
+	return ca, errors.Join(errs...)
 }
 
 // admin may do everything; the apiserver knows the group by itself.

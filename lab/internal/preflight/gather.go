@@ -15,18 +15,12 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"headless-job-dns/lab/internal/cgroup"
 )
 
 // Gather asks the machine. The folders are those that will be written to.
 func Gather(folders ...string) (Facts, error) {
 	f := Facts{DiskFree: map[string]uint64{}}
-	tree, err := cgroup.Detect()
-	if err != nil {
-		return f, err
-	}
-	f.MissingCgroups = tree.Missing()
+	var err error
 	if f.Capabilities, err = capabilities(); err != nil {
 		return f, err
 	}

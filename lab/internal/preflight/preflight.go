@@ -32,7 +32,6 @@ type Facts struct {
 	Capabilities    uint64            // effective
 	MemoryAvailable uint64            // bytes
 	DiskFree        map[string]uint64 // bytes, by folder that is written to
-	MissingCgroups  []string          // controllers
 	Missing         []string          // commands not in the PATH
 	Apt             bool              // Debian's packages can be installed
 }
@@ -45,10 +44,6 @@ func Check(f Facts) error {
 			return fmt.Errorf("root lacks %s here (inside a container?): "+
 				"run it on the machine itself, or in a privileged container", name)
 		}
-	}
-	if len(f.MissingCgroups) > 0 {
-		return fmt.Errorf("the kernel offers no cgroup controller %s: mount or enable it, a kubelet does not start without",
-			strings.Join(f.MissingCgroups, ", "))
 	}
 	if f.MemoryAvailable < minMemory {
 		return fmt.Errorf("%s of memory available, the lab needs %s: end something or use a larger machine",

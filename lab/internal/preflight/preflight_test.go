@@ -23,10 +23,9 @@ func TestCheck(t *testing.T) {
 		change func(*Facts)
 		want   []string // what was found, and what to do
 	}{
-		"in a container":  {func(f *Facts) { f.Capabilities = 1 << 12 }, []string{"CAP_SYS_ADMIN", "privileged"}},
-		"no memory group": {func(f *Facts) { f.MissingCgroups = []string{"memory"} }, []string{"cgroup controller memory", "enable"}},
-		"little memory":   {func(f *Facts) { f.MemoryAvailable = 1 << 30 }, []string{"1.0 GiB of memory", "4.0 GiB"}},
-		"little disk":     {func(f *Facts) { f.DiskFree["/cache"] = 5 << 30 }, []string{"5.0 GiB free in /cache", "6.0 GiB", "--cache"}},
+		"in a container": {func(f *Facts) { f.Capabilities = 1 << 12 }, []string{"CAP_SYS_ADMIN", "privileged"}},
+		"little memory":  {func(f *Facts) { f.MemoryAvailable = 1 << 30 }, []string{"1.0 GiB of memory", "4.0 GiB"}},
+		"little disk":    {func(f *Facts) { f.DiskFree["/cache"] = 5 << 30 }, []string{"5.0 GiB free in /cache", "6.0 GiB", "--cache"}},
 		"no apt-get": {func(f *Facts) { f.Missing = []string{"ctr", "containerd", "nft"} },
 			[]string{"ctr, containerd, nft not found", "containerd, nftables,"}},
 	} {
