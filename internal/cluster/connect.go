@@ -43,7 +43,7 @@ const (
 // Client talks to one cluster.
 type Client struct {
 	Kube    kubernetes.Interface
-	REST    *rest.Config // for what is no request and answer (Exec); nil: there is no such thing
+	REST    *rest.Config // how the client connects; its credential plugin
 	Host    string       // API server, for messages: no user, no query
 	Context string       // kubeconfig context, for messages
 

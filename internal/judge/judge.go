@@ -62,7 +62,6 @@ type Verdict struct {
 	Gap  *time.Duration // reused names: last pod gone to first new question
 	Left []Left         // what the primer had left in the caches by then
 
-	FirstAsked *FirstAsked // solo only
 	// Prompt is how long the slowest pod took from the creation of its
 	// container's process to its first question (prompt.go); 0: not known.
 	FirstQueryDelay time.Duration
@@ -129,7 +128,6 @@ func Judge(t *results.Trial) *Verdict {
 	j.attribute()
 	j.v.Moments = j.moments()
 	j.v.StageEnds = j.stageEnds()
-	j.v.FirstAsked = j.firstAsked()
 	j.v.FirstQueryDelay = j.firstQueryDelay()
 	j.reused()
 	j.status()

@@ -71,10 +71,6 @@ func TestInvariants(t *testing.T) {
 			outcome(s.Name, s.At)
 			outcome(s.Name, s.Step)
 		}
-		if f := v.FirstAsked; f != nil {
-			outcome("first question", f.Start)
-			outcome("first question", f.Slice)
-		}
 		if v.Resolved.Lag.Lost == "" && v.Resolved.Lag.Censored && v.Status == results.Complete {
 			t.Fatalf("seed %d: censored and complete", seed)
 		}

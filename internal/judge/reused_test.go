@@ -107,35 +107,6 @@ func TestPrimerNotComplete(t *testing.T) {
 	}
 }
 
-func TestFirstAsked(t *testing.T) {
-	for _, tc := range []struct {
-		name         string
-		leader       time.Duration // its process' start; its entry is seen at 600 ms
-		start, slice time.Duration
-		spoil        func(b *synth.Trial)
-		lost         string
-	}{
-		{name: "after the leader", leader: 300 * ms, start: 498 * ms, slice: 198 * ms},
-		{name: "before the leader", leader: 1100 * ms, start: -302 * ms, slice: 198 * ms},
-		{name: "a worker without a log may have been the first", leader: 300 * ms, spoil: func(b *synth.Trial) { b.Pod(2).Lines, b.Pod(2).Problem = nil, "never ran" }, lost: "index 2: never ran"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			b := synth.Solo("t001", plan.Cache30, plan.ExtraNone, synth.Worker{Joined: 500 * ms}, synth.Worker{Joined: 700 * ms})
-			b.Starts(0, tc.leader, synth.Boot, 0)
-			if tc.spoil != nil {
-				tc.spoil(b)
-			}
-			f := judge.Judge(b.End()).FirstAsked
-			require.Equal(t, tc.lost, f.Start.Lost)
-			if tc.lost == "" {
-				near(t, tc.start-ms, f.Start.Value, "since the leader's start")
-				near(t, tc.slice-ms, f.Slice.Value, "since its entry")
-			}
-		})
-	}
-	require.Nil(t, judge.Judge(synth.Peers("t001", plan.Cache30, plan.ExtraNone, 3, ms, 2*ms, true).End()).FirstAsked, "solo only")
-}
-
 // What nobody could look at must not make the uncached view look better.
 func TestNotLookedAt(t *testing.T) {
 	const server = "10.244.0.21:53"
