@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -107,8 +108,21 @@ func (k *kindFlags) check(fs *pflag.FlagSet) error {
 	return nil
 }
 
+// inTurn lets one of several goroutines write at a time.
+type inTurn struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (t *inTurn) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(b)
+}
+
 // run makes the cluster, runs the plan on it and deletes it.
 func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), runPlan func() error) (err error) {
+	stderr = &inTurn{w: stderr}
 	say := func(format string, a ...any) { fmt.Fprintf(stderr, format+"\n", a...) }
 	request := kind.Request{Name: cmp.Or(k.name, "headless-job-dns-"+newID()), NodeImage: k.nodeImage}
 	if k.config != "" {
@@ -136,9 +150,16 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	}
 	say("kind: cluster %s", request.Name)
 	// A second signal ends the program at once; what it leaves is said before.
-	defer context.AfterFunc(ctx, func() {
+	said := make(chan struct{})
+	withdraw := context.AfterFunc(ctx, func() {
+		defer close(said)
 		say("kind: interrupted; a second time, and cluster %s may be left: %s", request.Name, kind.Remains(request.Name))
-	})()
+	})
+	defer func() {
+		if !withdraw() {
+			<-said
+		}
+	}()
 	c, err := kind.Start(ctx, engine, progress, request, filepath.Join(dir, "kubeconfig"))
 	if err != nil {
 		return err
