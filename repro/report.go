@@ -67,5 +67,10 @@ func writeReport(r *report.Report, dir string, stdout io.Writer) error {
 	if err := f.Write(results.SummaryFile, summary.Bytes()); err != nil {
 		return err
 	}
+	for _, p := range r.Pictures() {
+		if err := f.Write(p.Name, p.SVG); err != nil {
+			return err
+		}
+	}
 	return r.Terminal(stdout, filepath.Join(dir, results.ReportFile)+", beside summary.json and the records")
 }

@@ -27,6 +27,14 @@ func (s Scenario) Short() string {
 	return strings.NewReplacer("names of the previous Job", "previous Job", "all look up ", "").Replace(s.String())
 }
 
+// Label is how tables and pictures call a DNS.
+func Label(d plan.DNS) string {
+	if d == plan.ClusterDNS {
+		return "this cluster"
+	}
+	return string(d)
+}
+
 func join(sep string, parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), sep)
 }

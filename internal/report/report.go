@@ -14,6 +14,7 @@ import (
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/plot"
 	"headless-job-dns/internal/results"
 )
 
@@ -97,4 +98,16 @@ func (r *Report) WriteSummary(w io.Writer) error {
 	e.SetIndent("", " ")
 	e.SetEscapeHTML(false)
 	return e.Encode(r.Summary())
+}
+
+// Picture is a file beside report.md.
+type Picture struct {
+	Name string
+	SVG  []byte
+}
+
+// Pictures draws the trials added so far.
+func (r *Report) Pictures() []Picture {
+	s := r.analysis.Summary()
+	return []Picture{{"trials.svg", plot.Trials(s)}}
 }

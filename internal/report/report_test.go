@@ -22,10 +22,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares with a file of testdata.
-func golden(t *testing.T, name, got string) {
+// golden compares with a file.
+func golden(t *testing.T, path, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
 	if *update {
 		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
 	}
@@ -48,7 +47,10 @@ func TestRecords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, err := Load(filepath.Join("..", "..", "records", name))
 			require.NoError(t, err)
-			golden(t, name+".txt", terminal(t, r))
+			golden(t, filepath.Join("testdata", name+".txt"), terminal(t, r))
+			if name == "standard" { // README shows it
+				golden(t, filepath.Join("..", "..", "records", name, "trials.svg"), string(r.Pictures()[0].SVG))
+			}
 			form := string(r.Markdown())
 			require.LessOrEqual(t, utf8.RuneCountInString(form), most)
 			require.LessOrEqual(t, utf8.RuneCount(r.Comment()), 3000)
@@ -94,14 +96,14 @@ func TestClusterIsSubject(t *testing.T) {
 		as(synth.Denied("t003", record.PeersServer, 3), plan.Cache30),
 		as(synth.Prompt("t004", record.PeersServer, 3), plan.Uncached),
 	)
-	golden(t, "affected.txt", terminal(t, affected))
+	golden(t, filepath.Join("testdata", "affected.txt"), terminal(t, affected))
 	well := cluster(
 		as(synth.Prompt("t001", record.PeersServer, 3), plan.ClusterDNS),
 		as(synth.Denied("t002", record.PeersServer, 3), plan.Cache30),
 		as(synth.Prompt("t003", record.PeersServer, 3), plan.Uncached),
 	)
-	golden(t, "well.txt", terminal(t, well))
-	golden(t, "nothing.txt", terminal(t, cluster()))
+	golden(t, filepath.Join("testdata", "well.txt"), terminal(t, well))
+	golden(t, filepath.Join("testdata", "nothing.txt"), terminal(t, cluster()))
 }
 
 func TestLine(t *testing.T) {

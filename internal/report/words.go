@@ -24,12 +24,7 @@ func seconds(t stats.Time) string {
 }
 
 // label is how tables call a DNS.
-func label(d plan.DNS) string {
-	if d == plan.ClusterDNS {
-		return "this cluster"
-	}
-	return plain(string(d))
-}
+func label(d plan.DNS) string { return plain(analysis.Label(d)) }
 
 // cell shows a cell of the table: "29.9 s 3/3 late". Where its trials fall into
 // groups each has its own time.

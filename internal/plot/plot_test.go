@@ -1,0 +1,133 @@
+package plot
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"headless-job-dns/internal/analysis"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/stats"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// check compares a picture with its golden file, and reads it: it is XML, and no
+// text leaves the picture or runs into another, in any font.
+func check(t *testing.T, name string, svg []byte) {
+	t.Helper()
+	readable(t, svg)
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, svg, 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(svg))
+}
+
+// readable fails where text leaves the picture or runs into other text.
+func readable(t *testing.T, svg []byte) {
+	t.Helper()
+	type box struct {
+		text                     string
+		left, right, top, bottom float64
+	}
+	var boxes []box
+	var height float64
+	d := xml.NewDecoder(bytes.NewReader(svg))
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		e, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		attr := map[string]string{}
+		for _, a := range e.Attr {
+			attr[a.Name.Local] = a.Value
+		}
+		number := func(name string) float64 {
+			v, err := strconv.ParseFloat(attr[name], 64)
+			require.NoError(t, err)
+			return v
+		}
+		switch e.Name.Local {
+		case "svg":
+			height = number("height")
+		case "text":
+			var b box
+			require.NoError(t, d.DecodeElement(&b.text, &e))
+			w := letter * float64(utf8.RuneCountInString(b.text))
+			if attr["font-weight"] == "bold" {
+				w *= 1.1
+			}
+			b.left = number("x")
+			switch anchor(attr["text-anchor"]) {
+			case middle:
+				b.left -= w / 2
+			case end:
+				b.left -= w
+			}
+			b.right, b.top, b.bottom = b.left+w, number("y")-0.8*fontSize, number("y")+0.2*fontSize
+			boxes = append(boxes, b)
+		}
+	}
+	require.NotEmpty(t, boxes)
+	for i, b := range boxes {
+		require.True(t, b.left >= 0 && b.right <= width && b.top >= 0 && b.bottom <= height, "%q leaves the picture: %+v", b.text, b)
+		for _, o := range boxes[:i] {
+			apart := b.right <= o.left || o.right <= b.left || b.bottom <= o.top || o.bottom <= b.top
+			require.True(t, apart, "%q runs into %q", b.text, o.text)
+		}
+	}
+}
+
+func outcome(dns plan.DNS, scenario string, at float64, censored bool) analysis.Outcome {
+	return analysis.Outcome{DNS: dns, Scenario: scenario, Late: at > 1, Lag: &stats.Time{At: at, Censored: censored}}
+}
+
+func TestTrials(t *testing.T) {
+	const who, used = "new names, all look up all", "names of the previous Job"
+	s := analysis.Summary{
+		LateS: 1,
+		Cells: []*analysis.Cell{
+			{DNS: plan.ClusterDNS, Scenario: who, Trials: 4, Late: 3},
+			{DNS: plan.Uncached, Scenario: who, Trials: 2},
+			{DNS: plan.ClusterDNS, Scenario: used, Trials: 2, Late: 2},
+		},
+		Trials: []analysis.Outcome{
+			outcome(plan.ClusterDNS, who, 0.2, false), outcome(plan.ClusterDNS, who, 29.9, false),
+			outcome(plan.ClusterDNS, who, 29.8, false), outcome(plan.ClusterDNS, who, 30.1, false),
+			outcome(plan.Uncached, who, 0, false), outcome(plan.Uncached, who, 0.05, false),
+			outcome(plan.ClusterDNS, used, 134.3, false), outcome(plan.ClusterDNS, used, 39.9, true),
+			{DNS: plan.ClusterDNS, Scenario: used, Invalid: "lost"}, // not drawn
+		},
+	}
+	svg := Trials(s)
+	check(t, "trials.svg", svg)
+	require.Equal(t, 8, bytes.Count(svg, []byte("<circle"))+bytes.Count(svg, []byte("<polygon"))-3) // three explain
+	readable(t, Trials(analysis.Summary{}))
+}
+
+// TestHostile: names of a plan's file and what pods said stay text.
+func TestHostile(t *testing.T) {
+	evil := "</text><script>alert(1)</script>&\x1b\u202e" + string(bytes.Repeat([]byte("W"), 300))
+	svg := Trials(analysis.Summary{Cells: []*analysis.Cell{{DNS: plan.DNS(evil), Scenario: evil}}})
+	readable(t, svg)
+	require.NotContains(t, string(svg), "<script")
+	require.NotContains(t, string(svg), "\x1b")
+	require.NotContains(t, string(svg), "\u202e")
+}
