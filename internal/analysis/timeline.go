@@ -28,7 +28,7 @@ const (
 // request that created the Job.
 type Timeline struct {
 	Trial   Trial
-	Clients []Client // each with the peer that it was connected to last
+	Clients []Client // each with the peer that it was connected to last, the slowest first
 	Peers   []judge.PodMoments
 	End     time.Duration // of the last thing in it
 }
@@ -85,6 +85,9 @@ func NewTimeline(t *results.Trial, v *judge.Verdict) *Timeline {
 	if len(line.Clients) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(line.Clients, func(a, b Client) int {
+		return one(after(b.Lag, a.Lag)) - one(after(a.Lag, b.Lag))
+	})
 	return line
 }
 
@@ -118,7 +121,7 @@ func newClient(client, peer results.Pod, p judge.Pair, started time.Duration) Cl
 			c.events = append(c.events, event{at, dialled(*l.Dial, closed[l.Dial.ID], started)})
 		}
 	}
-	c.Spans = settle(c.Spans, c.Connected)
+	c.Spans = settle(c.Spans, p.Connected.Since.Value)
 	return c
 }
 
@@ -161,8 +164,9 @@ func dialled(d record.Dial, end *record.Closed, started time.Duration) string {
 }
 
 // settle makes the latest answer count at every moment: what was told last
-// stays what the client goes by until it is told something else or connected.
-func settle(spans []Span, connected time.Duration) []Span {
+// stays what the client goes by until it is told something else, is connected or
+// was watched no longer.
+func settle(spans []Span, until time.Duration) []Span {
 	slices.SortStableFunc(spans, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	var out []Span
 	for _, s := range spans {
@@ -172,17 +176,17 @@ func settle(spans []Span, connected time.Duration) []Span {
 				last.To = max(last.To, s.To)
 				continue
 			}
-			until := last.To
-			if last.To = s.From; until > s.To { // the earlier answer came again, after this one
+			again := last.To
+			if last.To = s.From; again > s.To { // the earlier answer came again, after this one
 				s.To = max(s.To, s.From)
-				out = append(out, s, Span{s.To, until, last.Told})
+				out = append(out, s, Span{s.To, again, last.Told})
 				continue
 			}
 		}
 		out = append(out, s)
 	}
-	if n := len(out); n > 0 && connected > out[n-1].To {
-		out[n-1].To = connected
+	if n := len(out); n > 0 {
+		out[n-1].To = max(out[n-1].To, until)
 	}
 	return out
 }
@@ -197,11 +201,6 @@ type Entry struct {
 // marked by brackets: the first and the last lines of it, at most so many.
 func (t *Timeline) Log(most int) []Entry {
 	c := t.Clients[0]
-	for _, other := range t.Clients {
-		if after(other.Lag, c.Lag) {
-			c = other
-		}
-	}
 	events := append([]event{{c.Started, fmt.Sprintf("I am pod %d, %s; I ask %s", c.Index, c.Address, c.Asks)}}, c.events...)
 	if c.Peer < len(t.Peers) {
 		m := t.Peers[c.Peer]
@@ -237,8 +236,9 @@ func first(list []string) string {
 }
 
 // Tells reports whether the timeline shows more than another: a late trial
-// rather than none, one on the cluster's own DNS, one that was seen to its end,
-// then the later one.
+// rather than none, one on the cluster's own DNS, one as usual, one in which the
+// DNS servers were asked past their caches, one that was seen to its end, then the
+// later one.
 func (t *Timeline) Tells(other *Timeline) bool {
 	if t == nil || t.Trial.Invalid != "" || t.Trial.Connected.Lost != "" {
 		return false
@@ -248,7 +248,10 @@ func (t *Timeline) Tells(other *Timeline) bool {
 	}
 	rank := func(t *Timeline) []int {
 		late, _ := t.Trial.Late()
-		return []int{one(late), one(t.Trial.Arm.DNS == plan.ClusterDNS), one(!t.Trial.Connected.Censored)}
+		return []int{
+			one(late), one(t.Trial.Arm.DNS == plan.ClusterDNS), one(ScenarioOf(t.Trial.Arm).With == ""),
+			one(t.Trial.OnServer.Lost == ""), one(!t.Trial.Connected.Censored),
+		}
 	}
 	if c := slices.Compare(rank(t), rank(other)); c != 0 {
 		return c > 0

@@ -10,12 +10,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/analysis"
+	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/stats"
 )
 
@@ -120,6 +124,17 @@ func TestTrials(t *testing.T) {
 	check(t, "trials.svg", svg)
 	require.Equal(t, 8, bytes.Count(svg, []byte("<circle"))+bytes.Count(svg, []byte("<polygon"))-3) // three explain
 	readable(t, Trials(analysis.Summary{}))
+}
+
+func TestClients(t *testing.T) {
+	for name, w := range map[string]synth.World{
+		"denied.svg": synth.Denied("t001", record.PeersServer, 3),
+		"old.svg":  synth.Stale("t002", plan.Cache30, 5*time.Second, 0),
+		"many.svg": synth.Denied("t003", record.PeersServer, 20),
+	} {
+		trial := w.Trial().End()
+		check(t, name, Clients(analysis.NewTimeline(trial, judge.Judge(trial))))
+	}
 }
 
 // TestHostile: names of a plan's file and what pods said stay text.

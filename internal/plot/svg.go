@@ -137,13 +137,12 @@ func (c *canvas) mark(m mark, x, y float64) {
 }
 
 // legend explains marks in one line.
-func (c *canvas) legend(y float64, marks []mark, texts []string) {
-	x := margin + radius
+func (c *canvas) legend(x, y float64, marks []mark, texts []string) {
 	for i, m := range marks {
-		c.mark(m, x, y-radius)
+		c.mark(m, x+radius, y-radius)
 		room := float64(utf8.RuneCountInString(texts[i])) * letter
-		c.text(x+3*radius, y, start, room, texts[i])
-		x += room + 7*radius
+		c.text(x+4*radius, y, start, room, texts[i])
+		x += room + 6*radius
 	}
 }
 

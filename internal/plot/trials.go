@@ -15,7 +15,7 @@ const (
 	dotsLeft  = 190.0
 	dotsRight = 690.0
 	// mostStack is how high a stack of equal dots may become.
-	mostStack = 70.0
+	mostStack = 60.0
 )
 
 // Trials draws one dot a trial: its lag, by what was done and the DNS that was
@@ -38,7 +38,7 @@ func Trials(s analysis.Summary) []byte {
 		c.text(axis.x(t), y, middle, 60, strconv.FormatFloat(t, 'g', -1, 64))
 	}
 	y += 1.5 * line
-	c.legend(y, []mark{circle, disc, arrow}, []string{
+	c.legend(margin, y, []mark{circle, disc, arrow}, []string{
 		fmt.Sprintf("within %g s", s.LateS), "late", "late, and not yet connected when the trial ended"})
 	return c.svg(y+line/2, title)
 }
@@ -98,7 +98,7 @@ func newDots(s analysis.Summary, cell *analysis.Cell, axis logAxis) dots {
 			to++
 		}
 		n := float64(to - from)
-		step := min(2*radius, mostStack/max(n-1, 1))
+		step := min(1.5*radius, mostStack/max(n-1, 1))
 		for i := from; i < to; i++ {
 			out.list[i].y = (float64(i-from) - (n-1)/2) * step
 		}

@@ -108,6 +108,9 @@ type Picture struct {
 
 // Pictures draws the trials added so far.
 func (r *Report) Pictures() []Picture {
-	s := r.analysis.Summary()
-	return []Picture{{"trials.svg", plot.Trials(s)}}
+	out := []Picture{{"trials.svg", plot.Trials(r.analysis.Summary())}}
+	if r.shown != nil {
+		out = append(out, Picture{"clients.svg", plot.Clients(r.shown)})
+	}
+	return out
 }
