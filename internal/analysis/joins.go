@@ -2,8 +2,11 @@ package analysis
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"time"
 
+	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/stats"
@@ -62,4 +65,66 @@ func timeouts(trials []Trial) []plan.Duration {
 		return cmp.Compare(y, x)
 	})
 	return out
+}
+
+// Sweep is the joins under one DNS with names of the previous Job, where clients
+// were given old addresses.
+type Sweep struct {
+	DNS   plan.DNS
+	Joins []Join
+	// Old is for how long after a client's start an old address was still
+	// answered, in seconds: the median over the workers that were given one.
+	Old float64
+}
+
+// Sweep is that of the first DNS in the table whose clients were given old
+// addresses and joined; nil where there is none.
+func (a *Analysis) Sweep() *Sweep {
+	for _, d := range a.Table().DNS {
+		used := func(arm plan.Arm) bool {
+			return arm.DNS == d && arm.Names == plan.Reused && arm.Observer == record.Solo
+		}
+		var old []stats.Time
+		for _, t := range a.valid(used) {
+			for _, w := range t.Joined {
+				if w.Old > 0 {
+					old = append(old, stats.Time{At: w.Old})
+				}
+			}
+		}
+		if len(old) > 0 {
+			joins := slices.DeleteFunc(a.Joins(), func(j Join) bool { return !used(j.Arm) })
+			return &Sweep{d, joins, stats.Quantile(old, 0.5).At}
+		}
+	}
+	return nil
+}
+
+// meanPause is the mean of libzmq's pause after a failed attempt, which is
+// uniform in [100, 200) ms, in seconds.
+const meanPause = 0.15
+
+// Stair is how long after its start a client has joined that was given an old
+// address, at which nobody answers, for so long; with a connect timeout, both in
+// seconds. It looks up the name anew only after a connect has timed out.
+func Stair(old, timeout float64) float64 {
+	step := timeout + meanPause
+	return math.Ceil(old/step) * step
+}
+
+// answeredOld is until when an old address was answered, in time since the
+// request that created the Job: between the last question of any client that got
+// it and the first that got the right one. It is 0 where no client got both.
+func answeredOld(v *judge.Verdict) time.Duration {
+	var last, first time.Duration
+	for _, p := range v.Pairs {
+		r := p.Resolved.Since
+		if p.Self || p.Counts.StaleAnswers() == 0 || !r.Known() || r.Censored {
+			continue
+		}
+		if last = max(last, r.Lo); first == 0 || r.Value < first {
+			first = r.Value
+		}
+	}
+	return max(last, (last+first)/2) // replicas may end it at different times
 }

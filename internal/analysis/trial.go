@@ -42,6 +42,9 @@ type Lag struct {
 // Joined is when one worker had joined.
 type Joined struct {
 	Timeout plan.Duration // its connect timeout; 0: none
+	// Old is for how long after its start an old address was still answered, in
+	// seconds; 0: it was given none, or that is not known.
+	Old float64
 	Lag
 }
 
@@ -85,12 +88,17 @@ func NewTrial(v *judge.Verdict) Trial {
 	t.Connected = number(v.Connected.Lag, all)
 	t.Resolved = number(v.Resolved.Lag, all)
 	t.OnServer = number(v.OnServer.Lag, looked)
+	oldUntil := answeredOld(v)
 	for _, w := range v.Workers {
 		until, ok := of[w.Index]
 		if !ok {
 			until = deadline
 		}
-		t.Joined = append(t.Joined, Joined{plan.Duration(w.Timeout), number(w.Joined.Lag, until)})
+		j := Joined{Timeout: plan.Duration(w.Timeout), Lag: number(w.Joined.Lag, until)}
+		if m := v.Moments[w.Index].Started; w.Counts.StaleAnswers() > 0 && m.Known() {
+			j.Old = max(0, oldUntil-m.Value).Seconds()
+		}
+		t.Joined = append(t.Joined, j)
 	}
 	if late, known := t.Late(); late && known && slowest != nil {
 		t.Cause = cause(*slowest)

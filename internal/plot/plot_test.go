@@ -21,6 +21,7 @@ import (
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/stats"
+	"headless-job-dns/records/published"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -129,12 +130,30 @@ func TestTrials(t *testing.T) {
 func TestClients(t *testing.T) {
 	for name, w := range map[string]synth.World{
 		"denied.svg": synth.Denied("t001", record.PeersServer, 3),
-		"old.svg":  synth.Stale("t002", plan.Cache30, 5*time.Second, 0),
-		"many.svg": synth.Denied("t003", record.PeersServer, 20),
+		"old.svg":    synth.Stale("t002", plan.Cache30, 5*time.Second, 0),
+		"many.svg":   synth.Denied("t003", record.PeersServer, 20),
 	} {
 		trial := w.Trial().End()
 		check(t, name, Clients(analysis.NewTimeline(trial, judge.Judge(trial))))
 	}
+}
+
+func TestJoins(t *testing.T) {
+	join := func(extra plan.Extra, timeout time.Duration, times ...float64) analysis.Join {
+		j := analysis.Join{Timeout: plan.Duration(timeout)}
+		j.Arm = plan.Arm{DNS: plan.Cache30, Names: plan.Reused, Extra: extra, Observer: record.Solo}
+		for _, at := range times {
+			j.Times = append(j.Times, stats.Time{At: at, Censored: at == 40})
+		}
+		return j
+	}
+	s := &analysis.Sweep{DNS: plan.Cache30, Old: 22, Joins: []analysis.Join{
+		join(plan.ExtraNone, 0, 40, 134), join(plan.ExtraNone, 5*time.Second, 20.6, 25.8), join(plan.ExtraNone, time.Second, 23),
+		join(plan.ExtraMemberPod, 0, 40), join(plan.ExtraMemberPod, 5*time.Second, 25.7), join(plan.ExtraMemberPod, time.Second, 22),
+	}}
+	check(t, "joins.svg", Joins(s, nil))
+	check(t, "joins-published.svg", Joins(s, published.Joins()))
+	readable(t, Joins(&analysis.Sweep{}, nil))
 }
 
 // TestHostile: names of a plan's file and what pods said stay text.

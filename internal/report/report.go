@@ -9,6 +9,7 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"strings"
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
@@ -16,6 +17,7 @@ import (
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/plot"
 	"headless-job-dns/internal/results"
+	"headless-job-dns/records/published"
 )
 
 // Report is a report in the making: trials are added one by one.
@@ -111,6 +113,13 @@ func (r *Report) Pictures() []Picture {
 	out := []Picture{{"trials.svg", plot.Trials(r.analysis.Summary())}}
 	if r.shown != nil {
 		out = append(out, Picture{"clients.svg", plot.Clients(r.shown)})
+	}
+	if s := r.analysis.Sweep(); s != nil {
+		var original []analysis.Join
+		if strings.HasSuffix(r.plan.Name, "timeouts") { // the original report's connect timeouts
+			original = published.Joins()
+		}
+		out = append(out, Picture{"joins.svg", plot.Joins(s, original)})
 	}
 	return out
 }

@@ -1,0 +1,181 @@
+package plot
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"headless-job-dns/internal/analysis"
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/stats"
+)
+
+// Of a panel of joins by connect timeout, in px.
+const (
+	panelLeft   = 60.0
+	panelRight  = 790.0
+	panelHeight = 260.0
+)
+
+// marks are those of a panel's series.
+var marks = []mark{circle, diamond, square, cross, disc, upward}
+
+// Joins draws a sweep: each worker's join by its connect timeout, with the
+// staircase over them, above published times where there are any.
+func Joins(s *analysis.Sweep, published []analysis.Join) []byte {
+	c := &canvas{}
+	y := line
+	title := "Joined by connect timeout, names of the previous Job"
+	c.heading(y, title)
+	y += line
+	c.text(margin, y, start, width-2*margin, fmt.Sprintf("%s; seconds from when worker and pod 0 are there, one mark a trial",
+		analysis.Label(s.DNS)))
+	y = newPanel(s.Joins, s.Old).draw(c, y+line)
+	if s.Old > 0 {
+		c.line(margin, y-4, margin+24, y-4, ink)
+		c.text(margin+32, y, start, width-50, fmt.Sprintf(
+			"staircase: steps of T + 0.15 s up to when the old address goes, %.1f s (median)", s.Old))
+		y += line
+	}
+	if len(published) > 0 {
+		y += line
+		c.heading(y, "As published with the original report: GKE, Cloud DNS, May 2023")
+		y += line
+		c.text(margin, y, start, width-2*margin, "seconds that the whole Job took, which is another zero than above")
+		y = newPanel(published, 0).draw(c, y+line)
+	}
+	return c.svg(y, title)
+}
+
+// panel is joins by connect timeout, each series with a mark of its own.
+type panel struct {
+	joins    []analysis.Join
+	timeouts []plan.Duration // ascending, none last
+	arms     []plan.Arm
+	old      float64 // 0: no staircase
+	top      float64 // of the axis, seconds
+	tick     float64 // seconds
+}
+
+func newPanel(joins []analysis.Join, old float64) *panel {
+	p := &panel{joins: joins, old: old}
+	for _, j := range joins {
+		if !slices.Contains(p.timeouts, j.Timeout) {
+			p.timeouts = append(p.timeouts, j.Timeout)
+		}
+		if !slices.Contains(p.arms, j.Arm) && len(p.arms) < len(marks) {
+			p.arms = append(p.arms, j.Arm)
+		}
+		// Without a connect timeout the kernel's holds, for minutes: that is
+		// written rather than drawn.
+		for _, t := range j.Times {
+			if j.Timeout > 0 || len(joins) == 1 {
+				p.top = max(p.top, t.At)
+			}
+		}
+	}
+	slices.SortFunc(p.timeouts, func(a, b plan.Duration) int {
+		if a == 0 || b == 0 {
+			return cmp.Compare(b, a)
+		}
+		return cmp.Compare(a, b)
+	})
+	p.tick = 10 * max(1, math.Ceil(p.top/80))
+	p.top = p.tick * math.Ceil(max(p.top, old, 1)*1.1/p.tick)
+	return p
+}
+
+// slot is how wide a connect timeout's place is.
+func (p *panel) slot() float64 { return (panelRight - panelLeft) / float64(max(1, len(p.timeouts))) }
+
+// draw draws the panel below y and returns where the next line goes.
+func (p *panel) draw(c *canvas, y float64) float64 {
+	bottom := y + panelHeight
+	at := func(seconds float64) float64 { return bottom - min(1, seconds/p.top)*panelHeight }
+	for s := 0.0; s <= p.top; s += p.tick {
+		c.line(panelLeft, at(s), panelRight, at(s), faint)
+		c.text(panelLeft-8, at(s)+4, end, panelLeft-8, strconv.FormatFloat(s, 'g', -1, 64))
+	}
+	c.line(panelLeft, bottom, panelRight, bottom, ink)
+	p.stairs(c, at)
+	for i, timeout := range p.timeouts {
+		left := panelLeft + float64(i)*p.slot()
+		c.text(left+p.slot()/2, bottom+line, middle, p.slot(), plan.TimeoutName(timeout))
+		var beyond stats.Time
+		for _, j := range p.joins {
+			k := slices.Index(p.arms, j.Arm)
+			if j.Timeout != timeout || k < 0 {
+				continue
+			}
+			place := p.slot() / float64(len(p.arms))
+			for n, t := range j.Times {
+				// Beside each other, as the trials are sorted.
+				x := left + place*(float64(k)+0.2+0.6*(float64(n)+0.5)/float64(len(j.Times)))
+				switch {
+				case t.At > p.top, t.Censored && timeout == 0:
+					if stats.CompareTimes(t, beyond) > 0 {
+						beyond = t
+					}
+					c.mark(upward, x, y+1.5*line)
+				case t.Censored:
+					c.mark(upward, x, at(t.At))
+				default:
+					c.mark(marks[k], x, at(t.At))
+				}
+			}
+		}
+		if beyond.At > 0 {
+			text := fmt.Sprintf("%.0f s", beyond.At)
+			if beyond.Censored {
+				text = ">" + text
+			}
+			c.text(left+p.slot()/2, y+line-2, middle, p.slot(), text)
+		}
+	}
+	y = bottom + 2*line
+	c.text(panelLeft, y, start, 200, "connect timeout")
+	y += line
+	for from := 0; from < len(p.arms); from += 2 {
+		var texts []string
+		for _, a := range p.arms[from:min(from+2, len(p.arms))] {
+			texts = append(texts, fit(series(a), 330))
+		}
+		c.legend(margin, y, marks[from:from+len(texts)], texts)
+		y += line
+	}
+	if slices.ContainsFunc(p.joins, func(j analysis.Join) bool {
+		return slices.ContainsFunc(j.Times, func(t stats.Time) bool { return t.Censored || t.At > p.top })
+	}) {
+		c.legend(margin, y, []mark{upward}, []string{"later: the trial ended there, or the axis does"})
+		y += line
+	}
+	return y
+}
+
+// series names an arm within a sweep.
+func series(a plan.Arm) string {
+	name := "extra: " + string(a.Extra)
+	if with := analysis.ScenarioOf(a).With; with != "" {
+		name += ", " + with
+	}
+	return name
+}
+
+// stairs draws the staircase: a step a connect timeout.
+func (p *panel) stairs(c *canvas, at func(float64) float64) {
+	last := -1.0
+	for i, t := range p.timeouts {
+		if p.old == 0 || t == 0 {
+			continue
+		}
+		left := panelLeft + float64(i)*p.slot()
+		y := at(analysis.Stair(p.old, float64(t)/1e9))
+		c.line(left, y, left+p.slot(), y, ink)
+		if last >= 0 {
+			c.line(left, last, left, y, ink)
+		}
+		last = y
+	}
+}
