@@ -9,5 +9,5 @@ import "embed"
 // cannot leave them out.
 //
 //go:embed go.mod go.sum probe/*.go
-//go:embed internal/record/*.go
+//go:embed internal/record/*.go internal/recordwriter/*.go
 var Probe embed.FS
