@@ -43,8 +43,8 @@ var causeOf = map[judge.Stage]Cause{
 }
 
 // cause is what held a pair for longest during its lag; empty where its times
-// are not known.
-func cause(p judge.Pair) Cause {
+// are not known. gone is as for oldAddress.
+func cause(p judge.Pair, gone float64) Cause {
 	took := map[Cause]time.Duration{}
 	var longest Cause
 	var stale judge.StageTime
@@ -62,26 +62,29 @@ func cause(p judge.Pair) Cause {
 	}
 	switch {
 	case longest == OldAddress:
-		return oldAddress(stale)
+		return oldAddress(stale, gone)
 	case longest == Denial && took[KeptDenial] > 0:
 		return KeptDenial // some of them were from a cache for certain
 	}
 	return longest
 }
 
-// oldAddress tells a cache's answer from a record that is still there, by the
-// TTL that had been used up when the old address was first and last seen: a
-// cache's grows with the time between the two.
-func oldAddress(s judge.StageTime) Cause {
+// oldAddress tells a cache's answer from a record that is still there. A cache's
+// was fetched before the record was withdrawn, so that its TTL falls and the
+// answer ends with it. One that was fetched when the pod had been gone for longer
+// than settling time was not withdrawn. gone is for how long the pod had been gone
+// when the old address was first seen, in seconds; 0 where that is not known.
+func oldAddress(s judge.StageTime, gone float64) Cause {
+	const rounding, settling = 1, 1 // seconds: TTLs are whole ones
 	switch first, last := s.Age[0], s.Age[1]; {
 	case first < 0 || last < 0:
 		return OldAddress
+	case gone+s.Over.Seconds()-last > rounding+settling:
+		return OldRecord
 	case first > 0 || last > 0:
 		return KeptAddress
-	case s.Took > 2*time.Second: // two looks at a full TTL, so far apart that a cache's had fallen
-		return OldRecord
 	}
-	return OldAddress
+	return OldAddress // seen once, with a full TTL
 }
 
 // lagStages are the stages of a pair's time that belong to its lag: those of

@@ -70,23 +70,6 @@ func TestStaircase(t *testing.T) {
 	require.Equal(t, []int{269, 300}, []int{right, all})
 }
 
-func TestOldAddress(t *testing.T) {
-	for _, c := range []struct {
-		first, last float64
-		took        time.Duration
-		want        Cause
-	}{
-		{-1, 0, time.Minute, OldAddress},
-		{0, 0, time.Second, OldAddress},
-		{0, 0, 3 * time.Second, OldRecord},
-		{3, 29, 26 * time.Second, KeptAddress},
-	} {
-		s := judge.StageTime{Took: c.took}
-		s.Age = [2]float64{c.first, c.last}
-		require.Equal(t, c.want, oldAddress(s))
-	}
-}
-
 func TestSplit(t *testing.T) {
 	for _, c := range []struct{ in, sizes []float64 }{
 		{nil, nil},

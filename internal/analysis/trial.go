@@ -101,7 +101,11 @@ func NewTrial(v *judge.Verdict) Trial {
 		t.Joined = append(t.Joined, j)
 	}
 	if late, known := t.Late(); late && known && slowest != nil {
-		t.Cause = cause(*slowest)
+		gone := 0.0
+		if v.Gap != nil {
+			gone = v.Gap.Seconds()
+		}
+		t.Cause = cause(*slowest, gone)
 	}
 	t.facts = newFacts(v)
 	return t

@@ -18,8 +18,9 @@ type StageTime struct {
 	Clock time.Duration
 	// Of cached denials and stale answers: how much of its TTL the record had
 	// used up when first and last seen, in whole seconds, so that it was up to
-	// one second older; -1: not known.
+	// one second older; -1: not known. Over is between the two questions.
 	Age    [2]float64
+	Over   time.Duration
 	Server string // which gave all of them, where that was one replica for certain
 }
 
@@ -77,7 +78,8 @@ type attribution struct {
 	stage int   // of Stages, the current one; -1: none yet
 	took  [stages]int64
 	clock [stages]time.Duration
-	kept  [stages]*StageTime // Age and Server of the answers that were held
+	kept  [stages]*StageTime // Age, Over and Server of the answers that were held
+	asked [stages]int64      // when the first of these was asked for
 
 	list, open []question // scratch
 }
@@ -169,7 +171,7 @@ func (a *attribution) pair(j *judgement, p *Pair) {
 		}
 		t := StageTime{Stage: Stages[i], Took: time.Duration(took), Clock: a.clock[i], Age: [2]float64{-1, -1}}
 		if k := a.kept[i]; k != nil {
-			t.Age, t.Server = k.Age, k.Server
+			t.Age, t.Over, t.Server = k.Age, k.Over, k.Server
 		}
 		p.StageTimes = append(p.StageTimes, t)
 	}

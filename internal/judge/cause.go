@@ -157,11 +157,12 @@ func (a *attribution) keep(s Stage, r *answer) {
 	} else if len(told) == 1 {
 		server = told[0]
 	}
-	k := &a.kept[slices.Index(Stages, s)]
+	i := slices.Index(Stages, s)
+	k := &a.kept[i]
 	if *k == nil {
-		*k = &StageTime{Age: [2]float64{age(r.firstTTL()), -1}, Server: server}
+		*k, a.asked[i] = &StageTime{Age: [2]float64{age(r.firstTTL()), -1}, Server: server}, r.Asked
 	}
-	(*k).Age[1] = age(r.lastTTL())
+	(*k).Age[1], (*k).Over = age(r.lastTTL()), time.Duration(r.lastAsked()-a.asked[i])
 	if (*k).Server != server {
 		(*k).Server = ""
 	}

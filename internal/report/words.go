@@ -158,7 +158,7 @@ var whyOf = map[analysis.Cause]string{
 	analysis.KeptDenial:  `a pod asks before its peer's record is there; a cache keeps "does not exist" and answers it on`,
 	analysis.Denial:      `a pod is told "does not exist" although its peer is there; whether by a cache cannot be told here`,
 	analysis.KeptAddress: "a cache answers a deleted pod's address until its TTL ends; connects to it meet silence",
-	analysis.OldRecord:   "the DNS answers a deleted pod's address whose TTL does not fall: no cache, the record is not withdrawn",
+	analysis.OldRecord:   "the DNS answers a deleted pod's address whose TTL does not fall, or begins anew: the record is not withdrawn",
 	analysis.OldAddress:  "the DNS answers a deleted pod's address; whether from a cache cannot be told here",
 	analysis.LatePublish: "a pod was Ready, and its record came to the DNS servers that much later",
 	analysis.LateReady:   "a pod's process ran, and it was reported Ready that much later",
