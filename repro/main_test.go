@@ -150,7 +150,7 @@ func TestMaxLag(t *testing.T) {
 		require.Len(t, packed, 1, "beside the folder of the results")
 		text, err := exec.Command("tar", "tzf", packed[0]).Output()
 		require.NoError(t, err)
-		for _, name := range []string{"plan.json", "trials.jsonl", "environment.json", "report.md"} {
+		for _, name := range []string{"plan.json", "trials.jsonl", "environment.json", "report.md", "trials.svg"} {
 			require.Contains(t, string(text), "/"+name+"\n")
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func newReportCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use: "report DIR", Short: "make the report of a results folder again",
-		Long:    "repro report DIR makes the report of a results folder again from its records alone:\nreport.md and summary.json, and prints the summary.",
+		Long:    "repro report DIR makes the report of a results folder again from its records alone:\nreport.md, its pictures and summary.json, and prints the summary.",
 		Example: "  repro report results/latest\n  repro report --format comment results/latest",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -72,5 +72,5 @@ func writeReport(r *report.Report, dir string, stdout io.Writer) error {
 			return err
 		}
 	}
-	return r.Terminal(stdout, filepath.Join(dir, results.ReportFile)+", beside summary.json and the records")
+	return r.Terminal(stdout, filepath.Join(dir, results.ReportFile)+", beside pictures, summary.json and the records")
 }

@@ -314,10 +314,18 @@ func configMaps(spec *corev1.PodSpec) []string {
 // wanted; nil: whatever is in it. One that is not there is an optional one.
 func (c *collector) quote(namespace, name string, wanted func(corefile string) bool) bool {
 	cm, err := c.kube.CoreV1().ConfigMaps(namespace).Get(c.ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) || c.failed("Corefile: ConfigMap "+namespace+"/"+name, err) {
+	if apierrors.IsNotFound(err) {
 		return false
 	}
-	if wanted != nil && !wanted(cm.Data["Corefile"]) {
+	failed := c.failed("Corefile: ConfigMap "+namespace+"/"+name, err)
+	if wanted != nil && (failed || !wanted(cm.Data["Corefile"])) {
+		return false
+	}
+	// One that may not be read is still what its pods mount.
+	if at := namespace + "/" + name; !slices.Contains(c.env.DNS.ConfigMaps, at) {
+		c.env.DNS.ConfigMaps = append(c.env.DNS.ConfigMaps, at)
+	}
+	if failed {
 		return false
 	}
 	for _, key := range sorted(cm.Data) {

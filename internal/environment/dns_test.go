@@ -34,15 +34,22 @@ func resolvConf(server string, search ...string) record.Resolv {
 // TestAskedDNS: which DNS pods ask, in clusters as installers make them.
 func TestAskedDNS(t *testing.T) {
 	for name, tc := range map[string]struct {
-		server, service, provider string
-		local                     bool
-		quotes                    []string
+		server, service string
+		local           bool
+		maps            string
+		quotes          []string
 	}{
-		"openshift":                    {"172.30.0.10:53", "openshift-dns/dns-default", CoreDNS, false, []string{"cache 900"}},
-		"custom-server-block":          {"10.0.0.10:53", "kube-system/kube-dns", CoreDNS, false, []string{"import custom", "k8s.server\ncluster.local:53 {"}},
-		"another-dns-in-kube-system":   {"10.233.0.3:53", "kube-system/coredns", CoreDNS, false, nil},
-		"nodelocal-hides-the-corefile": {"10.96.0.10:53", "kube-system/kube-dns", CoreDNS, true, []string{"bind 169.254.20.10 10.96.0.10"}},
-		"helm-release":                 {"10.96.0.10:53", "kube-system/dns-coredns", CoreDNS, false, []string{"cache 30"}},
+		"openshift": {"172.30.0.10:53", "openshift-dns/dns-default", false, "openshift-dns/dns-default", []string{"cache 900"}},
+		"custom-server-block": {
+			"10.0.0.10:53", "kube-system/kube-dns", false, "kube-system/coredns kube-system/coredns-custom",
+			[]string{"import custom", "k8s.server\ncluster.local:53 {"},
+		},
+		"another-dns-in-kube-system": {"10.233.0.3:53", "kube-system/coredns", false, "", nil},
+		"nodelocal-hides-the-corefile": {
+			"10.96.0.10:53", "kube-system/kube-dns", true, "kube-system/node-local-dns",
+			[]string{"bind 169.254.20.10 10.96.0.10"},
+		},
+		"helm-release": {"10.96.0.10:53", "kube-system/dns-coredns", false, "kube-system/dns-coredns", []string{"cache 30"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kube := fakeCluster(objectsOf(t, name)...)
@@ -50,8 +57,9 @@ func TestAskedDNS(t *testing.T) {
 			require.Equal(t, tc.service, e.DNS.Service, "guessed by label")
 			require.False(t, e.AskedDNS(t.Context(), kube, resolvConf(tc.server)))
 			require.Equal(t, tc.service, e.DNS.Service)
-			require.Equal(t, tc.provider, e.DNS.Provider)
+			require.Equal(t, CoreDNS, e.DNS.Provider)
 			require.Equal(t, tc.local, e.DNS.NodeLocal)
+			require.Equal(t, tc.maps, strings.Join(e.DNS.ConfigMaps, " "))
 			for _, text := range tc.quotes {
 				require.Contains(t, e.DNS.Corefile, text)
 			}

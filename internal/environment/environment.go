@@ -111,9 +111,11 @@ type DNS struct {
 	DnsmasqImage string `json:"dnsmasq_image,omitempty"`
 
 	Domain string `json:"domain,omitempty"` // from a pod's resolv.conf
-	// Corefile is the text of the ConfigMaps that its pods mount, secrets left
-	// out. What it means for an answer is measured, not read from it.
-	Corefile string `json:"corefile,omitempty"`
+	// ConfigMaps are those that its pods mount, namespace/name, a node cache's
+	// first; Corefile is their text, secrets left out. What it means for an answer
+	// is measured, not read from it.
+	ConfigMaps []string `json:"config_maps,omitempty"`
+	Corefile   string   `json:"corefile,omitempty"`
 }
 
 // Pod is what a probe found out about the machine under it.

@@ -34,7 +34,8 @@ type fields struct {
 	Sentence, Table, Left string
 	Pods, Trials          int
 	Log, LogOf            string
-	Why, Change           []string
+	Why, Pictures         []string
+	Change                string
 	Slow                  bool // some DNS of the run was: there is something to ask for
 	Minimal, Rerun, Plan  string
 	Seed                  uint64
@@ -71,19 +72,20 @@ func (r *Report) fields() fields {
 	s := r.Summary()
 	t := r.analysis.Table()
 	first, left, more := rows(t, formRows, formColumns)
+	first[0][0] = fmt.Sprintf("slowest of %d pods", s.Pods)
 	f := fields{
 		Sentence: s.Sentence, Pods: s.Pods, Trials: len(s.Trials), Plan: plain(r.plan.Name), Seed: r.plan.Seed,
 		Table: table(first), Rerun: "go run ./repro --plan plan.json",
 		Slow: slow(s.Verdict),
 	}
 	if left+more > 0 {
-		f.Left = fmt.Sprintf("%d rows and %d columns more are below.", left, more)
+		f.Left = fmt.Sprintf("%d rows and %d columns more", left, more)
 	}
-	for i, line := range s.Change {
-		if i == 0 && strings.HasPrefix(line, "kubectl") {
-			line = code(line)
-		}
-		f.Change = append(f.Change, line)
+	if len(s.Change) > 0 {
+		f.Change = fenced(strings.Join(s.Change, "\n"))
+	}
+	for _, p := range r.Pictures() {
+		f.Pictures = append(f.Pictures, code(p.Name))
 	}
 	if r.shown != nil {
 		var lines []string
@@ -122,13 +124,12 @@ func (r *Report) why(s Summary) []string {
 	var out []string
 	for _, c := range s.Verdict.Causes[:min(2, len(s.Verdict.Causes))] {
 		if text := whyOf[c.Cause]; text != "" {
-			out = append(out, fmt.Sprintf("**%s** (%d of %d late trials): %s.", c.Cause, c.Trials, s.Verdict.Late, text))
+			out = append(out, fmt.Sprintf("**%s** (%d of %d late): %s.", c.Cause, c.Trials, s.Verdict.Late, text))
 		}
 	}
 	for _, c := range s.Cells {
 		if c.DNS == s.Verdict.Subject && c.OnServer != nil {
-			out = append(out, fmt.Sprintf("Asked past their caches, all DNS servers had every name after at most %s (%s).",
-				seconds(*c.OnServer), plain(c.Scenario)))
+			out = append(out, fmt.Sprintf("Asked past their caches, all DNS servers had every name after at most %s.", seconds(*c.OnServer)))
 			break
 		}
 	}

@@ -13,11 +13,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
+	"headless-job-dns/internal/stats"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -57,6 +59,7 @@ func TestRecords(t *testing.T) {
 			require.NotContains(t, form, "](") // links nothing
 			first, _, _ := strings.Cut(form, "### What did you expect")
 			require.NotContains(t, first, "p =")
+			require.LessOrEqual(t, len(strings.Fields(first)), 350)
 			var s Summary
 			var b bytes.Buffer
 			require.NoError(t, r.WriteSummary(&b))
@@ -75,7 +78,8 @@ func cluster(trials ...*results.Trial) *Report {
 		p.Trials = append(p.Trials, t.Plan)
 		p.Arms = append(p.Arms, t.Plan.Arm)
 	}
-	r := New(p, json.RawMessage(`{"dns":{"provider":"CoreDNS","domain":"cluster.local","service":"kube-system/kube-dns"}}`))
+	r := New(p, json.RawMessage(`{"dns":{"provider":"CoreDNS","domain":"cluster.local",
+		"service":"kube-system/kube-dns","config_maps":["kube-system/coredns"]}}`))
 	for _, t := range trials {
 		r.Add(t)
 	}
@@ -104,6 +108,75 @@ func TestClusterIsSubject(t *testing.T) {
 	)
 	golden(t, filepath.Join("testdata", "well.txt"), terminal(t, well))
 	golden(t, filepath.Join("testdata", "nothing.txt"), terminal(t, cluster()))
+}
+
+// TestAdvice: the lines for the block that serves the domain found, and the
+// ConfigMap found; nothing is assumed of a DNS that was not recognised.
+func TestAdvice(t *testing.T) {
+	lines := func(domain string) string {
+		return "\nin the cache of the block that serves " + domain + ":\n  disable success " + domain + "\n  disable denial " + domain
+	}
+	for name, c := range map[string]struct {
+		dns   string
+		cause analysis.Cause
+		want  string
+	}{
+		"kubeadm": {
+			`{"provider":"CoreDNS","domain":"cluster.local","config_maps":["kube-system/coredns"]}`, analysis.KeptDenial,
+			"kubectl -n kube-system edit configmap coredns" + lines("cluster.local"),
+		},
+		"OpenShift, another domain": {
+			`{"provider":"CoreDNS","domain":"k8s.example","config_maps":["openshift-dns/dns-default"]}`, analysis.KeptAddress,
+			"kubectl -n openshift-dns edit configmap dns-default" + lines("k8s.example"),
+		},
+		"a cache on the node": {
+			`{"provider":"CoreDNS","node_local":true,"domain":"cluster.local",
+			  "config_maps":["kube-system/node-local-dns","kube-system/coredns"]}`, analysis.KeptDenial,
+			"kubectl -n kube-system edit configmap node-local-dns coredns" + lines("cluster.local"),
+		},
+		"nothing may be read": {
+			`{"provider":"CoreDNS","domain":"cluster.local"}`, analysis.OldAddress,
+			"the ConfigMap that the pods behind the DNS' Service mount," + lines("cluster.local"),
+		},
+		"another DNS": {
+			`{"provider":"kube-dns"}`, analysis.KeptAddress,
+			"this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before",
+		},
+		"not withdrawn": {
+			`{"provider":"CoreDNS","config_maps":["kube-system/coredns"]}`, analysis.OldRecord,
+			"names never used before (another Job name), or a connect timeout of 1 s in the client",
+		},
+		"questions lost": {
+			`{"service":"net/resolver"}`, analysis.Lost,
+			"kubectl -n net logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies",
+		},
+	} {
+		r := New(plan.Plan{}, json.RawMessage(`{"dns":`+c.dns+`}`))
+		why, change := r.advice(analysis.Verdict{Subject: plan.ClusterDNS, Causes: []analysis.CauseCount{{Cause: c.cause, Trials: 1}}})
+		require.Equal(t, whyOf[c.cause], why, name)
+		require.Equal(t, c.want, strings.Join(change, "\n"), name)
+	}
+}
+
+// TestCell: no number stands for two kinds of trials.
+func TestCell(t *testing.T) {
+	group := func(late bool, trials int, at float64) analysis.Group {
+		time := stats.Time{At: at, Censored: at == 40}
+		return analysis.Group{Late: late, Trials: trials, Median: time, Least: time, Most: time}
+	}
+	wide := analysis.Group{Late: true, Trials: 10, Median: stats.Time{At: 5}, Least: stats.Time{At: 3}, Most: stats.Time{At: 5.1}}
+	for want, c := range map[string]analysis.Cell{
+		"0.2 s 0/3 late":                         {Trials: 3, Groups: []analysis.Group{group(false, 3, 0.2)}},
+		"29.9 s 3/3 late":                        {Trials: 3, Late: 3, Groups: []analysis.Group{group(true, 3, 29.9)}},
+		"29.9 s 7/10 late, else 0.2 s":           {Trials: 10, Late: 7, Groups: []analysis.Group{group(true, 7, 29.9), group(false, 3, 0.2)}},
+		">40.0 s 2/3, 134.3 s 1/3 late":          {Trials: 3, Late: 3, Groups: []analysis.Group{group(true, 2, 40), group(true, 1, 134.3)}},
+		"3.0-5.1 s 10/10 late":                   {Trials: 10, Late: 10, Groups: []analysis.Group{wide}},
+		"29.9 s 1/3 late, else 0.2 s, 1 unknown": {Trials: 3, Late: 1, Unknown: 1, Groups: []analysis.Group{group(true, 1, 29.9), group(false, 1, 0.2)}},
+		"invalid":                                {Invalid: 2},
+	} {
+		require.Equal(t, want, cell(&c))
+	}
+	require.Equal(t, "-", cell(nil))
 }
 
 func TestLine(t *testing.T) {

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"headless-job-dns/internal/analysis"
+	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/stats"
 )
@@ -136,7 +138,7 @@ func sentence(v analysis.Verdict) string {
 		text := fmt.Sprintf("%s is affected: in %d of %d trials a pod waited longer than 1 s for a peer that was there, at most %s: %s.",
 			subject, v.Late, v.Trials, seconds(v.Slowest), causes(v.Causes))
 		if len(unseen) > 0 {
-			text += " Not affected: " + strings.Join(unseen[:min(2, len(unseen))], "; ") + "."
+			text += " Not affected: " + unseen[0] + "."
 		}
 		return text
 	case analysis.NotAffected:
@@ -168,11 +170,8 @@ var whyOf = map[analysis.Cause]string{
 	analysis.Connecting:  "the answer was right, and the connect took that long",
 }
 
-// twoLines are what a CoreDNS that keeps denials or addresses lacks.
-const twoLines = "disable success %[1]s / disable denial %[1]s"
-
 // advice is why the subject is late and what to change, by its most frequent
-// cause.
+// cause: lines for people, the commands among them as they are typed.
 func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 	if len(v.Causes) == 0 {
 		if v.PodStart > slowStart {
@@ -181,40 +180,52 @@ func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 		return why, []string{}
 	}
 	most := v.Causes[0].Cause
-	why = whyOf[most]
-	domain := r.env.DNS.Domain
-	if domain == "" {
-		domain = "cluster.local"
-	}
-	lines := fmt.Sprintf(twoLines, plain(domain))
-	namespace, _, _ := strings.Cut(r.env.DNS.Service, "/")
-	if namespace == "" {
+	dns := r.env.DNS
+	domain := plain(cmp.Or(dns.Domain, "cluster.local"))
+	namespace, _, found := strings.Cut(dns.Service, "/")
+	if !found {
 		namespace = "kube-system"
+	}
+	// What the cache of a CoreDNS lacks that keeps denials or addresses.
+	twoLines := []string{
+		"in the cache of the block that serves " + domain + ":", "  disable success " + domain, "  disable denial " + domain,
 	}
 	switch most {
 	case analysis.KeptDenial, analysis.Denial, analysis.KeptAddress, analysis.OldAddress:
 		switch {
 		case v.Subject != plan.ClusterDNS:
-			change = append(change, "such a CoreDNS lacks, in its cache for the cluster domain: "+lines)
-		case r.env.DNS.NodeLocal:
-			change = append(change, "kubectl -n kube-system edit configmap node-local-dns",
-				"  in the cache of the block that serves "+plain(domain)+": "+lines)
-		case r.env.DNS.Provider == "CoreDNS":
-			change = append(change, "kubectl -n "+plain(namespace)+" edit configmap coredns",
-				"  in the cache of the block that serves "+plain(domain)+": "+lines)
+			change = twoLines
+		case dns.NodeLocal || dns.Provider == environment.CoreDNS:
+			change = append([]string{edit(dns)}, twoLines...)
 		default:
-			change = append(change, "this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before")
+			change = []string{"this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before"}
 		}
 	case analysis.OldRecord:
-		change = append(change, "names never used before (another Job name), or a connect timeout of 1 s in the client")
+		change = []string{"names never used before (another Job name), or a connect timeout of 1 s in the client"}
 	case analysis.LatePublish, analysis.LateReady:
-		change = append(change, "kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or the DNS?")
+		change = []string{"kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or the DNS?"}
 	case analysis.Lost:
-		change = append(change, "kubectl -n "+plain(namespace)+" logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies")
+		change = []string{"kubectl -n " + plain(namespace) + " logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies"}
 	default:
-		change = append(change, "the client's own intervals")
+		change = []string{"the client's own intervals"}
 	}
-	return why, change
+	return whyOf[most], change
+}
+
+// edit is the command that edits the ConfigMaps which the DNS' pods mount. They
+// are all in the namespace of the first: that of the DNS.
+func edit(d environment.DNS) string {
+	if len(d.ConfigMaps) == 0 {
+		return "the ConfigMap that the pods behind " + plain(cmp.Or(d.Service, "the DNS' Service")) + " mount,"
+	}
+	namespace, _, _ := strings.Cut(d.ConfigMaps[0], "/")
+	text := "kubectl -n " + plain(namespace) + " edit configmap"
+	for _, m := range d.ConfigMaps {
+		if name, ok := strings.CutPrefix(m, namespace+"/"); ok {
+			text += " " + plain(name)
+		}
+	}
+	return text
 }
 
 // slowStart is from when on a pod's start is named: pulling an image or waiting
