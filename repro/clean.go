@@ -28,8 +28,8 @@ it, lists it by run, asks, and deletes it.
 Ours is what carries the labels
   ` + manifests.LabelManagedBy + "=" + manifests.ManagedBy + `
   ` + manifests.LabelRun + `=<run id>
-It is looked for cluster-wide and in every namespace that this user may look in,
-or, where namespaces may not be listed, in the one that -n or the context names.
+It is looked for cluster-wide; what this user may not list in all namespaces, in
+those that runs made and in the one that -n or the context names.
 Nothing else is touched, except what stands in a namespace that a run made: it
 goes with it.
 
@@ -37,8 +37,7 @@ Exit codes: 0 nothing is left that this user may see; 1 something is left, or it
 cannot be told; 2 bad input, nothing deleted; 130 interrupted.`
 
 	// findPatience bounds the look: a dozen lists, each over in a moment on a
-	// cluster that answers, or as many for each of hundreds of namespaces, at the
-	// 50 a second that the client asks at most.
+	// cluster that answers, and as many for each namespace that runs made.
 	findPatience = 2 * time.Minute
 	// noticePatience bounds what an ordinary run waits for the notice of earlier
 	// runs' leftovers, which is only a courtesy.
@@ -138,7 +137,7 @@ func (o *cleaning) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stderr, "deleting, and waiting up to %s until everything is gone\n", deletionPatience)
-	left, err := o.c.Sweep(ctx, o.scope, found.Items, deletionPatience)
+	left, err := o.c.Sweep(ctx, found, deletionPatience)
 	if err == nil && len(left) == 0 {
 		_, err := fmt.Fprintf(stdout, "%s deleted; %s\n", counted(count(found.Items), "object"), what)
 		return err

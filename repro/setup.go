@@ -145,13 +145,7 @@ func (s *session) checkRunIDUnused(ctx context.Context) error {
 	}
 	looking, cancel := context.WithTimeout(ctx, findPatience)
 	defer cancel()
-	scope := cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace}
-	found, err := s.c.Leftovers(looking, scope)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, cluster.ErrNothingSeen) {
-		// Somebody else's namespace among thousands: where we are going counts.
-		scope.Within = true
-		found, err = s.c.Leftovers(ctx, scope)
-	}
+	found, err := s.c.Leftovers(looking, cluster.Scope{Run: s.plan.Run, Namespace: s.owner.Namespace})
 	switch {
 	case errors.Is(err, cluster.ErrNothingSeen):
 		return nil

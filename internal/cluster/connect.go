@@ -65,7 +65,7 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster entry of the context", err)
 	}
 	cfg.QPS, cfg.Burst = clientQPS, clientBurst
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, mostSilence} })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next, requestTimeout} })
 	cfg.UserAgent = "headless-job-dns"
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {

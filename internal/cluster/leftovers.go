@@ -12,80 +12,14 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"headless-job-dns/manifests"
 )
-
-// kind is one kind of object that a run creates, or that the cluster derives
-// from one and labels alike.
-type kind struct {
-	name        string // as kubectl writes it
-	clusterWide bool
-	at          func(k kubernetes.Interface, namespace string) api
-}
-
-// api is what is needed of a kind's typed client.
-type api struct {
-	holds  func(metav1.Object) bool // the object is of this kind
-	create func(context.Context, metav1.Object, metav1.CreateOptions) (metav1.Object, error)
-	get    func(context.Context, string) error
-	list   func(context.Context, metav1.ListOptions) (runtime.Object, error)
-	delete func(context.Context, string, metav1.DeleteOptions) error
-}
-
-func typed[O metav1.Object, L runtime.Object](c interface {
-	Create(context.Context, O, metav1.CreateOptions) (O, error)
-	Get(context.Context, string, metav1.GetOptions) (O, error)
-	List(context.Context, metav1.ListOptions) (L, error)
-	Delete(context.Context, string, metav1.DeleteOptions) error
-}) api {
-	return api{
-		holds: func(o metav1.Object) bool { _, ok := o.(O); return ok },
-		create: func(ctx context.Context, o metav1.Object, how metav1.CreateOptions) (metav1.Object, error) {
-			return c.Create(ctx, o.(O), how)
-		},
-		get: func(ctx context.Context, name string) error {
-			_, err := c.Get(ctx, name, metav1.GetOptions{})
-			return err
-		},
-		list:   func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return c.List(ctx, o) },
-		delete: c.Delete,
-	}
-}
-
-// kinds are the kinds of everything in manifests/ and what is derived from it,
-// in the order of deletion: what creates other objects goes before them, or it
-// would create them anew, and a namespace goes last, so that what stood in it
-// is reported by name. Endpoints carry the labels too; they go with their
-// Service, and to list them is deprecated.
-var kinds = []kind{
-	{"job", false, func(k kubernetes.Interface, ns string) api { return typed(k.BatchV1().Jobs(ns)) }},
-	{"deployment", false, func(k kubernetes.Interface, ns string) api { return typed(k.AppsV1().Deployments(ns)) }},
-	{"daemonset", false, func(k kubernetes.Interface, ns string) api { return typed(k.AppsV1().DaemonSets(ns)) }},
-	{"replicaset", false, func(k kubernetes.Interface, ns string) api { return typed(k.AppsV1().ReplicaSets(ns)) }},
-	{"pod", false, func(k kubernetes.Interface, ns string) api { return typed(k.CoreV1().Pods(ns)) }},
-	{"service", false, func(k kubernetes.Interface, ns string) api { return typed(k.CoreV1().Services(ns)) }},
-	{"endpointslice", false, func(k kubernetes.Interface, ns string) api { return typed(k.DiscoveryV1().EndpointSlices(ns)) }},
-	{"configmap", false, func(k kubernetes.Interface, ns string) api { return typed(k.CoreV1().ConfigMaps(ns)) }},
-	{"serviceaccount", false, func(k kubernetes.Interface, ns string) api { return typed(k.CoreV1().ServiceAccounts(ns)) }},
-	{"clusterrolebinding", true, func(k kubernetes.Interface, _ string) api { return typed(k.RbacV1().ClusterRoleBindings()) }},
-	{"clusterrole", true, func(k kubernetes.Interface, _ string) api { return typed(k.RbacV1().ClusterRoles()) }},
-	{"namespace", true, func(k kubernetes.Interface, _ string) api { return typed(k.CoreV1().Namespaces()) }},
-}
-
-// kindOf finds the kind of an object and its client in the object's namespace.
-func (c *Client) kindOf(o metav1.Object) (kind, api, error) {
-	for _, k := range kinds {
-		if a := k.at(c.Kube, o.GetNamespace()); a.holds(o) {
-			return k, a, nil
-		}
-	}
-	return kind{}, api{}, fmt.Errorf("a %T is nothing that a run creates", o)
-}
 
 // Leftover is an object that carries our labels.
 type Leftover struct {
@@ -114,8 +48,8 @@ func (l Leftover) String() string {
 // Scope says where to look for leftovers.
 type Scope struct {
 	Run string // only of this run; empty: of all runs
-	// Namespace is looked in although nothing in it may be labelled, where this
-	// user may not list all namespaces' objects.
+	// Namespace is looked in besides those that runs made, where this user may
+	// not list all namespaces' objects.
 	Namespace string
 	// ClusterWide leaves out what stands in namespaces: three cheap requests.
 	ClusterWide bool
@@ -123,29 +57,179 @@ type Scope struct {
 	Within bool
 }
 
+// place is where objects of one kind stand; without a namespace, cluster-wide
+// or in all namespaces.
+type place struct{ kind, namespace string }
+
 // Leftovers are the objects of ours that a look found.
 type Leftovers struct {
 	Items []Leftover // in the order of deletion
 	// Unseen has a sentence for each place where this user may not look.
 	Unseen []string
+
+	run     string          // only of this run; empty: of all runs
+	seen    []place         // lists that this user may read
+	refused map[place]error // those that may not be read
 }
 
 // ErrNothingSeen says that this user may not look anywhere.
 var ErrNothingSeen = errors.New("this user may list nothing of what runs create")
 
 // Leftovers looks for everything that carries our labels. What this user may
-// not list in all namespaces is looked for namespace by namespace. An error means
-// that the look is not complete for another reason than a lack of rights, or is
-// ErrNothingSeen.
+// not list in all namespaces is looked for in the scope's namespace and in those
+// that runs made. An error means that the look is not complete for another
+// reason than a lack of rights, or is ErrNothingSeen.
 func (c *Client) Leftovers(ctx context.Context, s Scope) (Leftovers, error) {
-	l, err := c.look(ctx, s, nil)
-	if err != nil {
-		return Leftovers{}, err
+	found, err := c.look(ctx, s)
+	if err == nil && len(found.seen) == 0 {
+		err = fmt.Errorf("%w, neither cluster-wide nor in namespace %q: name another namespace with -n, "+
+			"or ask for the rights that `kubectl auth can-i --list` shows missing", ErrNothingSeen, s.Namespace)
 	}
-	if l.seen == 0 {
-		return Leftovers{}, fmt.Errorf("%w, neither cluster-wide nor in namespace %q: name another namespace with -n, or ask for the rights that `kubectl auth can-i --list` shows missing", ErrNothingSeen, s.Namespace)
+	return found, err
+}
+
+func (c *Client) look(ctx context.Context, s Scope) (Leftovers, error) {
+	found := Leftovers{run: s.Run, refused: map[place]error{}}
+	var narrowed []kind                        // that this user may not list in all namespaces
+	for _, k := range slices.Backward(kinds) { // namespaces first: ours are places to look in
+		where := metav1.NamespaceAll
+		switch {
+		case k.clusterWide:
+		case s.ClusterWide:
+			continue
+		case s.Within:
+			where = s.Namespace
+		}
+		if err := found.list(ctx, c, k, where); err != nil {
+			return Leftovers{}, err
+		}
+		if !k.clusterWide && found.refused[place{k.name, metav1.NamespaceAll}] != nil {
+			narrowed = append(narrowed, k)
+		}
 	}
-	return Leftovers{Items: l.sorted(), Unseen: l.unseen()}, nil
+	var namespaces []string
+	for _, i := range found.Items {
+		if i.Kind == "namespace" {
+			namespaces = append(namespaces, i.Name)
+		}
+	}
+	if s.Namespace != "" && !slices.Contains(namespaces, s.Namespace) {
+		namespaces = append(namespaces, s.Namespace)
+	}
+	slices.Sort(namespaces)
+	for _, ns := range namespaces {
+		for _, k := range narrowed {
+			if err := found.list(ctx, c, k, ns); err != nil {
+				return Leftovers{}, err
+			}
+		}
+	}
+	found.sort()
+	found.Unseen = found.unseen(namespaces)
+	return found, nil
+}
+
+// list adds the leftovers of one kind in one place.
+func (l *Leftovers) list(ctx context.Context, c *Client, k kind, namespace string) error {
+	selector := manifests.LabelManagedBy + "=" + manifests.ManagedBy + "," + manifests.LabelRun
+	if l.run != "" {
+		selector = Selector(l.run, "")
+	}
+	list, err := k.at(c.Kube, namespace).list(ctx, metav1.ListOptions{LabelSelector: selector})
+	at := place{k.name, namespace}
+	switch {
+	case apierrors.IsForbidden(err):
+		l.refused[at] = err
+		return nil
+	case err != nil:
+		return fmt.Errorf("cannot list %s: %w", at, err)
+	}
+	l.seen = append(l.seen, at)
+	return meta.EachListItem(list, func(o runtime.Object) error {
+		// An empty id is no run of ours, whatever else the labels say.
+		if m, ok := o.(metav1.Object); ok && m.GetLabels()[manifests.LabelRun] != "" {
+			l.Items = append(l.Items, leftover(k.name, m))
+		}
+		return nil
+	})
+}
+
+func (p place) String() string {
+	switch {
+	case p.namespace != "":
+		return p.kind + "s in namespace " + p.namespace
+	case kinds[kindNumber(p.kind)].clusterWide:
+		return p.kind + "s cluster-wide"
+	}
+	return p.kind + "s in all namespaces"
+}
+
+// kindNumber returns a kind's place in the order of deletion.
+func kindNumber(name string) int {
+	return slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+}
+
+// sort brings what was found into the order of deletion.
+func (l *Leftovers) sort() {
+	uids := map[types.UID]bool{}
+	for _, i := range l.Items {
+		uids[i.UID] = true
+	}
+	for n := range l.Items {
+		l.Items[n].Derived = uids[l.Items[n].owner]
+	}
+	slices.SortFunc(l.Items, func(a, b Leftover) int {
+		return cmp.Or(kindNumber(a.Kind)-kindNumber(b.Kind), strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name))
+	})
+}
+
+// blind returns why it cannot be told whether something is left of what stood in
+// one of the places; nil: it can be.
+func (l *Leftovers) blind(places []place) error {
+	var lost []string
+	var why error
+	for _, k := range kinds {
+		for _, p := range places {
+			if err := l.refused[p]; p.kind == k.name && err != nil && !slices.Contains(lost, k.name+"s") {
+				lost, why = append(lost, k.name+"s"), err
+			}
+		}
+	}
+	if why == nil {
+		return nil
+	}
+	return fmt.Errorf("this user may no longer list %s, and some were there: %w", strings.Join(lost, ", "), why)
+}
+
+// unseen says where this user may not look. The namespaces are those that were
+// looked in for what may not be listed in all of them.
+func (l *Leftovers) unseen(namespaces []string) (out []string) {
+	const unknown = ": whether any are left, somebody who may can tell"
+	refused := func(namespace string, clusterWide bool) string {
+		var names []string
+		for _, k := range kinds {
+			if l.refused[place{k.name, namespace}] != nil && k.clusterWide == clusterWide {
+				names = append(names, k.name+"s")
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+	if names := refused(metav1.NamespaceAll, true); names != "" {
+		out = append(out, "this user may not list "+names+unknown)
+	}
+	if names := refused(metav1.NamespaceAll, false); names != "" {
+		where := "no namespace (name one with -n)"
+		if len(namespaces) > 0 {
+			where = "namespace " + strings.Join(namespaces, ", ") + " only (name another with -n)"
+		}
+		out = append(out, fmt.Sprintf("this user may not list %s in all namespaces: looked for them in %s", names, where))
+	}
+	for _, ns := range namespaces {
+		if names := refused(ns, false); names != "" {
+			out = append(out, fmt.Sprintf("this user may not list %s in namespace %s%s", names, ns, unknown))
+		}
+	}
+	return out
 }
 
 func leftover(kind string, m metav1.Object) Leftover {

@@ -31,7 +31,7 @@ func (c *Client) Create(ctx context.Context, o metav1.Object) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.create(ctx, c.dressed(o), metav1.CreateOptions{})
+	_, err = a.create(ctx, c.withoutRunAsUser(o), metav1.CreateOptions{})
 	if !apierrors.IsAlreadyExists(err) && !apierrors.IsForbidden(err) { // it is there, or may be: an answer can be lost
 		c.created.add(k.name, o)
 	}
@@ -45,6 +45,25 @@ func (c *Client) Create(ctx context.Context, o metav1.Object) error {
 	}
 }
 
+// Free reports, as ErrTaken, an object that exists under the name that o is to
+// have. It is asked before anything is created, so that an object that is not
+// ours stops the run while there is nothing to undo. What may not be read
+// counts as free: creating it will tell.
+func (c *Client) Free(ctx context.Context, o metav1.Object) error {
+	k, a, err := c.kindOf(o)
+	if err != nil {
+		return err
+	}
+	switch err := a.get(ctx, o.GetName()); {
+	case err == nil:
+		return fmt.Errorf("%s %s: %w", k.name, fullName(o), ErrTaken)
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err):
+		return nil
+	default:
+		return fmt.Errorf("cannot look up %s %s: %w", k.name, fullName(o), err)
+	}
+}
+
 // DryRun tries to create an object: the server authorizes, admits and fills in
 // as for a creation, and keeps nothing. It returns the object as it would be,
 // or the server's error.
@@ -53,7 +72,7 @@ func (c *Client) DryRun(ctx context.Context, o metav1.Object) (metav1.Object, er
 	if err != nil {
 		return nil, err
 	}
-	return a.create(ctx, c.dressed(o), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return a.create(ctx, c.withoutRunAsUser(o), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
 func fullName(o metav1.Object) string {
@@ -143,58 +162,18 @@ func Selector(run, trial string) string {
 	return manifests.Owner{Run: run, Trial: trial}.Selector()
 }
 
-// WaitDeployment waits until every replica of a Deployment is available. It
-// gives up early on a missing right, and when stuck has said for StuckGrace
-// that a pod cannot start.
-func (c *Client) WaitDeployment(ctx context.Context, namespace, name string, patience time.Duration, stuck func() string) error {
-	err := waitAvailable(ctx, patience, stuck, func(ctx context.Context) (have, want int32, err error) {
-		d, err := c.Kube.AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return 0, 1, err
-		}
-		have, want = Replicas(d)
-		return have, want, nil
-	})
+// WaitAvailable waits until every pod of a Deployment or a DaemonSet is
+// available. It gives up early on a missing right, and when stuck has said for
+// StuckGrace that a pod cannot start.
+func (c *Client) WaitAvailable(ctx context.Context, o metav1.Object, patience time.Duration, stuck func() string) error {
+	k, _, err := c.kindOf(o)
 	if err != nil {
-		return fmt.Errorf("deployment %s/%s: %w", namespace, name, err)
+		return err
 	}
-	return nil
-}
-
-// Replicas tells how many pods of a Deployment as it is now serve, and how many
-// are wanted.
-func Replicas(d *appsv1.Deployment) (have, want int32) {
-	if d.Status.ObservedGeneration < d.Generation {
-		return 0, 1
-	}
-	want = 1 // the default
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
-	return d.Status.AvailableReplicas, want
-}
-
-// WaitDaemonSet is WaitDeployment for the pods of a DaemonSet, one on each
-// node that takes it. None at all counts as not available.
-func (c *Client) WaitDaemonSet(ctx context.Context, namespace, name string, patience time.Duration, stuck func() string) error {
-	err := waitAvailable(ctx, patience, stuck, func(ctx context.Context) (have, want int32, err error) {
-		d, err := c.Kube.AppsV1().DaemonSets(namespace).Get(ctx, name, metav1.GetOptions{})
-		if err != nil || d.Status.ObservedGeneration < d.Generation {
-			return 0, 1, err
-		}
-		return d.Status.NumberAvailable, max(1, d.Status.DesiredNumberScheduled), nil
-	})
-	if err != nil {
-		return fmt.Errorf("daemonset %s/%s: %w", namespace, name, err)
-	}
-	return nil
-}
-
-func waitAvailable(ctx context.Context, patience time.Duration, stuck func() string, available func(context.Context) (have, want int32, err error)) error {
 	var last string
 	var since time.Time
-	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		have, want, err := available(ctx)
+	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		have, want, err := c.available(ctx, o)
 		if apierrors.IsForbidden(err) {
 			return false, err
 		}
@@ -214,7 +193,42 @@ func waitAvailable(ctx context.Context, patience time.Duration, stuck func() str
 		return have >= want, nil
 	})
 	if wait.Interrupted(err) && ctx.Err() == nil {
-		return fmt.Errorf("not available after %s: %s", patience, last)
+		err = fmt.Errorf("not available after %s: %s", patience, last)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", k.name, fullName(o), err)
+	}
+	return nil
+}
+
+// available tells how many pods of a Deployment or a DaemonSet serve, and how
+// many are wanted. A DaemonSet wants one on each node that takes it; none at all
+// counts as not available.
+func (c *Client) available(ctx context.Context, o metav1.Object) (have, want int32, err error) {
+	if _, ok := o.(*appsv1.DaemonSet); ok {
+		d, err := c.Kube.AppsV1().DaemonSets(o.GetNamespace()).Get(ctx, o.GetName(), metav1.GetOptions{})
+		if err != nil || d.Status.ObservedGeneration < d.Generation {
+			return 0, 1, err
+		}
+		return d.Status.NumberAvailable, max(1, d.Status.DesiredNumberScheduled), nil
+	}
+	d, err := c.Kube.AppsV1().Deployments(o.GetNamespace()).Get(ctx, o.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return 0, 1, err
+	}
+	have, want = Replicas(d)
+	return have, want, nil
+}
+
+// Replicas tells how many pods of a Deployment as it is now serve, and how many
+// are wanted.
+func Replicas(d *appsv1.Deployment) (have, want int32) {
+	if d.Status.ObservedGeneration < d.Generation {
+		return 0, 1
+	}
+	want = 1 // the default
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	return d.Status.AvailableReplicas, want
 }

@@ -25,10 +25,10 @@ const (
 	refusalPatience = 10 * time.Second
 )
 
-// Passing tells whether an error may be over in a moment, because the API
+// IsTransient tells whether an error may be over in a moment, because the API
 // server is away, starting or has too much to do: the request that failed would
 // then be answered if it were repeated.
-func Passing(err error) bool {
+func IsTransient(err error) bool {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {
 		code := status.Status().Code
@@ -47,16 +47,16 @@ func refusal(err error) bool {
 		apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
-// Patiently repeats what fails for a reason that may pass, until it succeeds or
+// RetryTransient repeats what fails for a reason that may pass, until it succeeds or
 // patience runs out, and returns its last error.
-func Patiently(ctx context.Context, patience time.Duration, do func(context.Context) error) error {
+func RetryTransient(ctx context.Context, patience time.Duration, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var refused time.Time
 	for {
 		err := do(ctx)
 		switch {
-		case err == nil, !Passing(err):
+		case err == nil, !IsTransient(err):
 			return err
 		case !refusal(err):
 			refused = time.Time{}
@@ -76,7 +76,7 @@ func Patiently(ctx context.Context, patience time.Duration, do func(context.Cont
 // WaitReady waits until the API server says that it is ready, or patience runs
 // out. One that does not let this user ask counts as ready.
 func (c *Client) WaitReady(ctx context.Context, patience time.Duration) error {
-	err := Patiently(ctx, patience, func(ctx context.Context) error {
+	err := RetryTransient(ctx, patience, func(ctx context.Context) error {
 		return c.Kube.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 	switch {

@@ -41,7 +41,7 @@ func terminating() error {
 	return err
 }
 
-func TestPassing(t *testing.T) {
+func TestIsTransient(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		err  error
@@ -60,7 +60,7 @@ func TestPassing(t *testing.T) {
 		{"overloaded", apierrors.NewTooManyRequests("later", 1), true},
 		{"roles not loaded", forbiddenErr, true},
 		{"accounts not loaded", apierrors.NewUnauthorized("who?"), true},
-		{"several, the first passing", errors.Join(fmt.Errorf("cannot create: %w", refusedErr), errors.New("x")), true},
+		{"several, the first transient", errors.Join(fmt.Errorf("cannot create: %w", refusedErr), errors.New("x")), true},
 		{"namespace terminating", terminating(), false},
 		{"namespace gone", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "ns"), false},
 		{"taken", fmt.Errorf("pod ns/p: %w", ErrTaken), false},
@@ -69,14 +69,14 @@ func TestPassing(t *testing.T) {
 		{"our own", errors.New("no pod was created"), false},
 		{"none", nil, false},
 	} {
-		require.Equal(t, tc.want, Passing(tc.err), tc.name)
+		require.Equal(t, tc.want, IsTransient(tc.err), tc.name)
 		if tc.err != nil {
-			require.Equal(t, tc.want, Passing(fmt.Errorf("cannot do it: %w", tc.err)), tc.name)
+			require.Equal(t, tc.want, IsTransient(fmt.Errorf("cannot do it: %w", tc.err)), tc.name)
 		}
 	}
 }
 
-func TestPatiently(t *testing.T) {
+func TestRetryTransient(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		errs  []error // one after the other, the last again and again
@@ -87,13 +87,13 @@ func TestPatiently(t *testing.T) {
 		{"at once", []error{nil}, nil, 0, 0},
 		{"an outage", []error{refusedErr, refusedErr, refusedErr, forbiddenErr, nil}, nil, 2 * time.Second, 3 * time.Second},
 		{"a long one", []error{refusedErr}, refusedErr, time.Minute, time.Minute},
-		{"not passing", []error{refusedErr, ErrTaken}, ErrTaken, outagePause, time.Second},
+		{"not transient", []error{refusedErr, ErrTaken}, ErrTaken, outagePause, time.Second},
 		{"a right that is missing", []error{forbiddenErr}, forbiddenErr, refusalPatience, refusalPatience + time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				began, n := time.Now(), 0
-				err := Patiently(t.Context(), time.Minute, func(context.Context) error {
+				err := RetryTransient(t.Context(), time.Minute, func(context.Context) error {
 					n++
 					return tc.errs[min(n, len(tc.errs))-1]
 				})

@@ -3,7 +3,6 @@ package cluster
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -128,10 +127,6 @@ func (r redacted) Unwrap() error { return r.error }
 
 // visible is what may be shown of an address that may be broken.
 func visible(address string) string {
-	if u, err := url.Parse(address); err == nil && u.Host != "" {
-		u.User, u.RawQuery, u.Fragment = nil, "", ""
-		return u.String()
-	}
 	scheme, rest, found := strings.Cut(address, "://")
 	if !found {
 		scheme, rest = "", address

@@ -100,7 +100,7 @@ func sweepAll(t *testing.T, ctx context.Context, kube *fake.Clientset, s Scope) 
 	c := &Client{Kube: kube}
 	found, err := c.Leftovers(t.Context(), s)
 	require.NoError(t, err)
-	return c.Sweep(ctx, s, found.Items, sweepPatience)
+	return c.Sweep(ctx, found, sweepPatience)
 }
 
 // whys maps what is left to the reason.
@@ -176,7 +176,7 @@ func TestSweepOfWhatTheManifestsMake(t *testing.T) {
 		found, err := c.Leftovers(t.Context(), Scope{})
 		require.NoError(t, err)
 		require.Len(t, found.Items, len(objs))
-		left, err := c.Sweep(t.Context(), Scope{}, found.Items, sweepPatience)
+		left, err := c.Sweep(t.Context(), found, sweepPatience)
 		require.NoError(t, err)
 		require.Empty(t, left)
 		require.Len(t, deletions(kube), len(objs))

@@ -72,7 +72,7 @@ func newStand(t *testing.T, name string, in injection) *stand {
 		scope := cluster.Scope{Run: s.run, Namespace: s.namespace, ClusterWide: true}
 		found, err := c.Leftovers(ctx, scope)
 		require.NoError(t, err)
-		left, err := c.Sweep(ctx, scope, found.Items, time.Minute)
+		left, err := c.Sweep(ctx, found, time.Minute)
 		require.NoError(t, err)
 		require.Empty(t, left)
 	})
@@ -84,6 +84,7 @@ func newStand(t *testing.T, name string, in injection) *stand {
 	require.NoError(t, err)
 	objs, err := privatedns.Objects(plan.Cache30, privatedns.Params{Owner: owner, Image: coredns.Spec.Template.Spec.Containers[0].Image, Domain: manifests.DefaultDomain})
 	require.NoError(t, err)
+	var dns metav1.Object
 	for _, o := range objs {
 		switch o := o.(type) {
 		case *corev1.ConfigMap:
@@ -93,7 +94,7 @@ func newStand(t *testing.T, name string, in injection) *stand {
 			}
 			o.Data["Corefile"] = text
 		case *appsv1.Deployment:
-			s.dns = o.Name
+			s.dns, dns = o.Name, o
 			if in.server != nil {
 				in.server(o)
 			}
@@ -104,7 +105,7 @@ func newStand(t *testing.T, name string, in injection) *stand {
 		}
 		require.NoError(t, c.Create(ctx, o))
 	}
-	require.NoError(t, c.WaitDeployment(ctx, s.namespace, s.dns, time.Minute, func() string { return "" }))
+	require.NoError(t, c.WaitAvailable(ctx, dns, time.Minute, func() string { return "" }))
 	svc, err := c.Kube.CoreV1().Services(s.namespace).Get(ctx, s.dns, metav1.GetOptions{})
 	require.NoError(t, err)
 	s.resolver.PodDNS = manifests.ClusterFirst(svc.Spec.ClusterIP, s.namespace, manifests.DefaultDomain)

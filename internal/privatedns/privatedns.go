@@ -123,10 +123,8 @@ func start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck
 func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, objs []manifests.Object, services []*corev1.Service, stuck func() string) (r trial.Resolver, err error) {
 	for _, o := range objs {
 		switch o.(type) {
-		case *appsv1.Deployment:
-			err = c.WaitDeployment(ctx, p.Owner.Namespace, o.GetName(), p.Nodes+startPatience, stuck)
-		case *appsv1.DaemonSet:
-			err = c.WaitDaemonSet(ctx, p.Owner.Namespace, o.GetName(), p.Nodes+startPatience, stuck)
+		case *appsv1.Deployment, *appsv1.DaemonSet:
+			err = c.WaitAvailable(ctx, o, p.Nodes+startPatience, stuck)
 		}
 		if err != nil {
 			return r, err

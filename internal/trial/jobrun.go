@@ -158,7 +158,7 @@ var errNotGone = errors.New("not gone")
 // end deletes the life's objects. Unless it is only to be accepted it returns
 // after the last pod is gone, with the time at which that was seen.
 func (l jobRun) end(ctx context.Context, obs *cluster.Observation, how deleteMode) (gone time.Time, err error) {
-	err = cluster.Patiently(ctx, goneAllowance, func(ctx context.Context) error {
+	err = cluster.RetryTransient(ctx, goneAllowance, func(ctx context.Context) error {
 		return l.c.DeleteTrial(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial)
 	})
 	if err != nil {
@@ -172,7 +172,7 @@ func (l jobRun) end(ctx context.Context, obs *cluster.Observation, how deleteMod
 	dropped := false
 	for {
 		if how == deleteForce && !dropped && obs.JobGone() {
-			err := cluster.Patiently(ctx, goneAllowance, func(ctx context.Context) error {
+			err := cluster.RetryTransient(ctx, goneAllowance, func(ctx context.Context) error {
 				return l.c.DropPods(ctx, l.owner.Namespace, l.owner.Run, l.owner.Trial)
 			})
 			if err != nil {

@@ -122,9 +122,9 @@ func (r *Runner) Run(ctx context.Context, pt plan.Trial) (results.Trial, error) 
 			return t, ctx.Err()
 		}
 		return t, errors.Join(ctx.Err(), cleanup)
-	case err != nil && !ran && !cluster.Passing(err):
+	case err != nil && !ran && !cluster.IsTransient(err):
 		return t, errors.Join(err, cleanup)
-	case errors.Is(cleanup, errNotGone), cluster.Passing(cleanup):
+	case errors.Is(cleanup, errNotGone), cluster.IsTransient(cleanup):
 		return t, fmt.Errorf("%w: %w", ErrLeft, cleanup)
 	}
 	return t, cleanup

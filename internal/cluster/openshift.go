@@ -34,8 +34,9 @@ func (c *Client) FindAssigner(ctx context.Context) bool {
 	return c.assigned
 }
 
-// dressed is the object as the cluster takes it.
-func (c *Client) dressed(o metav1.Object) metav1.Object {
+// withoutRunAsUser is the object as the cluster takes it: without a user id where
+// the cluster assigns it.
+func (c *Client) withoutRunAsUser(o metav1.Object) metav1.Object {
 	if _, spec := manifests.PodSpec(o); !c.assigned || spec == nil || spec.SecurityContext == nil {
 		return o
 	}

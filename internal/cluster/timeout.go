@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// mostSilence is how long an ordinary request may take. An API server ends one
+// requestTimeout is how long an ordinary request may take. An API server ends one
 // itself after a minute (its --request-timeout), so that whoever has not
 // answered by then, a stopped server or a proxy in front of one, never will.
-const mostSilence = 75 * time.Second
+const requestTimeout = 75 * time.Second
 
 // bounded ends requests that nobody answers. Watches, logs that are followed and
 // commands in pods last as long as they last.
@@ -20,15 +20,15 @@ type bounded struct {
 	after time.Duration
 }
 
-// silence is the error of a request that was ended: as one of the network's it
-// may pass.
-type silence struct{ after time.Duration }
+// timedOut is the error of a request that was ended: transient, as an error of
+// the network.
+type timedOut struct{ after time.Duration }
 
-func (s silence) Error() string {
-	return "the API server took the request and did not answer within " + s.after.String()
+func (e timedOut) Error() string {
+	return "the API server took the request and did not answer within " + e.after.String()
 }
-func (silence) Timeout() bool   { return true }
-func (silence) Temporary() bool { return true }
+func (timedOut) Timeout() bool   { return true }
+func (timedOut) Temporary() bool { return true }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if lasting(r) {
@@ -38,7 +38,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.RoundTripper.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		if ctx.Err() != nil && r.Context().Err() == nil {
-			err = silence{b.after}
+			err = timedOut{b.after}
 		}
 		cancel()
 		return nil, err

@@ -71,17 +71,17 @@ func (l *ledger) of(found []Leftover) []Leftover {
 // was created of a kind that this user may not list, or no longer.
 func (c *Client) Clear(ctx context.Context, s Scope, patience time.Duration) (left []Leftover, unknown error) {
 	began := time.Now()
-	var found *look
-	err := Patiently(ctx, patience, func(ctx context.Context) (err error) {
-		if found, err = c.look(ctx, s, nil); err != nil {
+	var found Leftovers
+	err := RetryTransient(ctx, patience, func(ctx context.Context) error {
+		now, err := c.look(ctx, s)
+		if err != nil {
 			return err
 		}
+		found = now
 		return found.blind(c.created.places())
 	})
-	if found == nil {
-		return nil, err
-	}
-	left, unknown = c.Sweep(ctx, s, c.created.of(found.sorted()), patience-time.Since(began))
+	found.Items = c.created.of(found.Items)
+	left, unknown = c.Sweep(ctx, found, patience-time.Since(began))
 	return c.created.of(left), errors.Join(err, unknown)
 }
 
@@ -93,26 +93,19 @@ func (c *Client) Clear(ctx context.Context, s Scope, patience time.Duration) (le
 //
 // The error says that it cannot be known what is left (the list is of the last
 // successful look), or is the context's.
-func (c *Client) Sweep(ctx context.Context, s Scope, found []Leftover, patience time.Duration) (left []Leftover, unknown error) {
+func (c *Client) Sweep(ctx context.Context, found Leftovers, patience time.Duration) (left []Leftover, unknown error) {
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	w := sweep{c: c, began: time.Now(), ours: map[types.UID]bool{}, runs: map[string]bool{}, refused: map[types.UID]bool{}, why: map[types.UID]string{}}
-	namespaces := []string{} // to look in where not all may be: a sweep looks often
-	for _, l := range found {
+	for _, l := range found.Items {
 		w.ours[l.UID], w.runs[l.Run] = true, true
-		if l.Namespace != "" {
-			namespaces = append(namespaces, l.Namespace)
-		}
 	}
-	left = slices.Clone(found)
+	left = slices.Clone(found.Items)
 	var strangers []Leftover
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		now, err := c.look(limited, s, namespaces)
+		now, err := c.lookAgain(limited, found, left)
 		if err == nil {
-			err = now.blind(standing(left))
-		}
-		if err == nil {
-			left, strangers = w.sort(now.sorted())
+			left, strangers = w.sort(now.Items)
 			if len(left) == 0 || w.hopeless(left) {
 				return append(w.explain(left), strangers...), nil
 			}
@@ -132,9 +125,16 @@ func (c *Client) Sweep(ctx context.Context, s Scope, found []Leftover, patience 
 	}
 }
 
-// standing returns where these stand. What is in a namespace that goes goes with
-// it, as the right to look there may.
-func standing(left []Leftover) []place {
+// lookAgain looks where a look was allowed. That what is left may no longer be
+// listed is an error, except in a namespace that is going: what stands in it goes
+// with it, as the right to look there may.
+func (c *Client) lookAgain(ctx context.Context, before Leftovers, left []Leftover) (Leftovers, error) {
+	now := Leftovers{run: before.run, refused: map[place]error{}}
+	for _, p := range before.seen {
+		if err := now.list(ctx, c, kinds[kindNumber(p.kind)], p.namespace); err != nil {
+			return now, err
+		}
+	}
 	going := map[string]bool{}
 	for _, l := range left {
 		going[l.Name] = going[l.Name] || l.Kind == "namespace"
@@ -142,10 +142,11 @@ func standing(left []Leftover) []place {
 	var places []place
 	for _, l := range left {
 		if !going[l.Namespace] {
-			places = append(places, place{l.Kind, l.Namespace})
+			places = append(places, place{l.Kind, l.Namespace}, place{l.Kind, metav1.NamespaceAll})
 		}
 	}
-	return places
+	now.sort()
+	return now, now.blind(places)
 }
 
 // sweep is a deletion under way.
@@ -216,7 +217,7 @@ func (w *sweep) pass(ctx context.Context, left []Leftover) {
 }
 
 func (w *sweep) delete(ctx context.Context, l Leftover) {
-	k := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == l.Kind })]
+	k := kinds[kindNumber(l.Kind)]
 	err := k.at(w.c.Kube, l.Namespace).delete(ctx, l.Name, metav1.DeleteOptions{
 		PropagationPolicy: &background,
 		Preconditions:     &metav1.Preconditions{UID: &l.UID},
