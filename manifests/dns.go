@@ -76,6 +76,8 @@ func filesOf(dns plan.DNS) (dnsFiles, error) {
 		return dnsFiles{coredns(plan.Uncached), front}, nil
 	case plan.KubeDNS:
 		return dnsFiles{server: []string{"private-dns-rbac.yaml", "private-dns-kube-dns.yaml", "private-dns-service.yaml", "private-dns-kube-dns-deployment.yaml"}}, nil
+	case plan.RecordWriter, plan.RecordWriterPublish:
+		return dnsFiles{server: []string{"private-dns-service.yaml", "private-dns-record-writer.yaml"}}, nil
 	case plan.Forwarding:
 		return dnsFiles{server: []string{"private-dns-forwarding.yaml", "private-dns-service.yaml", "private-dns.yaml"}}, nil
 	}
@@ -95,6 +97,7 @@ type PrivateDNSParams struct {
 	CoreDNS string // image; empty: the one in the files
 	Dnsmasq string // image; empty: the one in the file
 	Domain  string // cluster domain; empty: DefaultDomain
+	Probe   Probe  // how a record writer gets its program, which is the probe's
 }
 
 // upstreamName is the name of the CoreDNS behind caches, which have the
@@ -127,8 +130,21 @@ func PrivateDNS(dns plan.DNS, p PrivateDNSParams) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	if dns.WritesRecords() {
+		return objs, p.writer(dns, objs)
+	}
 	front, err := p.load(files.front)
 	return append(objs, front...), err
+}
+
+// writer gives a record writer its program and the program its flags.
+func (p PrivateDNSParams) writer(dns plan.DNS, objs []Object) error {
+	flags := map[string]string{"domain": p.Domain, "selector": Owner{Run: p.Run}.Selector()}
+	if dns == plan.RecordWriterPublish {
+		flags["on-empty"] = "publish"
+	}
+	_, spec := PodSpec(objs[len(objs)-1])
+	return p.Probe.set(spec, flags)
 }
 
 // load fills in the objects of some files.
@@ -169,6 +185,8 @@ func (p PrivateDNSParams) fill(obj Object) {
 	obj.SetName(p.Name)
 	app := map[string]string{"app": p.Name}
 	switch obj := obj.(type) {
+	case *rbacv1.RoleBinding:
+		obj.RoleRef.Name, obj.Subjects[0].Name = p.Name, p.Name
 	case *rbacv1.ClusterRole:
 		obj.Name = p.clusterName()
 	case *rbacv1.ClusterRoleBinding:
@@ -193,7 +211,9 @@ func (p PrivateDNSParams) fill(obj Object) {
 // fillPods sets what varies in the pods of a private DNS.
 func (p PrivateDNSParams) fillPods(t *corev1.PodTemplateSpec, app map[string]string) {
 	t.Labels = app
-	t.Spec.Volumes[0].ConfigMap.Name = p.Name
+	if len(t.Spec.Volumes) > 0 {
+		t.Spec.Volumes[0].ConfigMap.Name = p.Name
+	}
 	if a := t.Spec.Affinity; a != nil {
 		for _, t := range a.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
 			t.PodAffinityTerm.LabelSelector.MatchLabels = app

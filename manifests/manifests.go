@@ -178,6 +178,8 @@ func decode(file string, b []byte) ([]Object, error) {
 			obj = &appsv1.DaemonSet{}
 		case "rbac.authorization.k8s.io/v1 Role":
 			obj = &rbacv1.Role{}
+		case "rbac.authorization.k8s.io/v1 RoleBinding":
+			obj = &rbacv1.RoleBinding{}
 		case "rbac.authorization.k8s.io/v1 ClusterRole":
 			obj = &rbacv1.ClusterRole{}
 		case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":

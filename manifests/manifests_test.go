@@ -102,13 +102,12 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 				require.Contains(t, c.Resources.Requests, corev1.ResourceCPU)
 				require.Contains(t, c.Resources.Requests, corev1.ResourceMemory)
 			}
-			if spec.Containers[0].Name != ProbeContainer {
-				continue
+			if spec.Containers[0].Name == ProbeContainer && spec.ServiceAccountName == "" {
+				require.False(t, *spec.AutomountServiceAccountToken)
 			}
-			require.False(t, *spec.AutomountServiceAccountToken)
 		}
 	})
-	require.Equal(t, 8, pods)
+	require.Equal(t, 9, pods)
 }
 
 // TestJobIsTheReportedOne pins what the original report says of its Job and
@@ -172,6 +171,9 @@ func belongTogether(t *testing.T, list []string) {
 			case *rbacv1.ClusterRoleBinding:
 				require.True(t, accounts[obj.Subjects[0].Name])
 				require.Equal(t, obj.Name, obj.RoleRef.Name)
+			case *rbacv1.RoleBinding:
+				require.True(t, accounts[obj.Subjects[0].Name])
+				require.Equal(t, obj.Name, obj.RoleRef.Name)
 			case *corev1.Service:
 				svc = obj
 				for _, p := range svc.Spec.Ports[:2] {
@@ -185,7 +187,9 @@ func belongTogether(t *testing.T, list []string) {
 			}
 			pods++
 			require.Equal(t, meta.Labels, svc.Spec.Selector)
-			require.True(t, maps[spec.Volumes[0].ConfigMap.Name])
+			for _, v := range spec.Volumes[:min(1, len(spec.Volumes))] {
+				require.True(t, maps[v.ConfigMap.Name])
+			}
 			require.True(t, spec.ServiceAccountName == "" || accounts[spec.ServiceAccountName])
 			require.EqualValues(t, PrivateDNSPort, spec.Containers[0].Ports[0].ContainerPort)
 		}

@@ -185,9 +185,12 @@ A block holds every arm once, in random order.
               nodelocal-uncached    the same before uncached
               kube-dns          dnsmasq as kube-dns runs it: denials not cached
               forwarding        caches what the cluster's own DNS answers
-                                (all but the first and the last need a
+                                (all of these but the first and the last need a
                                 ClusterRole to read Services, removed at the end;
                                 without that right forwarding stands in)
+              record-writer     a controller writes the records, and never an empty
+                                set of them: the model of Cloud DNS
+              record-writer-publish  the same, the empty set too: its control
   --names     fresh             names never asked for before
               reused            names of a Job that ended just before
   --extra     none, service, service-pod, pod, member-pod, oneshot-pod, or all

@@ -65,6 +65,8 @@ var kinds = []kind{
 	{"serviceaccount", false, func(k kubernetes.Interface, ns string) api {
 		return typed(k.CoreV1().ServiceAccounts(ns))
 	}},
+	{"rolebinding", false, func(k kubernetes.Interface, ns string) api { return typed(k.RbacV1().RoleBindings(ns)) }},
+	{"role", false, func(k kubernetes.Interface, ns string) api { return typed(k.RbacV1().Roles(ns)) }},
 	{"clusterrolebinding", true, func(k kubernetes.Interface, _ string) api {
 		return typed(k.RbacV1().ClusterRoleBindings())
 	}},

@@ -172,7 +172,8 @@ func TestLackOfRightsIsSaid(t *testing.T) {
 		where    []string
 	}
 	everywhere := []string{""}
-	namespaced := []string{"jobs", "deployments", "daemonsets", "replicasets", "pods", "services", "endpointslices", "configmaps", "serviceaccounts"}
+	namespaced := []string{"jobs", "deployments", "daemonsets", "replicasets", "pods", "services", "endpointslices", "configmaps", "serviceaccounts",
+		"rolebindings", "roles"}
 	for _, tc := range []struct {
 		name   string
 		no     []no

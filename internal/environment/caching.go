@@ -168,6 +168,8 @@ var promises = map[plan.DNS]promise{
 	plan.NodeLocalUncached: {positive: 30, negative: 5},
 	plan.KubeDNS:           {positive: 30}, // dnsmasq(8): --no-negcache
 	plan.Forwarding:        {positive: 30, negative: 30, borrowed: true},
+
+	plan.RecordWriter: {}, plan.RecordWriterPublish: {}, // recordwriter
 }
 
 // Check compares what was seen of a DNS configuration with what its name

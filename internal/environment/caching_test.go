@@ -27,6 +27,8 @@ const vip, r1, r2 = "10.96.0.10:53", "10.244.0.2:1053", "10.244.1.2:1053"
 var (
 	down = []uint32{30, 29, 28}
 	full = []uint32{30, 30, 30}
+
+	uncached = map[plan.DNS]bool{plan.Uncached: true, plan.RecordWriter: true, plan.RecordWriterPublish: true}
 )
 
 func TestProveCaching(t *testing.T) {
@@ -47,7 +49,7 @@ func TestProveCaching(t *testing.T) {
 		"uncached": {
 			lines: []record.Line{start(vip), check(r1, true), check(r2, true), caching(vip, full, full), caching(r1, full, full), caching(r2, full, full)},
 			ttls:  [2]uint32{30, 30}, uncached: true,
-			satisfies: map[plan.DNS]bool{plan.Uncached: true},
+			satisfies: uncached,
 		},
 		"replicas take turns behind the Service": {
 			lines:    []record.Line{start(vip), check(r1, true), caching(vip, full, full), caching(r1, down, down), caching(r2, []uint32{3, 2, 1}, []uint32{1, 30, 29})},
@@ -88,7 +90,7 @@ func TestProveCaching(t *testing.T) {
 		"resolver only": {
 			lines: []record.Line{start(vip), caching(vip, full, full)},
 			ttls:  [2]uint32{30, 30}, warnings: 2,
-			satisfies: map[plan.DNS]bool{plan.Uncached: true},
+			satisfies: uncached,
 		},
 		"other TTL, not cached": {
 			lines: []record.Line{start(vip), caching(r1, []uint32{5, 5}, []uint32{5, 5})},
@@ -101,7 +103,7 @@ func TestProveCaching(t *testing.T) {
 		"one check of two failed": {
 			lines:     []record.Line{start(vip), check(r1, true), check(r2, false), caching(r1, full, full)},
 			ttls:      [2]uint32{30, 30},
-			satisfies: map[plan.DNS]bool{plan.Uncached: true},
+			satisfies: uncached,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

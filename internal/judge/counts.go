@@ -115,7 +115,7 @@ func addresses(c record.Class) bool { return c == record.Address }
 func (j *judgement) fullTTL(of func(record.Class) bool) uint32 {
 	var full uint32
 	switch dns := j.t.Plan.Arm.DNS; dns {
-	case plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache, plan.KubeDNS:
+	case plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache, plan.KubeDNS, plan.RecordWriter, plan.RecordWriterPublish:
 		full = kubeadmTTL
 	case plan.NodeLocalCache30, plan.NodeLocalUncached:
 		if full = nodeLocalDenial; of(record.Address) {

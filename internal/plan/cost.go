@@ -77,7 +77,7 @@ func (s Settings) Enough(pods int) Duration {
 // the cluster's own nothing is known beforehand; it is taken for the worst.
 func (d DNS) caches() (addresses, denials time.Duration) {
 	switch d {
-	case Uncached:
+	case Uncached, RecordWriter, RecordWriterPublish:
 		return 0, 0
 	case NoDenialCache, KubeDNS:
 		return cacheTTL, 0

@@ -68,16 +68,26 @@ const (
 	// caches for 30 s: it can add caching where nobody may read Services, not
 	// remove it. It needs no ClusterRole.
 	Forwarding DNS = "forwarding"
+	// RecordWriter is a DNS whose records a controller of ours writes from
+	// EndpointSlices, by the model that explains Cloud DNS (recordwriter): a set
+	// of endpoints that has become empty is not written. RecordWriterPublish is
+	// the same but that it is: the control. They need a Role.
+	RecordWriter        DNS = "record-writer"
+	RecordWriterPublish DNS = "record-writer-publish"
 )
 
 // AllDNS lists every DNS.
-var AllDNS = []DNS{ClusterDNS, Cache30, Uncached, NoDenialCache, NoSuccessCache, NodeLocalCache30, NodeLocalUncached, KubeDNS, Forwarding}
+var AllDNS = []DNS{ClusterDNS, Cache30, Uncached, NoDenialCache, NoSuccessCache, NodeLocalCache30, NodeLocalUncached, KubeDNS, Forwarding,
+	RecordWriter, RecordWriterPublish}
 
 // Private tells whether the configuration is a DNS of ours, started for the run.
 func (d DNS) Private() bool { return d != ClusterDNS }
 
-// NeedsClusterRole tells whether the configuration reads Services itself.
-func (d DNS) NeedsClusterRole() bool { return d.Private() && d != Forwarding }
+// NeedsClusterRole tells whether the configuration reads the whole cluster's Services.
+func (d DNS) NeedsClusterRole() bool { return d.Private() && d != Forwarding && !d.WritesRecords() }
+
+// WritesRecords tells whether the configuration is a record writer.
+func (d DNS) WritesRecords() bool { return d == RecordWriter || d == RecordWriterPublish }
 
 // Order says whether the headless Service or the Job is created first.
 type Order string

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"headless-job-dns/internal/plan"
@@ -87,7 +88,9 @@ func (p *preflight) lacks(dns plan.DNS) (string, error) {
 		return words(missing), nil
 	}
 	for _, o := range objs {
-		if o.GetNamespace() != "" {
+		switch o.(type) {
+		case *rbacv1.Role, *rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding:
+		default:
 			continue
 		}
 		if _, err := p.Client.DryRun(p.ctx, o); apierrors.IsForbidden(err) {

@@ -33,6 +33,7 @@ type Params struct {
 	Image   string // of CoreDNS; empty: the one in the manifests
 	Dnsmasq string // image of dnsmasq; empty: the one in the manifests
 	Domain  string // cluster domain
+	Probe   manifests.Probe
 
 	Nodes time.Duration // for nodes to be added, beside what its pods may take to start
 
@@ -45,7 +46,7 @@ type Params struct {
 // Objects returns what Start creates, in that order. What is known only then,
 // the address of a Service, is not in them.
 func Objects(dns plan.DNS, p Params) ([]manifests.Object, error) {
-	return manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: p.Owner, Name: name(dns), CoreDNS: p.Image, Dnsmasq: p.Dnsmasq, Domain: p.Domain})
+	return manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: p.Owner, Name: name(dns), CoreDNS: p.Image, Dnsmasq: p.Dnsmasq, Domain: p.Domain, Probe: p.Probe})
 }
 
 // name is a legal object name for the configuration.
@@ -70,8 +71,11 @@ func Corefile(dns plan.DNS, p Params) (string, error) {
 			parts = append(parts, "# CoreDNS "+o.Name+"\n"+o.Data["Corefile"])
 		case *appsv1.Deployment:
 			for _, c := range o.Spec.Template.Spec.Containers {
-				if c.Name == manifests.DnsmasqContainer {
+				switch c.Name {
+				case manifests.DnsmasqContainer:
 					parts = append(parts, "# "+strings.Join(append(c.Command, c.Args...), " ")+"\n")
+				case manifests.ProbeContainer:
+					parts = append(parts, "# probe "+strings.Join(c.Args, " ")+"\n")
 				}
 			}
 		}
@@ -191,7 +195,8 @@ func livesBehind(ctx context.Context, c *cluster.Client, svc *corev1.Service) (m
 		life := string(pod.UID)
 		for _, s := range pod.Status.ContainerStatuses {
 			// Others, which a webhook added, hold no cache.
-			if s.Name == manifests.CoreDNSContainer || s.Name == manifests.DnsmasqContainer {
+			switch s.Name {
+			case manifests.CoreDNSContainer, manifests.DnsmasqContainer, manifests.ProbeContainer:
 				life += fmt.Sprintf("/%d", s.RestartCount)
 			}
 		}
