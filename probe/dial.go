@@ -27,11 +27,8 @@ const (
 // the end to the kernel. It writes the outcome and returns whether it was the
 // peer that was meant, and when that was known.
 func (p *probe) dial(ctx context.Context, peer int, addr netip.Addr, limit time.Duration) (right bool, at int64) {
-	// Without keep-alives and happy eyeballs: one SYN and its retransmissions,
-	// as the workload's plain connect(2).
-	dialer := net.Dialer{Timeout: limit, KeepAlive: -1, FallbackDelay: -1}
 	d := record.Dial{Peer: peer, Addr: addr.String(), Limit: int64(limit), Asked: p.now()}
-	c, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, p.cfg.port).String())
+	c, err := p.connect(ctx, addr, limit)
 	t := p.now()
 	if err != nil {
 		d.Outcome, d.Err = outcome(ctx, err)
@@ -52,6 +49,16 @@ func (p *probe) dial(ctx context.Context, peer int, addr netip.Addr, limit time.
 	}
 	p.log.dial(t, d)
 	return right, at
+}
+
+// connect opens a connection to a peer's port. It uses no keep-alives and no happy
+// eyeballs: one SYN and its retransmissions, as the workload's plain connect(2).
+func (p *probe) connect(ctx context.Context, addr netip.Addr, limit time.Duration) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: limit, KeepAlive: -1, FallbackDelay: -1}
+	if own, err := netip.ParseAddr(p.cfg.address); err == nil && own.Is4() == addr.Is4() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(own, 0))
+	}
+	return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, p.cfg.port).String())
 }
 
 func readWho(r io.Reader) (*record.Who, error) {

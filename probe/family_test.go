@@ -59,7 +59,7 @@ func TestIPv6Only(t *testing.T) {
 	t.Parallel()
 	port := freePort(t)
 	l := listenIPv6(t, port)
-	go serve(l, leader, func(netip.Addr) {})
+	go serve(l, leader, func(netip.Addr) {}, nil)
 	z := newZone()
 	z.set("kubernetes.default.svc.cluster.local.", "fd00:96::1")
 	z.set(fqdn(0), "::1")
@@ -108,7 +108,7 @@ func TestListensOnBothFamilies(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	from := make(chan netip.Addr, 1)
-	go serve(l, leader, func(a netip.Addr) { from <- a })
+	go serve(l, leader, func(a netip.Addr) { from <- a }, nil)
 	port := l.Addr().(*net.TCPAddr).Port
 	for _, addr := range []string{"127.0.0.1", "::1"} {
 		if addr == "::1" {

@@ -52,6 +52,9 @@ type config struct {
 	port                    uint16
 	resolvConf              string
 
+	runLength time.Duration // 0: the pod stays until it is told to end
+	outlive   time.Duration
+
 	idle      bool
 	exitAfter time.Duration
 }
@@ -89,9 +92,11 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.Func("connect-timeouts", "`list` dealt out to solo's workers 1, 2, ...: none or a duration (default none)", cfg.setConnectTimeouts)
 	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask only what resolv.conf names, peers+server does without the uncached view)", cfg.setReplicas)
 	fs.StringVar(&cfg.prime, "prime", "all", "`which` pods ask with observer prime, each for its own name: all or leader")
-	fs.StringVar(&cfg.address, "address", "", "`address` to listen on (default: all)")
+	fs.StringVar(&cfg.address, "address", "", "`address` to listen on and to connect from (default: any)")
 	fs.Func("port", "`port` to listen on, the same in all pods (default 8050)", cfg.setPort)
 	fs.StringVar(&cfg.resolvConf, "resolv-conf", "/etc/resolv.conf", "`file` that names the resolvers")
+	fs.Func("run-length", "with observer solo: `time` from the last worker's join to the end of the Job, whose pods then exit with 0 (default: they stay)", durationInto(&cfg.runLength))
+	fs.Func("workers-outlive", "with --run-length: `time` that workers go on after pod 0 ended", durationInto(&cfg.outlive))
 	fs.BoolVar(&cfg.idle, "idle", false, "only stay until SIGTERM: ask nothing, listen on nothing")
 	fs.Func("exit-after", "only wait for this `time` and exit with 0", durationInto(&cfg.exitAfter))
 	return fs
@@ -173,6 +178,12 @@ func (cfg *config) complete() error {
 	}
 	if cfg.firstQueryAfter >= cfg.deadline {
 		return usagef("invalid value %q for flag -first-query-after: want less than the deadline, %s", cfg.firstQueryAfter, cfg.deadline)
+	}
+	if cfg.runLength > 0 && (cfg.observer != record.Solo || cfg.pods < 2) {
+		return usagef("invalid value %q for flag -run-length: want observer solo and 2 pods or more", cfg.runLength)
+	}
+	if cfg.outlive > 0 && cfg.runLength == 0 {
+		return usagef("invalid value %q for flag -workers-outlive: want -run-length", cfg.outlive)
 	}
 	if cfg.prime != "all" && cfg.prime != "leader" {
 		return usagef("invalid value %q for flag -prime: want all or leader", cfg.prime)

@@ -23,8 +23,8 @@ func listen(ctx context.Context, cfg *config) (net.Listener, error) {
 // serve tells whoever connects who this pod is and closes. It reads nothing.
 // One connection at a time is enough, and no caller can hold it up: the line
 // fits into an empty socket buffer, so that writing it never waits. connected
-// is told who called.
-func serve(l net.Listener, who record.Who, connected func(netip.Addr)) {
+// is told who called. Where keep is not nil the connection is left open with it.
+func serve(l net.Listener, who record.Who, connected func(netip.Addr), keep func(netip.Addr, net.Conn)) {
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -39,8 +39,11 @@ func serve(l net.Listener, who record.Who, connected func(netip.Addr)) {
 		if line, err := json.Marshal(who); err == nil {
 			c.Write(append(line, '\n'))
 		}
-		if from, ok := c.RemoteAddr().(*net.TCPAddr); ok {
-			connected(from.AddrPort().Addr().Unmap())
+		from := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+		connected(from)
+		if keep != nil {
+			keep(from, c)
+			continue
 		}
 		c.Close()
 	}

@@ -184,7 +184,7 @@ func TestPeersAskWhileConnecting(t *testing.T) {
 func TestPeersOfBothFamilies(t *testing.T) {
 	port := freePort(t)
 	l := listenIPv6(t, port)
-	go serve(l, leader, func(netip.Addr) {})
+	go serve(l, leader, func(netip.Addr) {}, nil)
 	listenAs(t, podAddr(0), port, leader)
 	for name, c := range map[string]struct {
 		addrs []string

@@ -35,6 +35,7 @@ type probe struct {
 	broken  chan error // the log could not be written
 	signs   signs
 	tcp     chan struct{} // a place for each answer that is read over TCP
+	members *members      // who has joined; nil: nobody is kept
 
 	mu        sync.Mutex
 	questions map[string]int
@@ -64,6 +65,9 @@ func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
 	p.hasIPv6 = slices.ContainsFunc(p.addrs, isIPv6)
 	p.hasIPv4 = !p.hasIPv6 || slices.ContainsFunc(p.addrs, func(a string) bool { return !isIPv6(a) })
 	p.oneType = oneType(p.addrs, p.servers)
+	if cfg.runLength > 0 && cfg.index == 0 {
+		p.members = newMembers(cfg.pods - 1)
+	}
 	return p, nil
 }
 
@@ -78,7 +82,11 @@ func (p *probe) run(ctx context.Context) error {
 		return p.fail(err)
 	}
 	defer l.Close()
-	go serve(l, p.who(), p.signs.connected)
+	var keep func(netip.Addr, net.Conn)
+	if p.members != nil {
+		keep = p.members.add
+	}
+	go serve(l, p.who(), p.signs.connected, keep)
 
 	type end struct {
 		result
@@ -109,6 +117,9 @@ func (p *probe) run(ctx context.Context) error {
 	case err := <-p.broken: // the last line did not get out
 		return err
 	default:
+	}
+	if p.cfg.runLength > 0 {
+		return nil // the Job is over
 	}
 	<-ctx.Done()
 	return nil

@@ -28,7 +28,7 @@ const (
 // answer. Index 0 itself only listens.
 func (p *probe) solo(ctx context.Context) (result, bool) {
 	if p.cfg.index == 0 {
-		return result{}, true
+		return result{}, p.cfg.runLength == 0 || p.lead(ctx)
 	}
 	limit := p.cfg.connectTimeout()
 	first := map[netip.Addr]int64{} // when an address was first answered
@@ -39,7 +39,7 @@ func (p *probe) solo(ctx context.Context) (result, bool) {
 				first[addr] = t
 			}
 			if right, at := p.dial(ctx, 0, addr, limit); right {
-				return result{resolved: first[addr], reached: at}, true
+				return result{resolved: first[addr], reached: at}, p.cfg.runLength == 0 || p.follow(ctx, addr)
 			}
 		}
 		if !pause(ctx, reconnectDelay()) {

@@ -44,7 +44,7 @@ func listenAs(t *testing.T, ip string, port int, who record.Who) {
 	l, err := listen(context.Background(), &config{address: ip, port: uint16(port)})
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
-	go serve(l, who, func(netip.Addr) {})
+	go serve(l, who, func(netip.Addr) {}, nil)
 }
 
 // leader is index 0 of the tests' trial.
