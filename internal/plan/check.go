@@ -59,7 +59,7 @@ func Check(p Plan) error {
 	want := p
 	want.lay()
 	if len(p.Trials) != len(want.Trials) {
-		return fmt.Errorf("the plan has %d trials; accepted: %d, one for each of %d arms in %d blocks", len(p.Trials), len(want.Trials), len(p.Arms), p.Blocks)
+		return fmt.Errorf("the plan has %d trials; accepted: %d, for %d arms in %d blocks", len(p.Trials), len(want.Trials), len(p.Arms), p.Blocks)
 	}
 	for i, t := range p.Trials {
 		w := want.Trials[i]
@@ -125,7 +125,10 @@ func (s Settings) check() error {
 	for _, d := range []struct {
 		flag string
 		d    Duration
-	}{{"gap", s.Gap}, {"interval", s.Interval}, {"deadline", s.Deadline}, {"follow", s.Follow}, {"first-query-after", s.FirstQueryAfter}} {
+	}{{"run-length", s.RunLength}, {"delete-after", s.DeleteAfter}, {"gap", s.Gap}, {"interval", s.Interval}, {"deadline", s.Deadline}, {"follow", s.Follow}, {"first-query-after", s.FirstQueryAfter}} {
+		if d.d < 0 {
+			return Inputf("--%s %s is negative; accepted: a duration such as 2s", d.flag, time.Duration(d.d))
+		}
 		if d.d > Duration(maxTime) {
 			return Inputf("--%s %s is too long; accepted: up to %s", d.flag, time.Duration(d.d), maxTime)
 		}
@@ -160,11 +163,14 @@ func (p Plan) checkArms() error {
 			return Inputf("arm %s is there twice; accepted: each once, or with /again for a second one in each block", a)
 		}
 		seen[a] = true
+		_, noWait := p.GapOf(a)
 		switch first := p.FirstQuery(a); {
 		case first >= time.Duration(s.Deadline):
 			return Inputf("--first-query-after %s is not before the deadline; accepted: less than --deadline %s", first, time.Duration(s.Deadline))
 		case a.Observer != record.Solo && s.Interval >= s.Deadline:
 			return Inputf("%d pods within --qps %d questions a second leave %s between two questions, which is not shorter than --deadline %s; accepted: fewer pods or --peers, more questions or a later deadline", s.Pods, s.QPS, time.Duration(s.Interval), time.Duration(s.Deadline))
+		case a.Previous == Ran && noWait:
+			return Inputf("arm %s: a previous Job that ran is gone before the next; accepted: a --gap such as 5.3s", a)
 		case a.Names == Reused && time.Duration(s.Deadline) < primeDeadline:
 			return Inputf("--deadline %s is too short for reused names: their primer asks after %s; accepted: %s or more", time.Duration(s.Deadline), PrimeAt, primeDeadline)
 		}
@@ -194,6 +200,16 @@ func (a Arm) check() error {
 		return wrong("gap with names", string(a.Names), string(Reused))
 	case a.Copy != 0 && a.Copy != 2:
 		return wrong("copy", fmt.Sprint(a.Copy), "2")
+	case a.Previous != Primed && a.Previous != Ran:
+		return wrong("previous", string(a.Previous), string(Ran))
+	case a.Previous == Ran && (a.Names != Reused || a.Observer != record.Solo):
+		return wrong("previous with "+string(a.Names)+" names and observer", string(a.Observer), "ran with reused names and solo")
+	case a.Previous != Ran && (a.DeleteAfter != 0 || a.Outlive != 0):
+		return wrong("delete_after or workers_outlive of a previous Job", "that did not run", "with ran only")
+	case a.DeleteAfter < 0 || a.DeleteAfter > Duration(maxTime) || a.Outlive < 0 || a.Outlive > Duration(maxTime):
+		return wrong("delete_after or workers_outlive", time.Duration(min(a.DeleteAfter, a.Outlive)).String(), "0s to "+maxTime.String())
+	case a.Every < 0 || a.Every > maxBlocks:
+		return wrong("every", fmt.Sprint(a.Every), fmt.Sprintf("1 to %d", maxBlocks))
 	}
 	if a.Gap != "" {
 		if _, err := parseGap(string(a.Gap)); err != nil {

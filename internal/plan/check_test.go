@@ -63,7 +63,7 @@ func TestCheckRefuses(t *testing.T) {
 		"third copy":        {func(p *Plan) { p.Arms[0].Copy = 3 }, `copy "3" is not known; accepted: 2`},
 		"order":             {func(p *Plan) { p.Arms[0].Order = "random" }, `order "random" is not known`},
 		"gap":               {func(p *Plan) { p.Arms[0].Gap = "forever" }, `gap "forever" is not known`},
-		"trial missing":     {func(p *Plan) { p.Trials = p.Trials[1:] }, "the plan has 159 trials; accepted: 160, one for each of 16 arms in 10 blocks"},
+		"trial missing":     {func(p *Plan) { p.Trials = p.Trials[1:] }, "the plan has 159 trials; accepted: 160, for 16 arms in 10 blocks"},
 		"another order":     {func(p *Plan) { p.Trials[0], p.Trials[1] = p.Trials[1], p.Trials[0] }, "trial 1 of the plan does not follow from its seed"},
 		"another seed":      {func(p *Plan) { p.Seed++ }, "of the plan does not follow from its seed"},
 		"another job":       {func(p *Plan) { p.Trials[3].Job = "kube-dns" }, "trial 4 of the plan does not follow"},

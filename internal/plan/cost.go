@@ -112,6 +112,9 @@ func (p Plan) pause(a Arm) time.Duration {
 // expected estimates a trial's duration.
 func (p Plan) expected(t Trial) time.Duration {
 	a := t.Arm
+	if a.Previous == Ran {
+		return p.expectedAfterRan(a)
+	}
 	wait := p.FirstQuery(a)
 	_, denials := a.DNS.caches()
 	switch stale := p.stale(a); {
@@ -131,6 +134,18 @@ func (p Plan) expected(t Trial) time.Duration {
 		d += PrimeAt + primeAnswer + life - lifeCost + p.pause(a) - p.FirstQuery(a)
 	}
 	return d
+}
+
+// expectedAfterRan estimates the duration of a trial whose previous Job ran: both
+// Jobs' starts, the run, the gap, and the longest connect to an old address.
+func (p Plan) expectedAfterRan(a Arm) time.Duration {
+	gap, _ := p.GapOf(a)
+	wait := redial
+	for _, t := range p.Settings.dealt() {
+		wait = max(wait, time.Duration(t)+redial)
+	}
+	return 2*lifeCost + time.Duration(p.Settings.Pods)*podCost + p.RunLength() +
+		max(gap, p.DeleteAfterOf(a)+deletion) + recordsThere + wait
 }
 
 // joins is when the last solo worker joins where an address stays stale for so
@@ -199,7 +214,10 @@ func (p Plan) Within(budget time.Duration) error {
 	}
 	// Of the first block, for it holds what is followed to its end.
 	block := time.Duration(0)
-	for _, t := range p.Trials[:len(p.Arms)] {
+	for _, t := range p.Trials {
+		if t.Block > 1 {
+			break
+		}
 		block += time.Duration(t.Expected)
 	}
 	rest := time.Duration(0)

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -89,6 +90,20 @@ func (d DNS) NeedsClusterRole() bool { return d.Private() && d != Forwarding && 
 // WritesRecords tells whether the configuration is a record writer.
 func (d DNS) WritesRecords() bool { return d == RecordWriter || d == RecordWriterPublish }
 
+// Previous says what had the names before; reused names only.
+type Previous string
+
+const (
+	// Primed is a Job of idle pods whose names are looked up once on every DNS
+	// server, so that each cache holds their addresses.
+	Primed Previous = ""
+	// Ran is a Job that does what the measured one does: its workers join pod 0, it
+	// runs for a while and ends by itself. Its end is pod 0's last log line; the
+	// Service and then the Job are deleted DeleteAfter later, and the measured
+	// Job's pod 0 starts Gap after that end.
+	Ran Previous = "ran"
+)
+
 // Order says whether the headless Service or the Job is created first.
 type Order string
 
@@ -121,6 +136,11 @@ type Arm struct {
 	First   Duration `json:"first_query_after,omitempty"` // each probe's first question; 0: the plan's setting
 	Gap     Gap      `json:"gap,omitempty"`               // reused names only
 	Copy    int      `json:"copy,omitempty"`              // 2: the same combination once more in each block (A/A)
+
+	Previous    Previous `json:"previous,omitempty"`        // reused names only
+	DeleteAfter Duration `json:"delete_after,omitempty"`    // ran: from its end to its Service's deletion; 0: the plan's setting
+	Outlive     Duration `json:"workers_outlive,omitempty"` // ran: its workers go on so long after pod 0 ended
+	Every       int      `json:"every,omitempty"`           // 2: in every second block, from the first; 0 and 1: in each
 }
 
 // String names the arm as progress lines and reports do: the four factors that
@@ -135,6 +155,15 @@ func (a Arm) String() string {
 	}
 	if a.First != 0 {
 		s += "/first=" + TimeoutName(a.First)
+	}
+	if a.Previous != Primed {
+		s += "/" + string(a.Previous)
+	}
+	if a.DeleteAfter != 0 {
+		s += "/delete-after=" + TimeoutName(a.DeleteAfter)
+	}
+	if a.Outlive != 0 {
+		s += "/workers-outlive=" + TimeoutName(a.Outlive)
 	}
 	if a.Gap != "" {
 		s += "/gap=" + string(a.Gap)
@@ -180,12 +209,14 @@ type Trial struct {
 // Settings are the same for every trial of a plan.
 type Settings struct {
 	Pods            int        `json:"pods"`
-	Peers           int        `json:"peers,omitempty"`    // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
-	ConnectTimeouts []Duration `json:"connect_timeouts"`   // solo: dealt out over indices 1, 2, ...; 0 = none
-	QPS             int        `json:"qps"`                // questions a second over all pods, at most
-	Interval        Duration   `json:"interval,omitempty"` // between questions of one stream: the resolution
-	Gap             Duration   `json:"gap"`                // reused names: last pod gone to first new question
-	NoWait          bool       `json:"no_wait"`            // reused names: create anew without waiting for deletion
+	Peers           int        `json:"peers,omitempty"`        // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
+	ConnectTimeouts []Duration `json:"connect_timeouts"`       // solo: dealt out over indices 1, 2, ...; 0 = none
+	QPS             int        `json:"qps"`                    // questions a second over all pods, at most
+	Interval        Duration   `json:"interval,omitempty"`     // between questions of one stream: the resolution
+	Gap             Duration   `json:"gap"`                    // reused names: last pod gone to first new question
+	NoWait          bool       `json:"no_wait"`                // reused names: create anew without waiting for deletion
+	RunLength       Duration   `json:"run_length,omitempty"`   // a previous Job that ran: from its last join to its end; 0: DefaultRunLength
+	DeleteAfter     Duration   `json:"delete_after,omitempty"` // likewise: from its end to its Service's deletion; 0: DefaultDeleteAfter
 	FirstQueryAfter Duration   `json:"first_query_after"`
 	Deadline        Duration   `json:"deadline"`
 	Follow          Duration   `json:"follow"` // deadline of the one trial that follows the worker without a connect timeout to its end
@@ -207,6 +238,25 @@ type Plan struct {
 	Secondary []Contrast `json:"secondary,omitempty"`
 	Margin    Duration   `json:"margin,omitempty"` // differences within it do not matter
 	Trials    []Trial    `json:"trials,omitempty"`
+}
+
+// What the original experiment's Jobs took (operator-experiments, google/service-timing):
+// the application ran for some seconds, and the old Service was deleted 1.4 s after
+// the leader's exit.
+const (
+	DefaultRunLength   = 6 * time.Second
+	DefaultDeleteAfter = 1400 * time.Millisecond
+)
+
+// RunLength is how long a previous Job runs once all have joined.
+func (p Plan) RunLength() time.Duration {
+	return cmp.Or(time.Duration(p.Settings.RunLength), DefaultRunLength)
+}
+
+// DeleteAfterOf is the time from the end of an arm's previous Job to the deletion
+// of its Service.
+func (p Plan) DeleteAfterOf(a Arm) time.Duration {
+	return cmp.Or(time.Duration(a.DeleteAfter), time.Duration(p.Settings.DeleteAfter), DefaultDeleteAfter)
 }
 
 // FirstQuery is how long each probe of an arm waits before its first question.

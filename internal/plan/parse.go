@@ -202,6 +202,18 @@ func ParseArm(s string) (Arm, error) {
 				return Arm{}, Inputf("arm %q: %q is not known; accepted: first= and a positive duration such as 5s", s, p)
 			}
 			a.First = first[0]
+		case p == string(Ran):
+			a.Previous = Ran
+		case name == "delete-after" || name == "workers-outlive":
+			d, err := time.ParseDuration(value)
+			if err != nil || d <= 0 {
+				return Arm{}, Inputf("arm %q: %q is not known; accepted: %s= and a positive duration such as 2s", s, p, name)
+			}
+			if name == "delete-after" {
+				a.DeleteAfter = Duration(d)
+			} else {
+				a.Outlive = Duration(d)
+			}
 		case name == "gap":
 			gap, err := parseGap(value)
 			if err != nil {
@@ -209,7 +221,7 @@ func ParseArm(s string) (Arm, error) {
 			}
 			a.Gap = gap
 		default:
-			return Arm{}, Inputf("arm %q: %q is not known; accepted: publish-not-ready, job-first, first=5s, gap=35s, again", s, p)
+			return Arm{}, Inputf("arm %q: %q is not known; accepted: publish-not-ready, job-first, first=5s, ran, delete-after=2s, workers-outlive=3s, gap=35s, again", s, p)
 		}
 		if a == before {
 			return Arm{}, Inputf("arm %q: %q is there twice; accepted: each once", s, p)

@@ -160,13 +160,13 @@ func (o *Options) settle() error {
 }
 
 // lay makes the trials of the plan's arms and blocks: each block holds every
-// arm once, in an order drawn from the seed.
+// arm that is due in it once, in an order drawn from the seed.
 func (p *Plan) lay() {
 	p.Trials = nil
 	rng := rand.New(rand.NewPCG(p.Seed, 0))
 	follow := p.followed()
 	for b := 1; b <= p.Blocks; b++ {
-		order := slices.Clone(p.Arms)
+		order := slices.DeleteFunc(slices.Clone(p.Arms), func(a Arm) bool { return a.Every > 1 && (b-1)%a.Every != 0 })
 		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, a := range order {
 			p.Trials = append(p.Trials, p.trial(len(p.Trials)+1, b, a, b == 1 && follow != nil && a == *follow))
@@ -180,7 +180,7 @@ func (p *Plan) lay() {
 func (p *Plan) followed() *Arm {
 	var first *Arm
 	for i, a := range p.Arms {
-		if a.Names != Reused || a.Observer != record.Solo || p.stale(a) == 0 {
+		if a.Names != Reused || a.Observer != record.Solo || a.Previous == Ran || p.stale(a) == 0 {
 			continue
 		}
 		if a == (Arm{DNS: Cache30, Names: Reused, Extra: ExtraNone, Observer: record.Solo}) {

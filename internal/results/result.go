@@ -56,6 +56,9 @@ type Run struct {
 	Boot   string  `json:"boot,omitempty"`
 	Events []Event `json:"events"`
 	Pods   []Pod   `json:"pods"` // the Job's, by index
+	// Ended is when pod 0 of a previous Job that ran wrote its last line, ns after
+	// Zero.
+	Ended int64 `json:"ended,omitempty"`
 	// Gone is when the last pod was seen deleted, ns after Zero; 0: not seen.
 	Gone int64 `json:"gone,omitempty"`
 }

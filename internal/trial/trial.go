@@ -86,7 +86,10 @@ func (r *Runner) Run(ctx context.Context, pt plan.Trial) (results.Trial, error) 
 	t := results.Trial{V: results.Version, Plan: pt, Status: results.Complete, Began: time.Now()}
 	var err, cleanup error
 	var primed *cluster.Observation
-	if pt.Arm.Names == plan.Reused {
+	switch {
+	case pt.Arm.Previous == plan.Ran:
+		primed, err = r.runPrevious(ctx, &t)
+	case pt.Arm.Names == plan.Reused:
 		primed, err = r.prime(ctx, &t)
 	}
 	if err == nil {
@@ -281,6 +284,9 @@ func (r *Runner) jobRun(pt plan.Trial, primer bool) (jobRun, error) {
 	if primer {
 		l.owner.Trial = primerID(pt)
 	}
+	if primer && arm.Previous == plan.Ran {
+		l.wait += r.Plan.RunLength() + time.Duration(arm.Outlive)
+	}
 	// A forgotten Job ends itself soon after the runner would have given up.
 	lifetime := startWithin(s.Pods) + l.wait + goneWithin(s.Pods)
 	objs, err := manifests.Extra(arm.Extra, manifests.ExtraParams{Owner: l.owner, Name: extra, Job: pt.Job, Service: pt.Service, Probe: r.Probe, Lifetime: lifetime})
@@ -320,7 +326,14 @@ func (r *Runner) args(pt plan.Trial, primer bool) map[string]string {
 	if !pt.Sample.All() && !primer {
 		args["peers"], args["seed"] = strconv.Itoa(pt.Sample.Peers), strconv.FormatUint(pt.Sample.Seed, 10)
 	}
-	if primer {
+	switch {
+	case primer && arm.Previous == plan.Ran:
+		args["run-length"] = r.Plan.RunLength().String()
+		args["deadline"] = (time.Duration(pt.Deadline) + r.Plan.RunLength() + time.Duration(arm.Outlive)).String()
+		if arm.Outlive > 0 {
+			args["workers-outlive"] = time.Duration(arm.Outlive).String()
+		}
+	case primer:
 		args["observer"] = string(record.Prime)
 		args["first-query-after"] = plan.PrimeAt.String()
 		args["prime"] = "all"
@@ -332,7 +345,7 @@ func (r *Runner) args(pt plan.Trial, primer bool) map[string]string {
 	// through its resolv.conf, and there is no uncached view.
 	var servers []string
 	switch resolver := r.Resolvers[arm.DNS]; {
-	case primer:
+	case primer && arm.Previous != plan.Ran:
 		servers = resolver.filled()
 	case arm.Observer == record.PeersServer:
 		servers = resolver.Replicas
