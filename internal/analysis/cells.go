@@ -52,6 +52,16 @@ func ScenarioOf(a plan.Arm) Scenario {
 		s.Who = ""
 	}
 	var with []string
+	if a.Previous == plan.Ran {
+		s.Names = "names of a previous Job that ran"
+		with = append(with, "extra object: "+string(a.Extra))
+	}
+	if a.DeleteAfter != 0 {
+		with = append(with, "its Service deleted "+time.Duration(a.DeleteAfter).String()+" after its end")
+	}
+	if a.Outlive != 0 {
+		with = append(with, "its workers "+time.Duration(a.Outlive).String()+" longer than pod 0")
+	}
 	if a.Publish {
 		with = append(with, "publishNotReadyAddresses")
 	}
@@ -61,9 +71,9 @@ func ScenarioOf(a plan.Arm) Scenario {
 	if a.First != 0 {
 		with = append(with, "first question after "+time.Duration(a.First).String())
 	}
-	switch a.Gap {
-	case "":
-	case plan.NoWait:
+	switch {
+	case a.Gap == "" || a.Previous == plan.Ran:
+	case a.Gap == plan.NoWait:
 		with = append(with, "created before the old one was gone")
 	default:
 		with = append(with, string(a.Gap)+" after its end")

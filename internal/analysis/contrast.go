@@ -25,7 +25,9 @@ type Finding struct {
 	// same chance to show a late outcome then.
 	Deadline float64
 	Stats    *stats.Contrast // nil: nothing to compare; Why says why
-	Adjusted float64         // p after Holm among the secondary ones; 1 where Stats is nil
+	// Pairs takes the place of Stats where the outcome is yes or no.
+	Pairs    *stats.PairedProportions
+	Adjusted float64 // p after Holm among the secondary ones; 1 where Stats is nil
 	Verdict  stats.Verdict
 	Why      string
 
@@ -66,6 +68,9 @@ func (a *Analysis) contrast(c plan.Contrast) Finding {
 	timeouts := [2]plan.Duration{c.Outcome.Timeout, c.Outcome.Timeout}
 	if c.Outcome.ControlTimeout != nil {
 		timeouts[0] = *c.Outcome.ControlTimeout
+	}
+	if c.Outcome.Of == plan.Withdrawn {
+		return a.withdrawn(f)
 	}
 	var sides [2][]Lag
 	for _, b := range a.blocks(c.Control, c.With) {
@@ -117,17 +122,9 @@ func (a *Analysis) blocks(control, with plan.Arm) []int {
 
 // lag is what an arm's trial in a block gives to a contrast, or why nothing.
 func (a *Analysis) lag(arm plan.Arm, block int, of plan.Moment, timeout plan.Duration) (Lag, string) {
-	planned := a.planned[armBlock{arm, block}]
-	if n := len(planned); n > 1 {
-		return Lag{}, fmt.Sprintf("the plan has its arm %d times in the block", n)
-	}
-	i, ok := a.byID[planned[0]]
-	if !ok {
-		return Lag{}, planned[0] + " was not run"
-	}
-	t := a.trials[i]
-	if t.Invalid != "" {
-		return Lag{}, t.ID + " is " + t.Invalid
+	t, why := a.trialIn(arm, block)
+	if why != "" {
+		return Lag{}, why
 	}
 	var l Lag
 	switch of {
@@ -146,6 +143,23 @@ func (a *Analysis) lag(arm plan.Arm, block int, of plan.Moment, timeout plan.Dur
 		return l, t.ID + ": " + l.Lost
 	}
 	return l, ""
+}
+
+// trialIn is an arm's trial in a block, or why there is none that counts.
+func (a *Analysis) trialIn(arm plan.Arm, block int) (Trial, string) {
+	planned := a.planned[armBlock{arm, block}]
+	if n := len(planned); n > 1 {
+		return Trial{}, fmt.Sprintf("the plan has its arm %d times in the block", n)
+	}
+	i, ok := a.byID[planned[0]]
+	if !ok {
+		return Trial{}, planned[0] + " was not run"
+	}
+	t := a.trials[i]
+	if t.Invalid != "" {
+		return Trial{}, t.ID + " is " + t.Invalid
+	}
+	return t, ""
 }
 
 // common is until when all lags were watched, in seconds; where none is
@@ -195,8 +209,11 @@ func correct(findings []Finding) {
 	for i := range findings {
 		f := &findings[i]
 		p := 1.0
-		if f.Stats != nil {
+		switch {
+		case f.Stats != nil:
 			p = f.Stats.P
+		case f.Pairs != nil:
+			p = f.Pairs.P
 		}
 		f.Adjusted = p
 		if !f.Primary && !f.Check {
@@ -215,6 +232,9 @@ func correct(findings []Finding) {
 // none: then nothing can be equivalent.
 func (f *Finding) decide(margin float64) {
 	f.Verdict = stats.Inconclusive
+	if f.Pairs != nil && f.Adjusted < stats.Alpha {
+		f.Verdict = stats.Differs
+	}
 	if f.Stats == nil {
 		return
 	}

@@ -28,7 +28,9 @@ type Trial struct {
 	// Cause is what held the slowest pair of a late trial for longest.
 	Cause  Cause
 	Counts judge.Counts
-	facts  facts
+	// Previous is how a previous Job that ran left its names; nil: none ran.
+	Previous *judge.Previous
+	facts    facts
 }
 
 // Lag is one lag as a number.
@@ -58,7 +60,7 @@ func (t Trial) Late() (late, known bool) {
 
 // NewTrial reduces a verdict. It needs its pairs.
 func NewTrial(v *judge.Verdict) Trial {
-	t := Trial{ID: v.Trial.ID, Seq: v.Trial.Seq, Block: v.Trial.Block, Arm: v.Trial.Arm, Notes: v.Notes, Counts: v.Counts}
+	t := Trial{ID: v.Trial.ID, Seq: v.Trial.Seq, Block: v.Trial.Block, Arm: v.Trial.Arm, Notes: v.Notes, Counts: v.Counts, Previous: v.Previous}
 	if v.Status == results.Invalid {
 		t.Invalid = "invalid: " + strings.Join(v.Reasons, "; ")
 	}

@@ -61,6 +61,8 @@ type Verdict struct {
 
 	Gap  *time.Duration // reused names: last pod gone to first new question
 	Left []Left         // what the primer had left in the caches by then
+	// Previous is how a previous Job that ran left its names; nil: none ran.
+	Previous *Previous
 
 	// Prompt is how long the slowest pod took from the creation of its
 	// container's process to its first question (prompt.go); 0: not known.
@@ -130,6 +132,7 @@ func Judge(t *results.Trial) *Verdict {
 	j.v.StageEnds = j.stageEnds()
 	j.v.FirstQueryDelay = j.firstQueryDelay()
 	j.reused()
+	j.v.Previous = j.previous()
 	j.status()
 	return j.v
 }

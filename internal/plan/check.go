@@ -242,7 +242,7 @@ func (p Plan) checkContrasts() error {
 }
 
 // moments are what an outcome can end with.
-var moments = []Moment{Resolved, OnServer, Connected, Joined}
+var moments = []Moment{Resolved, OnServer, Connected, Joined, Withdrawn}
 
 func (p Plan) checkContrast(c Contrast) error {
 	o := c.Outcome
@@ -267,6 +267,10 @@ func (p Plan) checkContrast(c Contrast) error {
 		return fmt.Errorf("outcome %q has no connect timeout; accepted: one with %q only", o.Of, Joined)
 	}
 	switch o.Of {
+	case Withdrawn:
+		if c.Control.Previous != Ran || c.With.Previous != Ran {
+			return fmt.Errorf("outcome %q is that of a previous Job that ran only", o.Of)
+		}
 	case OnServer:
 		if c.Control.Observer != record.PeersServer || c.With.Observer != record.PeersServer {
 			return fmt.Errorf("outcome %q is seen by observer peers+server only", o.Of)

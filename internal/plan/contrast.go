@@ -21,8 +21,8 @@ func (c Contrast) Check() bool {
 	return c.Control != c.With && a == b
 }
 
-// Outcome is the one number that a trial gives to a contrast. All are lags:
-// seconds since client and peer both exist.
+// Outcome is the one number that a trial gives to a contrast: a lag in seconds since
+// client and peer both exist, unless its moment says otherwise.
 type Outcome struct {
 	Of Moment `json:"of"`
 	// Timeout is the connect timeout of the worker that is looked at; 0: none.
@@ -41,6 +41,9 @@ const (
 	OnServer  Moment = "on-server" // the last name on the last DNS server, asked past its cache
 	Connected Moment = "connected" // the last pair
 	Joined    Moment = "joined"    // solo: the worker with Timeout
+	// Withdrawn is no lag: whether the old record was gone before the new one came,
+	// after a previous Job that ran.
+	Withdrawn Moment = "withdrawn"
 )
 
 // DefaultMargin is up to what a difference does not matter unless the plan says

@@ -28,6 +28,9 @@ func (r *Report) sections() []section {
 		"interval (signed-rank); where a time is censored, the difference of means up to the common deadline. p: exact permutation; the first stands "+
 		"alone, A/A too, the others are adjusted together (Holm). Differs, equivalent (the interval lies within "+
 		time.Duration(r.plan.Margin).String()+") or inconclusive.", r.findingRows())
+	add("A previous Job that ran", "Its Service was deleted, and the new Job's pod 0 ran, so long after its end (medians). Trials by what the new workers "+
+		"were told first: the old address; that the name does not exist (the old record was withdrawn); the new address (not known whether). Then the "+
+		"median of the worker with that connect timeout, from when it and pod 0 were there until it joined."+r.trend(), r.previousRows())
 	add("Joined by connect timeout", "Median of the worker with that connect timeout, for arms in which one was later than 1 s; none: the kernel gives up.", r.joinRows())
 	add("Explanations that were offered", "", r.explanationRows())
 	add("Answers and connects", "Denials: of them from a cache for certain, as their TTL had fallen. Stale: answers with an address that is not the "+
@@ -109,6 +112,13 @@ func (r *Report) findingRows() [][]string {
 		if f.Check {
 			row[0] += " (A/A)"
 		}
+		if f.Pairs != nil {
+			row[1] = fmt.Sprintf("withdrawn %d/%d", f.Pairs.A.K, f.Pairs.A.N)
+			row[2] = fmt.Sprintf("withdrawn %d/%d", f.Pairs.B.K, f.Pairs.B.N)
+			row[3] = fmt.Sprintf("%+.0f %%", 100*f.Pairs.Difference)
+			row[4] = fmt.Sprintf("%+.0f to %+.0f %%", 100*f.Pairs.Interval.Lo, 100*f.Pairs.Interval.Hi)
+			row[5] = fmt.Sprintf("%.2g (McNemar)", f.Adjusted)
+		}
 		if s := f.Stats; s != nil {
 			row[3] = fmt.Sprintf("%+.2f s", s.Difference())
 			if s.Shift != nil && s.Shift.Interval.Bounded() {
@@ -126,6 +136,53 @@ func side(s analysis.Side) string {
 		return "-"
 	}
 	return fmt.Sprintf("%s, %d/%d", seconds(s.Median), s.Late.K, s.Late.N)
+}
+
+// previousRows are the arms whose previous Job ran.
+func (r *Report) previousRows() [][]string {
+	head := []string{"DNS", "extra object", "Service deleted", "pod 0 ran", "workers outlive", "old", "withdrawn", "not known"}
+	var timeouts []plan.Duration
+	arms := r.analysis.Previous()
+	for _, p := range arms {
+		for _, j := range p.Joins {
+			if !slices.Contains(timeouts, j.Timeout) {
+				timeouts = append(timeouts, j.Timeout)
+			}
+		}
+	}
+	for _, t := range timeouts {
+		head = append(head, "joined, "+plan.TimeoutName(t))
+	}
+	out := [][]string{head}
+	for _, p := range arms {
+		row := []string{label(p.Arm.DNS), string(p.Arm.Extra), fmt.Sprintf("%.2f s", p.Deleted), fmt.Sprintf("%.2f s", p.Started),
+			time.Duration(p.Arm.Outlive).String(), fmt.Sprint(p.Old), fmt.Sprint(p.Withdrawn), fmt.Sprint(p.Unknown)}
+		for _, t := range timeouts {
+			text := "-"
+			for _, j := range p.Joins {
+				if j.Timeout == t {
+					text = seconds(j.Median)
+				}
+			}
+			row = append(row, text)
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// trend says whether withdrawal grows with the time of deletion.
+func (r *Report) trend() string {
+	text := ""
+	for _, t := range r.analysis.Trends() {
+		var shares []string
+		for _, d := range t.Doses {
+			shares = append(shares, fmt.Sprintf("%s %d/%d", time.Duration(d.Score)*time.Millisecond, d.K, d.N))
+		}
+		text += fmt.Sprintf("\n\nWithdrawn by the time of deletion, %s, %s: %s; exact Cochran-Armitage p = %.2g.",
+			label(t.DNS), t.Extra, strings.Join(shares, ", "), t.P)
+	}
+	return text
 }
 
 // joinRows are arms by connect timeout, those in which anything was late.

@@ -1,0 +1,99 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/results"
+)
+
+// FirstAnswer is what the workers of a Job were told first about pod 0, whose
+// name a previous Job's pod 0 had.
+type FirstAnswer string
+
+const (
+	FirstOld       FirstAnswer = "old"       // a worker was told the previous pod's address
+	FirstWithdrawn FirstAnswer = "withdrawn" // none was, and one was told that the name does not exist
+	FirstUnknown   FirstAnswer = "unknown"   // all asked once the new record was there
+)
+
+// Previous is how a previous Job that ran left its names to the measured one. Its
+// durations count from its end: pod 0's last log line.
+type Previous struct {
+	First   FirstAnswer
+	Deleted time.Duration // its Service was reported deleted; 0: not seen
+	Started time.Duration // the measured Job's pod 0 ran; 0: not known
+	// Unasked is the time from its last question for pod 0's name to the measured
+	// Job's first; 0: not known.
+	Unasked time.Duration
+}
+
+// previous works out what a previous Job that ran left.
+func (j *judgement) previous() *Previous {
+	t := j.t
+	if t.Plan.Arm.Previous != plan.Ran || t.Primer == nil || t.Primer.Ended == 0 {
+		return nil
+	}
+	p := &Previous{First: FirstUnknown}
+	end := t.Primer.Zero.UnixNano() + t.Primer.Ended
+	for _, e := range t.Primer.Events {
+		if e.Object == "service" && e.What == results.Deleted && e.Name == t.Plan.Service {
+			p.Deleted = time.Duration(e.T - t.Primer.Ended)
+		}
+	}
+	if len(j.v.Moments) > 0 && j.v.Moments[0].Started.Known() {
+		p.Started = j.v.Moments[0].Started.Value + time.Duration(t.Run.Zero.UnixNano()-end)
+	}
+	if first, known := j.firstQuestion(); known {
+		p.Unasked = j.unasked(first + t.Run.Zero.UnixNano())
+	}
+	for _, l := range j.logs {
+		a := firstAnswer(l)
+		switch {
+		case a == nil:
+		case a.Class == record.NXDomain && p.First == FirstUnknown:
+			p.First = FirstWithdrawn
+		case a.Class == record.Address && j.owners.judge(a.Addrs, 0).Kind == Primer:
+			p.First = FirstOld
+		}
+	}
+	return p
+}
+
+// unasked is how long before a reading of the runner's clock a worker of the
+// previous Job last asked; 0: not known.
+func (j *judgement) unasked(at int64) time.Duration {
+	var least time.Duration
+	for i := range j.t.Primer.Pods {
+		l := readLog(&j.t.Primer.Pods[i])
+		if l.start == nil {
+			continue
+		}
+		clock := slices.Index(j.clocks.ids, l.start.Boot)
+		if clock < 0 || l.start.Boot == "" {
+			continue
+		}
+		for _, a := range l.answers {
+			m := j.clocks.on(clock, l.start.Wall+a.lastAsked(), 0, at)
+			if before := time.Duration(-m.mid); m.ok && before > 0 && (least == 0 || before < least) {
+				least = before
+			}
+		}
+	}
+	return least
+}
+
+// firstAnswer is the first answer about pod 0's own name that a worker could use;
+// nil: there was none.
+func firstAnswer(l *podLog) *answer {
+	for i := range l.answers {
+		a := &l.answers[i]
+		usable := a.Class == record.Address || a.Class == record.NXDomain
+		if a.View == record.Client && a.Suffix == "" && a.Peer == 0 && usable {
+			return a
+		}
+	}
+	return nil
+}
