@@ -57,17 +57,20 @@ func newFacts(v *judge.Verdict) facts {
 	}
 	for _, p := range v.Pairs {
 		var first, last time.Duration
-		n := 0
+		n, seen := 0, false
 		for _, s := range p.Servers {
 			lag := s.Seen.Lag
-			if !lag.Known() || lag.Censored {
+			if !lag.Known() {
 				continue
 			}
-			if n == 0 || lag.Value < first {
-				first = lag.Value
-			}
-			last = max(last, lag.Value)
 			n++
+			last = max(last, lag.Value) // where it is censored, the server had not the name when the looks ended
+			if !lag.Censored && (!seen || lag.Value < first) {
+				first, seen = lag.Value, true
+			}
+		}
+		if !seen {
+			continue
 		}
 		f.apart = max(f.apart, last-first)
 		f.servers = max(f.servers, n)
@@ -98,7 +101,7 @@ func (a *Analysis) Explanations() []Explanation {
 			}
 		}
 		if seen {
-			e.Number = fmt.Sprintf("%s: at most %.2f s; limit %v", of, most.Seconds(), limit)
+			e.Number = fmt.Sprintf("%s: longest %.2f s; limit %v", of, most.Seconds(), limit)
 			if e.Decision = Refuted; most > limit {
 				e.Decision = Supported
 			}
