@@ -120,7 +120,7 @@ func TestProcess(t *testing.T) {
 	require.NotZero(t, done.RSS)
 	require.Less(t, p.release(t), patient)
 
-	p = startProcess(t, append(args(t, 1, 2, port, s.addr), "--observer=peers")...)
+	p = startProcess(t, append(args(t, 1, 3, port, s.addr), "--observer=peers")...) // pod 2 has no name
 	require.Eventually(t, func() bool { return p.out.text() != "" }, patient, time.Millisecond)
 	p.release(t)
 	log = p.log(t)

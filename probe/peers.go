@@ -29,8 +29,8 @@ const (
 // result is when the last name was right, and when its owner was reached.
 type result struct{ resolved, reached int64 }
 
-// peers asks for every peer's name, its own included, or for those of its
-// sample, through the resolver and connects to each address that it is given,
+// peers asks for the name of every other pod, or of those of its sample,
+// through the resolver and connects to each address that it is given,
 // until every peer is reached at an address of its latest answer.
 func (p *probe) peers(ctx context.Context) (result, bool) {
 	dialling, cut := context.WithCancel(ctx)
@@ -57,9 +57,7 @@ func (p *probe) peers(ctx context.Context) (result, bool) {
 			r = result{}
 			break
 		}
-		if peer.index != p.cfg.index {
-			r.resolved, r.reached = max(r.resolved, peer.resolved), max(r.reached, peer.reached)
-		}
+		r.resolved, r.reached = max(r.resolved, peer.resolved), max(r.reached, peer.reached)
 	}
 	return r, complete
 }

@@ -119,7 +119,7 @@ func answeredOld(v *judge.Verdict) time.Duration {
 	var last, first time.Duration
 	for _, p := range v.Pairs {
 		r := p.Resolved.Since
-		if p.Self || p.Counts.StaleAnswers() == 0 || !r.Known() || r.Censored {
+		if p.Counts.StaleAnswers() == 0 || !r.Known() || r.Censored {
 			continue
 		}
 		if last = max(last, r.Lo); first == 0 || r.Value < first {

@@ -63,7 +63,7 @@ func NewTimeline(t *results.Trial, v *judge.Verdict) *Timeline {
 	line := &Timeline{Trial: NewTrial(v), Peers: v.Moments}
 	slowest := map[int]judge.Pair{}
 	for _, p := range v.Pairs {
-		if p.Self || !p.Connected.Lag.Known() || p.Client >= len(v.Moments) || p.Client >= len(t.Run.Pods) || p.Peer >= len(t.Run.Pods) {
+		if !p.Connected.Lag.Known() || p.Client >= len(v.Moments) || p.Client >= len(t.Run.Pods) || p.Peer >= len(t.Run.Pods) {
 			continue
 		}
 		if other, ok := slowest[p.Client]; !ok || after(p.Connected.Lag, other.Connected.Lag) {

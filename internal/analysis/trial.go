@@ -70,9 +70,6 @@ func NewTrial(v *judge.Verdict) Trial {
 	var slowest *judge.Pair
 	for i := range v.Pairs {
 		p := &v.Pairs[i]
-		if p.Self {
-			continue
-		}
 		until := deadline - p.Zero
 		all = min(all, until)
 		if len(p.Servers) > 0 {

@@ -74,9 +74,6 @@ func inject(t *testing.T, in injection) ([]checked, error) {
 	truth := truth{witnesses: w, namespace: s.namespace, job: tr.Plan.Job, service: tr.Plan.Service, success: in.success, denial: in.denial, zero: tr.Run.Zero}
 	var out []checked
 	for _, p := range v.Pairs {
-		if p.Self {
-			continue
-		}
 		want := truth.bounds(p.Client, p.Peer)
 		if want == nil {
 			return nil, fmt.Errorf("index %d and %d: the witnesses do not say how they came to be connected: %+v, %+v, %+v, %+v, %+v", p.Client, p.Peer,

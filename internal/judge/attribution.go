@@ -47,9 +47,6 @@ func (j *judgement) attribute() {
 	var a attribution
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
-		if p.Self {
-			continue
-		}
 		a.pair(j, p)
 		// What never happened was later than all that did.
 		if o := p.Connected.Since; last == nil || o.Censored && !last.Connected.Since.Censored ||

@@ -51,10 +51,8 @@ func TestSharesInOddCases(t *testing.T) {
 				w.Pods[i].Ready = w.Pods[i].InSlice + 2*s
 			}
 			for _, p := range play(w).Pairs {
-				if !p.Self {
-					addUp(t, "late Ready", p)
-					require.Less(t, share(p, judge.StageReady).Took, 200*ms)
-				}
+				addUp(t, "late Ready", p)
+				require.Less(t, share(p, judge.StageReady).Took, 200*ms)
 			}
 		}},
 		{"a process that begins after its pod was reported Ready", func(t *testing.T) {
@@ -70,10 +68,8 @@ func TestSharesInOddCases(t *testing.T) {
 				b.Run.Events[i].T += int64(5 * s)
 			}
 			for _, p := range judge.Judge(b.End()).Pairs {
-				if !p.Self { // a process and a server cannot be before the pod: all was there by then
-					addUp(t, "late watch", p)
-					require.Less(t, p.Connected.Since.Value, s)
-				}
+				addUp(t, "late watch", p)
+				require.Less(t, p.Connected.Since.Value, s)
 			}
 		}},
 		{"the watch saw nothing", func(t *testing.T) {
@@ -89,10 +85,8 @@ func TestSharesInOddCases(t *testing.T) {
 				w.Replicas[i].Old = 4 * s
 			}
 			for _, p := range play(w).Pairs {
-				if !p.Self {
-					require.Zero(t, share(p, judge.StageServer).Took)
-					require.InDelta(t, 3.46, share(p, judge.StageStale).Took.Seconds(), 0.1, "%+v", p.StageTimes)
-				}
+				require.Zero(t, share(p, judge.StageServer).Took)
+				require.InDelta(t, 3.46, share(p, judge.StageStale).Took.Seconds(), 0.1, "%+v", p.StageTimes)
 			}
 		}},
 		{"an address used again by the asked pod", func(t *testing.T) {
@@ -112,10 +106,8 @@ func TestSharesInOddCases(t *testing.T) {
 		{"one replica never has it, and the client is lucky", func(t *testing.T) {
 			w := synth.Apart("t001", record.PeersServer, 3, 30*s)
 			for _, p := range play(w).Pairs {
-				if !p.Self {
-					addUp(t, "never", p)
-					require.Zero(t, share(p, judge.StageDenial).Took, "nothing proves a cache where a server has no record")
-				}
+				addUp(t, "never", p)
+				require.Zero(t, share(p, judge.StageDenial).Took, "nothing proves a cache where a server has no record")
 			}
 		}},
 		{"a replica that goes silent denies nothing more", func(t *testing.T) {
@@ -128,9 +120,7 @@ func TestSharesInOddCases(t *testing.T) {
 				}
 			}
 			for _, p := range judge.Judge(b.End()).Pairs {
-				if !p.Self {
-					about(t, 29850*ms, p, judge.StageDenial)
-				}
+				about(t, 29850*ms, p, judge.StageDenial)
 			}
 		}},
 		{"a server that nobody looked at may have denied it afresh", func(t *testing.T) {
@@ -139,9 +129,7 @@ func TestSharesInOddCases(t *testing.T) {
 				b.Start(i).Replicas = append(b.Start(i).Replicas, "10.244.0.21:53")
 			}
 			for _, p := range judge.Judge(b.End()).Pairs {
-				if !p.Self {
-					require.InDelta(t, 1, share(p, judge.StageDenied).Took.Seconds(), 0.1, "only what the TTL does not prove: %+v", p.StageTimes)
-				}
+				require.InDelta(t, 1, share(p, judge.StageDenied).Took.Seconds(), 0.1, "only what the TTL does not prove: %+v", p.StageTimes)
 			}
 		}},
 		{"A and AAAA: the one that was answered", func(t *testing.T) {
@@ -257,9 +245,6 @@ func TestSharesOfOverlappingRuns(t *testing.T) {
 				w.EachAnswer = true
 				each := judge.Judge(w.Trial().End())
 				for i, p := range short.Pairs {
-					if p.Self {
-						continue
-					}
 					addUp(t, name, p)
 					addUp(t, name, each.Pairs[i])
 					require.Equal(t, p.Connected, each.Pairs[i].Connected)
@@ -281,9 +266,6 @@ func TestClocksOfShares(t *testing.T) {
 	b := synth.Denied("t001", record.PeersServer, 3).Trial()
 	b.Run.Boot = "boot-laptop"
 	for _, p := range judge.Judge(b.End()).Pairs {
-		if p.Self {
-			continue
-		}
 		addUp(t, "apart", p)
 		for _, s := range p.StageTimes {
 			switch s.Stage {
@@ -328,7 +310,7 @@ func TestLogOfAnotherJob(t *testing.T) {
 	b.Start(1).Pods = 1000
 	v := judge.Judge(b.End())
 	require.Equal(t, 3, v.Pods)
-	require.Len(t, v.Pairs, 9)
+	require.Len(t, v.Pairs, 6)
 	require.Equal(t, results.Invalid, v.Status)
 	require.Equal(t, []string{"index 1: its log is of a job of 1000 pods, not 3"}, v.Reasons)
 	require.True(t, pair(v, 0, 2).Connected.Lag.Known())

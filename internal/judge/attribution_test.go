@@ -163,10 +163,6 @@ func TestShares(t *testing.T) {
 				w.Seed = seed
 				v := judge.Judge(w.Trial().End())
 				for _, p := range v.Pairs {
-					if p.Self {
-						require.Nil(t, p.StageTimes)
-						continue
-					}
 					require.NotNil(t, p.StageTimes)
 					addUp(t, tc.name, p)
 					compare(t, truth(w, p, tc.rest...), attributed(p, tc.rest...), p)
@@ -218,13 +214,11 @@ func TestInjected(t *testing.T) {
 		}
 		v := judge.Judge(w.Trial().End())
 		for _, p := range v.Pairs {
-			if !p.Self {
-				addUp(t, said, p)
-				if rest == judge.StageDenial {
-					compare(t, truth(w, p, rest, judge.StagePolling), attributed(p, rest, judge.StagePolling, judge.StageConnect, judge.StageNoAnswer), p)
-				} else {
-					compare(t, truth(w, p, rest), attributed(p, rest, judge.StageConnect, judge.StageNoAnswer), p)
-				}
+			addUp(t, said, p)
+			if rest == judge.StageDenial {
+				compare(t, truth(w, p, rest, judge.StagePolling), attributed(p, rest, judge.StagePolling, judge.StageConnect, judge.StageNoAnswer), p)
+			} else {
+				compare(t, truth(w, p, rest), attributed(p, rest, judge.StageConnect, judge.StageNoAnswer), p)
 			}
 		}
 	}

@@ -90,7 +90,6 @@ type Left struct {
 // Pair is one pod that asks for another.
 type Pair struct {
 	Client, Peer int
-	Self         bool // computed like the others and in no total
 
 	// Zero is the lag's zero, on the client's axis (since its process
 	// started), with the uncertainty that another clock brings.
@@ -185,14 +184,11 @@ func (j *judgement) pairs() {
 func (j *judgement) peers() [][]int {
 	out := make([][]int, len(j.logs))
 	ring := j.t.Plan.Sample.Ring(len(j.logs))
-	all := ring.Asked(0)
 	for i := range out {
 		switch {
 		case j.solo() && i == 0:
 		case j.solo():
 			out[i] = []int{0}
-		case j.t.Plan.Sample.All():
-			out[i] = all
 		default:
 			out[i] = ring.Asked(i)
 		}
@@ -205,9 +201,6 @@ func (j *judgement) totals() {
 	var resolved, connected [2]lastOf // of lags, and since the Job's creation
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
-		if p.Self {
-			continue
-		}
 		resolved[0].add(p.Resolved.Lag)
 		resolved[1].add(p.Resolved.Since)
 		connected[0].add(p.Connected.Lag)

@@ -35,7 +35,7 @@ func TestDenial(t *testing.T) {
 	v := judge.Judge(synth.Peers("t001", plan.Cache30, plan.ExtraNone, 3, 300*ms, 30*time.Second, true).End())
 	require.Equal(t, results.Complete, v.Status)
 	require.Empty(t, v.Reasons)
-	require.Len(t, v.Pairs, 9)
+	require.Len(t, v.Pairs, 6)
 	near(t, 30*time.Second, v.Resolved.Lag.Value, "all start together")
 	near(t, 30*time.Second-50*ms, v.Resolved.Lag.Lo, "the last miss was asked an interval before")
 	near(t, 30300*ms, v.Resolved.Since.Value, "since the Job's creation")
@@ -44,13 +44,10 @@ func TestDenial(t *testing.T) {
 	require.Zero(t, v.Resolved.Lag.Clock, "one kernel")
 	require.EqualValues(t, 30, v.FullTTL)
 	perPair := int((30*time.Second - 50*ms) / (50 * ms))
-	require.Equal(t, 6*1, v.Counts.Undecided, "self pairs are in no total")
+	require.Equal(t, 6*1, v.Counts.Undecided)
 	require.Equal(t, 6*(perPair-1), v.Counts.ProvenCached)
 	require.Equal(t, 6*(perPair+1), v.Counts.Questions)
 
-	p := pair(v, 1, 1)
-	require.True(t, p.Self)
-	near(t, 30*time.Second, p.Resolved.Lag.Value, "self is computed")
 	var stages []string
 	for _, s := range v.StageEnds {
 		require.Empty(t, s.At.Lost, s.Name)
@@ -138,7 +135,6 @@ func TestSolo(t *testing.T) {
 	require.InDelta(t, 22.4, v.Left[0].Longest, 1e-9)
 	for _, p := range v.Pairs {
 		require.GreaterOrEqual(t, p.Connected.Lag.Value, p.Resolved.Lag.Value)
-		require.False(t, p.Self)
 	}
 }
 

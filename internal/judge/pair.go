@@ -38,7 +38,7 @@ func (r *ruler) at(lo, t int64, censored bool) Timing {
 }
 
 func (j *judgement) pair(client, peer *podLog) Pair {
-	p := Pair{Client: client.pod.Index, Peer: peer.pod.Index, Self: client == peer}
+	p := Pair{Client: client.pod.Index, Peer: peer.pod.Index}
 	if client.start == nil {
 		t := lostTiming(client.name() + ": " + client.problem)
 		p.Resolved, p.Connected = t, t
@@ -134,7 +134,7 @@ func (j *judgement) resolved(p *Pair, client *podLog, log *peerLog, r *ruler) (T
 		return r.at(lo, mixed, false), lo
 	}
 	if hit < 0 {
-		return missing(client, r, !p.Self), -1
+		return missing(client, r, true), -1
 	}
 	lo = min(lo, hit)
 	return r.at(lo, hit, false), lo
@@ -174,7 +174,7 @@ func (j *judgement) reached(p *Pair, client *podLog, log *peerLog, r *ruler, res
 		}
 	}
 	if hit < 0 {
-		return missing(client, r, !p.Self)
+		return missing(client, r, true)
 	}
 	if !j.solo() && resolved >= 0 {
 		since := resolved

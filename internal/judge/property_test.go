@@ -38,14 +38,14 @@ func TestInvariants(t *testing.T) {
 			if r.Known() && c.Known() && !r.Censored && !c.Censored && c.Value < r.Value {
 				t.Fatalf("seed %d: %d->%d reached %v before resolved %v", seed, p.Client, p.Peer, c.Value, r.Value)
 			}
-			if !p.Self && v.Resolved.Lag.Known() && r.Value > v.Resolved.Lag.Value {
+			if v.Resolved.Lag.Known() && r.Value > v.Resolved.Lag.Value {
 				t.Fatalf("seed %d: pair later than the total", seed)
 			}
 			if p.Zero < 0 {
 				t.Fatalf("seed %d: zero before the asker's start", seed)
 			}
 			addUp(t, fmt.Sprintf("seed %d", seed), p)
-			if split := p.StageTimes != nil; split != (!p.Self && p.Connected.Since.Known() && p.Connected.Since.Value > 0) {
+			if split := p.StageTimes != nil; split != (p.Connected.Since.Known() && p.Connected.Since.Value > 0) {
 				t.Fatalf("seed %d: %d->%d reached %+v, shares %+v", seed, p.Client, p.Peer, p.Connected.Since, p.StageTimes)
 			}
 		}

@@ -81,9 +81,6 @@ func (j *judgement) onServer() Timing {
 	var lags lastOf
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
-		if p.Self {
-			continue
-		}
 		for _, r := range p.Servers {
 			if !slices.Contains(servers, r.Server) {
 				servers = append(servers, r.Server)

@@ -67,10 +67,9 @@ type StageEnd struct {
 func (j *judgement) moments() []PodMoments {
 	resolved, connected := make([]lastOf, len(j.logs)), make([]lastOf, len(j.logs))
 	for i := range j.v.Pairs {
-		if p := &j.v.Pairs[i]; !p.Self {
-			resolved[p.Client].add(p.Resolved.Since)
-			connected[p.Client].add(p.Connected.Since)
-		}
+		p := &j.v.Pairs[i]
+		resolved[p.Client].add(p.Resolved.Since)
+		connected[p.Client].add(p.Connected.Since)
 	}
 	asClient := func(l *lastOf) Measurement {
 		if l.n == 0 { // solo's index 0

@@ -157,9 +157,6 @@ func (j *judgement) looks() [][]looked {
 	out := make([][]looked, len(j.logs))
 	for i := range j.v.Pairs {
 		p := &j.v.Pairs[i]
-		if p.Self {
-			continue
-		}
 		for _, r := range p.Servers {
 			o := r.Seen.Since
 			if !o.Known() {

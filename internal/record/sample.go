@@ -7,8 +7,8 @@ import (
 
 // Sample says for which of a Job's pods each pod asks, where asking for all
 // would be too many questions: both sides of the log draw the same pairs from
-// the same few numbers. The zero value is all pairs, each pod's own name
-// included.
+// the same few numbers. The zero value is all pairs. A pod never asks for its own
+// name: an early question would put a denial of it into the caches of the others.
 //
 // The pods are put on a ring in an order drawn from the seed. Each asks for the
 // next one, and for those at Peers-1 further distances, also drawn. So every
@@ -22,7 +22,7 @@ type Sample struct {
 	Seed  uint64 `json:"seed,omitempty"`
 }
 
-// All tells that every pod asks for every pod.
+// All tells that every pod asks for every other.
 func (s Sample) All() bool { return s.Peers <= 0 }
 
 // Ring is a sample drawn for a number of pods.
@@ -77,11 +77,13 @@ func (r *Ring) Asked(asker int) []int {
 		return nil
 	}
 	if r.order == nil {
-		all := make([]int, r.pods)
-		for i := range all {
-			all[i] = i
+		var others []int
+		for i := range r.pods {
+			if i != asker {
+				others = append(others, i)
+			}
 		}
-		return all
+		return others
 	}
 	out := r.at(asker, 1)
 	slices.Sort(out)
@@ -89,8 +91,7 @@ func (r *Ring) Asked(asker int) []int {
 }
 
 // Lookers returns who watches for a pod's name on the DNS servers themselves:
-// two of those who ask for it, or as many as there are. Nobody looks at himself
-// while there are others.
+// two of those who ask for it, or as many as there are.
 func (r *Ring) Lookers(asked int) []int { return r.looks(asked, -1) }
 
 // Looked is the same seen from the other side: for whose names a pod watches,
@@ -107,7 +108,7 @@ func (r *Ring) looks(pod, direction int) []int {
 		out := r.at(pod, direction)
 		return out[:min(mostLookers, len(out))]
 	}
-	out := make([]int, min(mostLookers, max(1, r.pods-1)))
+	out := make([]int, min(mostLookers, r.pods-1))
 	for i := range out {
 		out[i] = r.wrap(pod - direction*(i+1))
 	}
