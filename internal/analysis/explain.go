@@ -91,28 +91,30 @@ func (a *Analysis) Explanations() []Explanation {
 		held("Questions to the DNS are lost", all, Lost),
 		network(all),
 	}
-	longest := func(what, of string, limit time.Duration, value func(facts) (time.Duration, bool)) {
+	// Where it would make trials late, one must be held by its cause too.
+	longest := func(what, of string, limit time.Duration, by Cause, value func(facts) (time.Duration, bool)) {
 		e := Explanation{What: what, Number: "not observed", Decision: NotTestable}
 		var most time.Duration
-		seen := false
+		seen, held := false, by == ""
 		for _, t := range all {
+			held = held || t.Cause == by
 			if d, ok := value(t.facts); ok {
 				most, seen = max(most, d), true
 			}
 		}
 		if seen {
 			e.Number = fmt.Sprintf("%s: longest %.2f s; limit %v", of, most.Seconds(), limit)
-			if e.Decision = Refuted; most > limit {
+			if e.Decision = Refuted; most > limit && held {
 				e.Decision = Supported
 			}
 		}
 		out = append(out, e)
 	}
-	longest("The kubelet reports late that a pod runs", "process running until Ready", Late,
+	longest("The kubelet reports late that a pod runs", "process running until Ready", Late, "",
 		func(f facts) (time.Duration, bool) { return f.toReady, f.toReady > 0 })
-	longest("The EndpointSlice controller fails and tries again later", "Ready until in a slice", firstRetry,
+	longest("The EndpointSlice controller fails and tries again later", "Ready until in a slice", firstRetry, LatePublish,
 		func(f facts) (time.Duration, bool) { return f.toSlice, f.observed })
-	longest("DNS servers get a record at different times", "between the first and the last server", Late,
+	longest("DNS servers get a record at different times", "between the first and the last server", Late, "",
 		func(f facts) (time.Duration, bool) { return f.apart, f.servers > 1 })
 	return append(out, a.member()...)
 }

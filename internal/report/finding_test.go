@@ -251,3 +251,18 @@ func earlyQuestions(t *testing.T, dir string) [4]string {
 	}
 	return out
 }
+
+// TestReadme: it is short, and its map has every package.
+func TestReadme(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	require.Less(t, strings.Count(string(text), "\n"), 200)
+	packages, err := filepath.Glob(filepath.Join(root, "internal", "*", "*.go"))
+	require.NoError(t, err)
+	for _, file := range append(packages, "../../repro/", "../../probe/", "../../manifests/", "../../lab/") {
+		name, err := filepath.Rel(root, filepath.Dir(file))
+		require.NoError(t, err)
+		require.Regexp(t, "(?m)^\\|.*`"+name+"`.*\\|", string(text))
+	}
+}

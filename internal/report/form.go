@@ -36,7 +36,7 @@ type fields struct {
 	Log, LogOf            string
 	Why, Pictures         []string
 	Change                string
-	Slow                  bool // some DNS of the run was: there is something to ask for
+	Kept                  bool // by a cache: there is something to ask for
 	Minimal, Rerun, Plan  string
 	Seed                  uint64
 	Sections              []section
@@ -76,7 +76,7 @@ func (r *Report) fields() fields {
 	f := fields{
 		Sentence: s.Sentence, Pods: s.Pods, Trials: len(s.Trials), Plan: plain(r.plan.Name), Seed: r.plan.Seed,
 		Table: table(first), Rerun: "go run ./repro --plan plan.json",
-		Slow: slow(s.Verdict),
+		Kept: len(s.Verdict.Causes) > 0 && kept(s.Verdict.Causes[0].Cause),
 	}
 	if left+more > 0 {
 		f.Left = fmt.Sprintf("%d rows and %d columns more", left, more)
@@ -109,27 +109,18 @@ func (r *Report) fields() fields {
 // comments are YAML's and the shell's, which the file itself has.
 var comments = regexp.MustCompile(`(?m)^ *# .*\n| +# .*$`)
 
-// slow tells whether any DNS of the run had late trials.
-func slow(v analysis.Verdict) bool {
-	late := v.Late
-	for _, c := range v.Controls {
-		late += c.Late
-	}
-	return late > 0
-}
-
 // why are three bullets at most: what held the late trials, and what was seen
 // of the DNS servers themselves.
 func (r *Report) why(s Summary) []string {
 	var out []string
 	for _, c := range s.Verdict.Causes[:min(2, len(s.Verdict.Causes))] {
 		if text := whyOf[c.Cause]; text != "" {
-			out = append(out, fmt.Sprintf("**%s** (%d of %d late): %s.", c.Cause, c.Trials, s.Verdict.Late, text))
+			out = append(out, fmt.Sprintf("**%s**: %s.", c.Cause, text))
 		}
 	}
 	for _, c := range s.Cells {
 		if c.DNS == s.Verdict.Subject && c.OnServer != nil {
-			out = append(out, fmt.Sprintf("Asked past their caches, all DNS servers had every name after at most %s.", seconds(*c.OnServer)))
+			out = append(out, fmt.Sprintf("Asked past their caches, the DNS servers had every name after %s.", seconds(*c.OnServer)))
 			break
 		}
 	}

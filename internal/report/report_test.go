@@ -108,6 +108,12 @@ func TestClusterIsSubject(t *testing.T) {
 	)
 	golden(t, filepath.Join("testdata", "well.txt"), terminal(t, well))
 	golden(t, filepath.Join("testdata", "nothing.txt"), terminal(t, cluster()))
+	for _, r := range []*Report{affected, well, cluster()} {
+		for _, text := range []string{string(r.Markdown()), string(r.Comment())} {
+			require.Equal(t, r == affected, strings.Contains(text, "**Change:**"), text)
+			require.Equal(t, r == affected && strings.HasPrefix(text, "###"), strings.Contains(text, "**The ask:**"), text)
+		}
+	}
 }
 
 // TestAdvice: the lines for the block that serves the domain found, and the

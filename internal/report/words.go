@@ -190,26 +190,28 @@ func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 	twoLines := []string{
 		"in the cache of the block that serves " + domain + ":", "  disable success " + domain, "  disable denial " + domain,
 	}
-	switch most {
-	case analysis.KeptDenial, analysis.Denial, analysis.KeptAddress, analysis.OldAddress:
-		switch {
-		case v.Subject != plan.ClusterDNS:
-			change = twoLines
-		case dns.NodeLocal || dns.Provider == environment.CoreDNS:
-			change = append([]string{edit(dns)}, twoLines...)
-		default:
-			change = []string{"this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before"}
-		}
-	case analysis.OldRecord:
+	switch {
+	case kept(most) && v.Subject != plan.ClusterDNS:
+		change = twoLines
+	case kept(most) && (dns.NodeLocal || dns.Provider == environment.CoreDNS):
+		change = append([]string{edit(dns)}, twoLines...)
+	case kept(most):
+		change = []string{"this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before"}
+	case most == analysis.OldRecord:
 		change = []string{"names never used before (another Job name), or a connect timeout of 1 s in the client"}
-	case analysis.LatePublish, analysis.LateReady:
+	case most == analysis.LatePublish || most == analysis.LateReady:
 		change = []string{"kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or the DNS?"}
-	case analysis.Lost:
+	case most == analysis.Lost:
 		change = []string{"kubectl -n " + plain(namespace) + " logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies"}
 	default:
 		change = []string{"the client's own intervals"}
 	}
 	return whyOf[most], change
+}
+
+// kept tells a cache's causes, and those that may be.
+func kept(c analysis.Cause) bool {
+	return slices.Contains([]analysis.Cause{analysis.KeptDenial, analysis.Denial, analysis.KeptAddress, analysis.OldAddress}, c)
 }
 
 // edit is the command that edits the ConfigMaps which the DNS' pods mount. They
