@@ -29,7 +29,9 @@ func TestCause(t *testing.T) {
 		"connects dropped":                       {synth.Dropped("t", record.Solo, 3, 8*s), true, Connecting},
 		"published late":                         {synth.SliceLate("t", record.PeersServer, 3, 5*s), true, LatePublish},
 		"a replica is behind, the other answers": {synth.Apart("t", record.PeersServer, 3, 5*s), false, ""},
-		"Service after its pods":                 {synth.ServiceLate("t", plan.Uncached, record.PeersServer, 3, 6*s), true, LatePublish},
+		"late Service": {
+			synth.ServiceLate("t", plan.Uncached, record.PeersServer, 3, 6*s), true, LatePublish,
+		},
 		// The lag begins when the peer is Ready: a late one is pod start.
 		"Ready late": {synth.ReadyLate("t", record.PeersServer, 3, 5*s), false, ""},
 		"well":       {synth.Prompt("t", record.PeersServer, 3), false, ""},

@@ -210,7 +210,8 @@ func newCell(d plan.DNS, s Scenario, trials []Trial) *Cell {
 	for k, all := range times {
 		for _, list := range split(all) {
 			c.Groups = append(c.Groups, Group{
-				Late: k.late, Cause: k.cause, Trials: len(list), Median: stats.Quantile(list, 0.5), Least: list[0], Most: list[len(list)-1],
+				Late: k.late, Cause: k.cause, Trials: len(list),
+				Median: stats.Quantile(list, 0.5), Least: list[0], Most: list[len(list)-1],
 			})
 		}
 	}

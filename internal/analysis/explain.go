@@ -132,7 +132,8 @@ func held(what string, trials []Trial, c Cause) Explanation {
 			by++
 		}
 	}
-	e := Explanation{What: what, Number: fmt.Sprintf("held %d of %d late trials (%d run)", by, late, len(trials)), Decision: Refuted}
+	e := Explanation{What: what, Decision: Refuted}
+	e.Number = fmt.Sprintf("held %d of %d late trials (%d run)", by, late, len(trials))
 	switch {
 	case by > 0:
 		e.Decision = Supported

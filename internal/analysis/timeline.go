@@ -63,7 +63,8 @@ func NewTimeline(t *results.Trial, v *judge.Verdict) *Timeline {
 	line := &Timeline{Trial: NewTrial(v), Peers: v.Moments}
 	slowest := map[int]judge.Pair{}
 	for _, p := range v.Pairs {
-		if !p.Connected.Lag.Known() || p.Client >= len(v.Moments) || p.Client >= len(t.Run.Pods) || p.Peer >= len(t.Run.Pods) {
+		there := p.Client < len(v.Moments) && p.Client < len(t.Run.Pods) && p.Peer < len(t.Run.Pods)
+		if !there || !p.Connected.Lag.Known() {
 			continue
 		}
 		if other, ok := slowest[p.Client]; !ok || after(p.Connected.Lag, other.Connected.Lag) {
@@ -201,7 +202,8 @@ type Entry struct {
 // marked by brackets: the first and the last lines of it, at most so many.
 func (t *Timeline) Log(most int) []Entry {
 	c := t.Clients[0]
-	events := append([]event{{c.Started, fmt.Sprintf("I am pod %d, %s; I ask %s", c.Index, c.Address, c.Asks)}}, c.events...)
+	begins := event{c.Started, fmt.Sprintf("I am pod %d, %s; I ask %s", c.Index, c.Address, c.Asks)}
+	events := append([]event{begins}, c.events...)
 	if c.Peer < len(t.Peers) {
 		m := t.Peers[c.Peer]
 		for _, known := range []struct {

@@ -18,20 +18,26 @@ func TestSettle(t *testing.T) {
 	span := func(from, to int, told Told) Span {
 		return Span{time.Duration(from) * time.Second, time.Duration(to) * time.Second, told}
 	}
+	type spans []Span
 	for name, c := range map[string]struct {
-		in    []Span
+		in    spans
 		until int
-		want  []Span
+		want  spans
 	}{
-		"nothing was told":            {nil, 9, nil},
-		"until connected":             {[]Span{span(1, 1, Old)}, 30, []Span{span(1, 30, Old)}},
-		"one after the other":         {[]Span{span(5, 6, Right), span(0, 3, Denied)}, 7, []Span{span(0, 5, Denied), span(5, 7, Right)}},
-		"the same again":              {[]Span{span(0, 3, Denied), span(4, 6, Denied)}, 6, []Span{span(0, 6, Denied)}},
-		"one within the other":        {[]Span{span(0, 9, Denied), span(4, 5, Silence)}, 9, []Span{span(0, 4, Denied), span(4, 5, Silence), span(5, 9, Denied)}},
-		"connected before the last":   {[]Span{span(0, 3, Right)}, 2, []Span{span(0, 3, Right)}},
-		"overlapping, the later wins": {[]Span{span(0, 4, Denied), span(3, 8, Old)}, 8, []Span{span(0, 3, Denied), span(3, 8, Old)}},
+		"nothing was told": {nil, 9, nil},
+		"until connected":  {spans{span(1, 1, Old)}, 30, spans{span(1, 30, Old)}},
+		"one after the other": {
+			spans{span(5, 6, Right), span(0, 3, Denied)}, 7, spans{span(0, 5, Denied), span(5, 7, Right)},
+		},
+		"the same again": {spans{span(0, 3, Denied), span(4, 6, Denied)}, 6, spans{span(0, 6, Denied)}},
+		"one within the other": {spans{span(0, 9, Denied), span(4, 5, Silence)}, 9,
+			spans{span(0, 4, Denied), span(4, 5, Silence), span(5, 9, Denied)}},
+		"connected before the last": {spans{span(0, 3, Right)}, 2, spans{span(0, 3, Right)}},
+		"overlapping, the later wins": {
+			spans{span(0, 4, Denied), span(3, 8, Old)}, 8, spans{span(0, 3, Denied), span(3, 8, Old)},
+		},
 	} {
-		require.Equal(t, c.want, settle(c.in, time.Duration(c.until)*time.Second), name)
+		require.Equal(t, []Span(c.want), settle(c.in, time.Duration(c.until)*time.Second), name)
 	}
 }
 
@@ -63,7 +69,8 @@ func TestLog(t *testing.T) {
 // TestTells: which trial is shown.
 func TestTells(t *testing.T) {
 	of := func(dns plan.DNS, at float64) *Timeline {
-		return &Timeline{Trial: Trial{Arm: plan.Arm{DNS: dns, Names: plan.Fresh, Observer: record.Peers}, Connected: lag(at), OnServer: Lag{Lost: "-"}}}
+		arm := plan.Arm{DNS: dns, Names: plan.Fresh, Observer: record.Peers}
+		return &Timeline{Trial: Trial{Arm: arm, Connected: lag(at), OnServer: Lag{Lost: "-"}}}
 	}
 	unusual, looked := of(plan.ClusterDNS, 30), of(plan.ClusterDNS, 20)
 	unusual.Trial.Arm.Publish = true

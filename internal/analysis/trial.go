@@ -60,7 +60,10 @@ func (t Trial) Late() (late, known bool) {
 
 // NewTrial reduces a verdict. It needs its pairs.
 func NewTrial(v *judge.Verdict) Trial {
-	t := Trial{ID: v.Trial.ID, Seq: v.Trial.Seq, Block: v.Trial.Block, Arm: v.Trial.Arm, Notes: v.Notes, Counts: v.Counts, Previous: v.Previous}
+	t := Trial{
+		ID: v.Trial.ID, Seq: v.Trial.Seq, Block: v.Trial.Block, Arm: v.Trial.Arm,
+		Notes: v.Notes, Counts: v.Counts, Previous: v.Previous,
+	}
 	if v.Status == results.Invalid {
 		t.Invalid = "invalid: " + strings.Join(v.Reasons, "; ")
 	}

@@ -45,21 +45,25 @@ func TestRetry(t *testing.T) {
 // would have been seen, and is never a zero.
 func TestNumber(t *testing.T) {
 	const s = time.Second
+	at := func(seconds, watched, width float64, censored bool) Lag {
+		return Lag{Time: stats.Time{At: seconds, Censored: censored}, Watched: watched, Width: width}
+	}
 	for name, c := range map[string]struct {
-		m     judge.Measurement
-		until time.Duration
-		want  Lag
+		m    judge.Measurement // watched until 40 s
+		want Lag
 	}{
-		"seen":                          {judge.Measurement{Value: 3 * s, Lo: 2 * s}, 40 * s, Lag{Time: stats.Time{At: 3}, Watched: 40, Width: 1}},
-		"seen after the watch":          {judge.Measurement{Value: 50 * s, Lo: 50 * s}, 40 * s, Lag{Time: stats.Time{At: 50}, Watched: 50}},
-		"the clock is off":              {judge.Measurement{Value: 3 * s, Lo: 3 * s, Clock: s}, 40 * s, Lag{Time: stats.Time{At: 3}, Watched: 40, Width: 2}},
-		"before zero by a clock":        {judge.Measurement{Value: -s, Lo: -s, Clock: s}, 40 * s, Lag{Time: stats.Time{}, Watched: 40, Width: 2}},
-		"not yet":                       {judge.Measurement{Value: 38 * s, Censored: true}, 40 * s, Lag{Time: stats.Time{At: 38, Censored: true}, Watched: 38}},
-		"not yet, and not watched then": {judge.Measurement{Value: 45 * s, Censored: true}, 40 * s, Lag{Time: stats.Time{At: 45, Censored: true}, Watched: 40}},
-		"never watched":                 {judge.Measurement{Censored: true}, 40 * s, Lag{Lost: "the client had stopped asking before both were there"}},
-		"lost":                          {judge.Measurement{Lost: "no log"}, 40 * s, Lag{Lost: "no log"}},
+		"seen":                    {judge.Measurement{Value: 3 * s, Lo: 2 * s}, at(3, 40, 1, false)},
+		"seen after the watch":    {judge.Measurement{Value: 50 * s, Lo: 50 * s}, at(50, 50, 0, false)},
+		"the clock is off":        {judge.Measurement{Value: 3 * s, Lo: 3 * s, Clock: s}, at(3, 40, 2, false)},
+		"before zero by a clock":  {judge.Measurement{Value: -s, Lo: -s, Clock: s}, at(0, 40, 2, false)},
+		"not yet":                 {judge.Measurement{Value: 38 * s, Censored: true}, at(38, 38, 0, true)},
+		"not yet after the watch": {judge.Measurement{Value: 45 * s, Censored: true}, at(45, 40, 0, true)},
+		"never watched": {
+			judge.Measurement{Censored: true}, Lag{Lost: "the client had stopped asking before both were there"},
+		},
+		"lost": {judge.Measurement{Lost: "no log"}, Lag{Lost: "no log"}},
 	} {
-		require.Equal(t, c.want, number(c.m, c.until), name)
+		require.Equal(t, c.want, number(c.m, 40*s), name)
 	}
 }
 
@@ -117,22 +121,24 @@ func TestExplanations(t *testing.T) {
 	for what, d := range none {
 		require.Equal(t, NotTestable, d, what)
 	}
+	type decided map[string]Decision
 	for name, c := range map[string]struct {
 		world synth.World
-		want  map[string]Decision
+		want  decided
 	}{
-		"denied": {synth.Denied("t", record.PeersServer, 3), map[string]Decision{
-			denial: Supported, address: NotTestable, withdrawn: NotTestable, service: NotTestable, lost: Refuted, network: Refuted,
-			ready: Refuted, slice: Refuted, servers: NotTestable}},
-		"stale": {synth.Stale("t", plan.Cache30, s, 5*s), map[string]Decision{
+		"denied": {synth.Denied("t", record.PeersServer, 3), decided{
+			denial: Supported, address: NotTestable, withdrawn: NotTestable, service: NotTestable, lost: Refuted,
+			network: Refuted, ready: Refuted, slice: Refuted, servers: NotTestable}},
+		"stale": {synth.Stale("t", plan.Cache30, s, 5*s), decided{
 			address: Supported, withdrawn: Refuted, denial: Refuted, network: Refuted}},
-		"well":             {synth.Prompt("t", record.PeersServer, 3), map[string]Decision{denial: Refuted, servers: Refuted, lost: Refuted}},
-		"lost":             {synth.Failing("t", record.PeersServer, 3, 8*s), map[string]Decision{lost: Supported, denial: Refuted}},
-		"dropped":          {dropped, map[string]Decision{network: Supported}},
-		"late slice":       {synth.SliceLate("t", record.PeersServer, 3, 5*s), map[string]Decision{slice: Supported, ready: Refuted}},
-		"late Ready":       {synth.ReadyLate("t", record.PeersServer, 3, 5*s), map[string]Decision{ready: Supported, slice: Refuted}},
-		"late Service":     {synth.ServiceLate("t", plan.Uncached, record.PeersServer, 3, 6*s), map[string]Decision{service: Supported}},
-		"servers disagree": {synth.Apart("t", record.PeersServer, 3, 5*s), map[string]Decision{servers: Supported}},
+		"well":       {synth.Prompt("t", record.PeersServer, 3), decided{denial: Refuted, servers: Refuted, lost: Refuted}},
+		"lost":       {synth.Failing("t", record.PeersServer, 3, 8*s), decided{lost: Supported, denial: Refuted}},
+		"dropped":    {dropped, decided{network: Supported}},
+		"late slice": {synth.SliceLate("t", record.PeersServer, 3, 5*s), decided{slice: Supported, ready: Refuted}},
+		"late Ready": {synth.ReadyLate("t", record.PeersServer, 3, 5*s), decided{ready: Supported, slice: Refuted}},
+		"late Service": {
+			synth.ServiceLate("t", plan.Uncached, record.PeersServer, 3, 6*s), decided{service: Supported}},
+		"servers disagree": {synth.Apart("t", record.PeersServer, 3, 5*s), decided{servers: Supported}},
 	} {
 		got := decide(c.world)
 		for what, d := range c.want {

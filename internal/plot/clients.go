@@ -25,7 +25,8 @@ var hatch = map[analysis.Told]string{
 
 // patterns are told apart without their colours: strokes, a lattice, dots.
 const patterns = `<defs>
-<pattern id="denied" width="6" height="6" patternUnits="userSpaceOnUse"><rect width="6" height="6" fill="` + orange + `"/>` +
+<pattern id="denied" width="6" height="6" patternUnits="userSpaceOnUse">` +
+	`<rect width="6" height="6" fill="` + orange + `"/>` +
 	`<path d="M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2" stroke="` + ink + `"/></pattern>
 <pattern id="old" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" fill="` + red + `"/>` +
 	`<path d="M0,0 h5 M0,0 v5" stroke="#fff" stroke-width="1.5"/></pattern>

@@ -30,8 +30,8 @@ func Joins(s *analysis.Sweep, published []analysis.Join) []byte {
 	title := "Joined by connect timeout, names of the previous Job"
 	c.heading(y, title)
 	y += line
-	c.text(margin, y, start, width-2*margin, fmt.Sprintf("%s; seconds from when worker and pod 0 are there, one mark a trial",
-		analysis.Label(s.DNS)))
+	c.text(margin, y, start, width-2*margin,
+		analysis.Label(s.DNS)+"; seconds from when worker and pod 0 are there, one mark a trial")
 	y = newPanel(s.Joins, s.Old).draw(c, y+line)
 	if s.Old > 0 {
 		c.line(margin, y-4, margin+24, y-4, ink)

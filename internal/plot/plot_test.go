@@ -92,7 +92,8 @@ func readable(t *testing.T, svg []byte) {
 	}
 	require.NotEmpty(t, boxes)
 	for i, b := range boxes {
-		require.True(t, b.left >= 0 && b.right <= width && b.top >= 0 && b.bottom <= height, "%q leaves the picture: %+v", b.text, b)
+		inside := b.left >= 0 && b.right <= width && b.top >= 0 && b.bottom <= height
+		require.True(t, inside, "%q leaves the picture: %+v", b.text, b)
 		for _, o := range boxes[:i] {
 			apart := b.right <= o.left || o.right <= b.left || b.bottom <= o.top || o.bottom <= b.top
 			require.True(t, apart, "%q runs into %q", b.text, o.text)
@@ -147,9 +148,10 @@ func TestJoins(t *testing.T) {
 		}
 		return j
 	}
+	const one, five = time.Second, 5 * time.Second
 	s := &analysis.Sweep{DNS: plan.Cache30, Old: 22, Joins: []analysis.Join{
-		join(plan.ExtraNone, 0, 40, 134), join(plan.ExtraNone, 5*time.Second, 20.6, 25.8), join(plan.ExtraNone, time.Second, 23),
-		join(plan.ExtraMemberPod, 0, 40), join(plan.ExtraMemberPod, 5*time.Second, 25.7), join(plan.ExtraMemberPod, time.Second, 22),
+		join(plan.ExtraNone, 0, 40, 134), join(plan.ExtraNone, five, 20.6, 25.8), join(plan.ExtraNone, one, 23),
+		join(plan.ExtraMemberPod, 0, 40), join(plan.ExtraMemberPod, five, 25.7), join(plan.ExtraMemberPod, one, 22),
 	}}
 	check(t, "joins.svg", Joins(s, nil))
 	check(t, "joins-published.svg", Joins(s, published.Joins()))

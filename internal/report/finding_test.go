@@ -132,7 +132,8 @@ func TestFindings(t *testing.T) {
 	holds("waited for %s to %s (%d of 10 trials late)", seconds(g.Least), seconds(g.Most), g.Trials)
 	joins := standard.analysis.Joins()
 	holds("joined after %s with a connect timeout of 30 s, after %s with 5 s,",
-		seconds(join(joins, plan.ExtraNone, 30*time.Second).Median), seconds(join(joins, plan.ExtraNone, 5*time.Second).Median))
+		seconds(join(joins, plan.ExtraNone, 30*time.Second).Median),
+		seconds(join(joins, plan.ExtraNone, 5*time.Second).Median))
 	var followed []string
 	for _, tr := range all {
 		if tr.Connected.At > 100 && !tr.Connected.Censored {
@@ -181,7 +182,8 @@ func TestFindings(t *testing.T) {
 		text    string
 	}{{8 * time.Second, "at 8 s are %s without and %s with it"}, {4 * time.Second, "the other way round, %s and %s;"}} {
 		old := published.Joins()
-		holds(at.text, seconds(join(old, plan.ExtraNone, at.timeout).Median), seconds(join(old, plan.ExtraService, at.timeout).Median))
+		none, service := join(old, plan.ExtraNone, at.timeout), join(old, plan.ExtraService, at.timeout)
+		holds(at.text, seconds(none.Median), seconds(service.Median))
 	}
 
 	// Constants, and then nothing that looks like a figure is left.
@@ -189,7 +191,8 @@ func TestFindings(t *testing.T) {
 	holds("every 0.1 to 0.2 s is")
 	holds("(T + 0.15 s)) x (T + 0.15 s)")
 	holds("0.15 s libzmq's mean pause")
-	require.Empty(t, regexp.MustCompile(`[0-9]\.[0-9]+ s\b|[0-9]+ of [0-9]+ (late|trials)|[0-9]/[0-9]+ late`).FindAllString(report, -1))
+	figure := regexp.MustCompile(`[0-9]\.[0-9]+ s\b|[0-9]+ of [0-9]+ (late|trials)|[0-9]/[0-9]+ late`)
+	require.Empty(t, figure.FindAllString(report, -1))
 }
 
 // earlyQuestions are late trials by how many questions were asked before pod 0

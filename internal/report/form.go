@@ -94,7 +94,8 @@ func (r *Report) fields() fields {
 		}
 		f.Log = fenced(strings.Join(lines, "\n"))
 		arm := r.shown.Trial.Arm
-		f.LogOf = fmt.Sprintf("trial %s: %s, %s", plain(r.shown.Trial.ID), label(arm.DNS), plain(analysis.ScenarioOf(arm).String()))
+		f.LogOf = fmt.Sprintf("trial %s: %s, %s",
+			plain(r.shown.Trial.ID), label(arm.DNS), plain(analysis.ScenarioOf(arm).String()))
 	}
 	f.Why = r.why(s)
 	minimal, err := manifests.Text("minimal/lag.yaml")
@@ -120,7 +121,7 @@ func (r *Report) why(s Summary) []string {
 	}
 	for _, c := range s.Cells {
 		if c.DNS == s.Verdict.Subject && c.OnServer != nil {
-			out = append(out, fmt.Sprintf("Asked past their caches, the DNS servers had every name after %s.", seconds(*c.OnServer)))
+			out = append(out, "Asked past their caches, the DNS servers had every name after "+seconds(*c.OnServer)+".")
 			break
 		}
 	}
@@ -142,7 +143,8 @@ func (r *Report) environment(f *fields) {
 	f.OS = fenced(nodes(e, func(n environment.Node) string { return n.OS + ", kernel " + n.Kernel + ", " + n.Arch }))
 	f.Tools = fenced(known(e.Distribution))
 	f.Runtime = fenced(nodes(e, func(n environment.Node) string { return n.Runtime }))
-	f.Plugins = fenced(fmt.Sprintf("CNI: %s\nkube-proxy mode: %s\nDNS: %s", known(strings.Join(e.CNI, ", ")), known(e.KubeProxy), r.dns()))
+	f.Plugins = fenced(fmt.Sprintf("CNI: %s\nkube-proxy mode: %s\nDNS: %s",
+		known(strings.Join(e.CNI, ", ")), known(e.KubeProxy), r.dns()))
 	f.Kubernetes, f.DNS = code(known(e.Server.GitVersion)), code(r.dns())
 }
 

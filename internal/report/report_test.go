@@ -120,7 +120,8 @@ func TestClusterIsSubject(t *testing.T) {
 // ConfigMap found; nothing is assumed of a DNS that was not recognised.
 func TestAdvice(t *testing.T) {
 	lines := func(domain string) string {
-		return "\nin the cache of the block that serves " + domain + ":\n  disable success " + domain + "\n  disable denial " + domain
+		const text = "\nin the cache of the block that serves D:\n  disable success D\n  disable denial D"
+		return strings.ReplaceAll(text, "D", domain)
 	}
 	for name, c := range map[string]struct {
 		dns   string
@@ -146,7 +147,7 @@ func TestAdvice(t *testing.T) {
 		},
 		"another DNS": {
 			`{"provider":"kube-dns"}`, analysis.KeptAddress,
-			"this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before",
+			"not known to be a setting of this DNS; clients: connect timeouts of 1 s, names never used before",
 		},
 		"not withdrawn": {
 			`{"provider":"CoreDNS","config_maps":["kube-system/coredns"]}`, analysis.OldRecord,
@@ -158,7 +159,8 @@ func TestAdvice(t *testing.T) {
 		},
 	} {
 		r := New(plan.Plan{}, json.RawMessage(`{"dns":`+c.dns+`}`))
-		why, change := r.advice(analysis.Verdict{Subject: plan.ClusterDNS, Causes: []analysis.CauseCount{{Cause: c.cause, Trials: 1}}})
+		causes := []analysis.CauseCount{{Cause: c.cause, Trials: 1}}
+		why, change := r.advice(analysis.Verdict{Subject: plan.ClusterDNS, Causes: causes})
 		require.Equal(t, whyOf[c.cause], why, name)
 		require.Equal(t, c.want, strings.Join(change, "\n"), name)
 	}
@@ -170,14 +172,20 @@ func TestCell(t *testing.T) {
 		time := stats.Time{At: at, Censored: at == 40}
 		return analysis.Group{Late: late, Trials: trials, Median: time, Least: time, Most: time}
 	}
-	wide := analysis.Group{Late: true, Trials: 10, Median: stats.Time{At: 5}, Least: stats.Time{At: 3}, Most: stats.Time{At: 5.1}}
+	cellOf := func(trials, late int, groups ...analysis.Group) analysis.Cell {
+		return analysis.Cell{Trials: trials, Late: late, Groups: groups}
+	}
+	wide := group(true, 10, 5)
+	wide.Least, wide.Most = stats.Time{At: 3}, stats.Time{At: 5.1}
+	unknown := cellOf(3, 1, group(true, 1, 29.9), group(false, 1, 0.2))
+	unknown.Unknown = 1
 	for want, c := range map[string]analysis.Cell{
-		"0.2 s 0/3 late":                         {Trials: 3, Groups: []analysis.Group{group(false, 3, 0.2)}},
-		"29.9 s 3/3 late":                        {Trials: 3, Late: 3, Groups: []analysis.Group{group(true, 3, 29.9)}},
-		"29.9 s 7/10 late, else 0.2 s":           {Trials: 10, Late: 7, Groups: []analysis.Group{group(true, 7, 29.9), group(false, 3, 0.2)}},
-		">40.0 s 2/3, 134.3 s 1/3 late":          {Trials: 3, Late: 3, Groups: []analysis.Group{group(true, 2, 40), group(true, 1, 134.3)}},
-		"3.0-5.1 s 10/10 late":                   {Trials: 10, Late: 10, Groups: []analysis.Group{wide}},
-		"29.9 s 1/3 late, else 0.2 s, 1 unknown": {Trials: 3, Late: 1, Unknown: 1, Groups: []analysis.Group{group(true, 1, 29.9), group(false, 1, 0.2)}},
+		"0.2 s 0/3 late":                         cellOf(3, 0, group(false, 3, 0.2)),
+		"29.9 s 3/3 late":                        cellOf(3, 3, group(true, 3, 29.9)),
+		"29.9 s 7/10 late, else 0.2 s":           cellOf(10, 7, group(true, 7, 29.9), group(false, 3, 0.2)),
+		">40.0 s 2/3, 134.3 s 1/3 late":          cellOf(3, 3, group(true, 2, 40), group(true, 1, 134.3)),
+		"3.0-5.1 s 10/10 late":                   cellOf(10, 10, wide),
+		"29.9 s 1/3 late, else 0.2 s, 1 unknown": unknown,
 		"invalid":                                {Invalid: 2},
 	} {
 		require.Equal(t, want, cell(&c))

@@ -135,15 +135,15 @@ func sentence(v analysis.Verdict) string {
 	}
 	switch v.Result {
 	case analysis.Affected:
-		text := fmt.Sprintf("%s is affected: in %d of %d trials a pod waited longer than 1 s for a peer that was there, at most %s: %s.",
-			subject, v.Late, v.Trials, seconds(v.Slowest), causes(v.Causes))
+		text := fmt.Sprintf("%s is affected: in %d of %d trials a pod waited longer than 1 s for a peer that was there, "+
+			"at most %s: %s.", subject, v.Late, v.Trials, seconds(v.Slowest), causes(v.Causes))
 		if len(unseen) > 0 {
 			text += " Not affected: " + unseen[0] + "."
 		}
 		return text
 	case analysis.NotAffected:
-		text := fmt.Sprintf("%s is not affected: in %d trials no pod waited longer than 1 s for a peer that was there, at most %s.",
-			subject, v.Trials-v.Unknown, seconds(v.Slowest))
+		text := fmt.Sprintf("%s is not affected: in %d trials no pod waited longer than 1 s for a peer that was there, "+
+			"at most %s.", subject, v.Trials-v.Unknown, seconds(v.Slowest))
 		if v.Unknown > 0 {
 			text += fmt.Sprintf(" In %d more it is not known.", v.Unknown)
 		}
@@ -158,9 +158,9 @@ func sentence(v analysis.Verdict) string {
 // whyOf says in one line what a cause is.
 var whyOf = map[analysis.Cause]string{
 	analysis.KeptDenial:  `a pod asks before its peer's record is there; a cache keeps "does not exist" and answers it on`,
-	analysis.Denial:      `a pod is told "does not exist" although its peer is there; whether by a cache cannot be told here`,
+	analysis.Denial:      `a pod is told "does not exist" although its peer is there; whether kept cannot be told here`,
 	analysis.KeptAddress: "a cache answers a deleted pod's address until its TTL ends; connects to it meet silence",
-	analysis.OldRecord:   "the DNS answers a deleted pod's address whose TTL does not fall, or begins anew: the record is not withdrawn",
+	analysis.OldRecord:   "the DNS answers a deleted pod's address, its TTL begun anew: the record is not withdrawn",
 	analysis.OldAddress:  "the DNS answers a deleted pod's address; whether from a cache cannot be told here",
 	analysis.LatePublish: "a pod was Ready, and its record came to the DNS servers that much later",
 	analysis.LateReady:   "a pod's process ran, and it was reported Ready that much later",
@@ -175,7 +175,8 @@ var whyOf = map[analysis.Cause]string{
 func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 	if len(v.Causes) == 0 {
 		if v.PodStart > slowStart {
-			why = fmt.Sprintf("pods took up to %.1f s from the request until they were there, which is no lag of the DNS", v.PodStart)
+			const text = "pods took up to %.1f s from the request until they were there, which is no lag of the DNS"
+			why = fmt.Sprintf(text, v.PodStart)
 		}
 		return why, []string{}
 	}
@@ -196,13 +197,14 @@ func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 	case kept(most) && (dns.NodeLocal || dns.Provider == environment.CoreDNS):
 		change = append([]string{edit(dns)}, twoLines...)
 	case kept(most):
-		change = []string{"this DNS is not known to have a setting; clients: connect timeouts of 1 s, names never used before"}
+		change = []string{"not known to be a setting of this DNS; clients: connect timeouts of 1 s, names never used before"}
 	case most == analysis.OldRecord:
 		change = []string{"names never used before (another Job name), or a connect timeout of 1 s in the client"}
 	case most == analysis.LatePublish || most == analysis.LateReady:
-		change = []string{"kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or the DNS?"}
+		change = []string{"kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or DNS?"}
 	case most == analysis.Lost:
-		change = []string{"kubectl -n " + plain(namespace) + " logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies"}
+		change = []string{"kubectl -n " + plain(namespace) +
+			" logs -l k8s-app=kube-dns --prefix   # and its load, replicas and network policies"}
 	default:
 		change = []string{"the client's own intervals"}
 	}
@@ -211,7 +213,7 @@ func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 
 // kept tells a cache's causes, and those that may be.
 func kept(c analysis.Cause) bool {
-	return slices.Contains([]analysis.Cause{analysis.KeptDenial, analysis.Denial, analysis.KeptAddress, analysis.OldAddress}, c)
+	return c == analysis.KeptDenial || c == analysis.Denial || c == analysis.KeptAddress || c == analysis.OldAddress
 }
 
 // edit is the command that edits the ConfigMaps which the DNS' pods mount. They
