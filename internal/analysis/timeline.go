@@ -237,8 +237,8 @@ func first(list []string) string {
 	return strings.Join(list[:min(1, len(list))], "")
 }
 
-// Tells reports whether the timeline shows more than another: a late trial
-// rather than none, one on the cluster's own DNS, one as usual, one in which the
+// Tells reports whether the timeline shows more than another: a trial on the
+// cluster's own DNS rather than another, a late one, one as usual, one in which the
 // DNS servers were asked past their caches, one that was seen to its end, then the
 // later one.
 func (t *Timeline) Tells(other *Timeline) bool {
@@ -251,7 +251,7 @@ func (t *Timeline) Tells(other *Timeline) bool {
 	rank := func(t *Timeline) []int {
 		late, _ := t.Trial.Late()
 		return []int{
-			one(late), one(t.Trial.Arm.DNS == plan.ClusterDNS), one(ScenarioOf(t.Trial.Arm).With == ""),
+			one(t.Trial.Arm.DNS == plan.ClusterDNS), one(late), one(ScenarioOf(t.Trial.Arm).With == ""),
 			one(t.Trial.OnServer.Lost == ""), one(!t.Trial.Connected.Censored),
 		}
 	}

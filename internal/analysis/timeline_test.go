@@ -77,7 +77,7 @@ func TestTells(t *testing.T) {
 	looked.Trial.OnServer = lag(0.1)
 	order := []*Timeline{ // each tells more than those after it
 		looked, of(plan.ClusterDNS, 29), of(plan.ClusterDNS, 28), of(plan.ClusterDNS, 40), unusual,
-		of(plan.Cache30, 30), of(plan.ClusterDNS, 0.2), of(plan.Cache30, 0.3), nil,
+		of(plan.ClusterDNS, 0.2), of(plan.Cache30, 30), of(plan.Cache30, 0.3), nil,
 	}
 	for i, more := range order {
 		for _, less := range order[i+1:] {
