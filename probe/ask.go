@@ -46,6 +46,11 @@ type question struct {
 	do, cd bool // DNSSEC flags; the uncached view varies them
 }
 
+// addressOf is the question for a pod's address, as clients ask it.
+func (p *probe) addressOf(index int, typ uint16) question {
+	return question{peer: index, view: record.Client, name: p.peerName(index) + ".", typ: typ, as: dns.TypeToString[typ]}
+}
+
 var buffers = sync.Pool{New: func() any { return new([maxUDP]byte) }}
 
 // ask sends one question from a new socket, hence a new source port, and waits
@@ -232,30 +237,37 @@ func takeAddresses(a *record.Answer, r *dns.Msg, typ uint16) {
 	a.Class, a.TTL = record.Address, ttl
 }
 
+// askAndLog asks and records the answer. prev is when the stream asked before,
+// -1 where it did not, and is kept up to date.
+func (p *probe) askAndLog(ctx context.Context, server netip.AddrPort, q question, limit time.Duration, prev *int64) (a record.Answer, ok bool) {
+	a, t, ok := p.ask(ctx, server, q, limit)
+	if ok {
+		a.Prev, *prev = *prev, a.Asked
+		p.log.answer(t, a)
+	}
+	return a, ok
+}
+
 // lookup asks resolv.conf's servers as glibc does: in order, attempts times,
 // on to the next one after a time-out, an error, SERVFAIL, REFUSED or NOTIMP.
-// Every answer is recorded; the last one is returned. prev is when the stream
-// asked before, and is kept up to date.
-func (p *probe) lookup(ctx context.Context, q question, prev *int64) (a record.Answer, t int64, ok bool) {
+// Every answer is recorded; the last one is returned.
+func (p *probe) lookup(ctx context.Context, q question, prev *int64) (a record.Answer, ok bool) {
 	for range p.resolv.Attempts {
 		for i, server := range p.servers {
-			a, t, ok = p.ask(ctx, server, q, p.serverLimit(i))
-			if !ok {
-				return a, t, false
+			if a, ok = p.askAndLog(ctx, server, q, p.serverLimit(i), prev); !ok {
+				return a, false
 			}
-			a.Prev, *prev = *prev, a.Asked
-			p.log.answer(t, a)
 			switch a.Class {
 			case record.Address, record.NoData, record.NXDomain:
-				return a, t, true
+				return a, true
 			case record.OtherRcode:
 				if a.Rcode != dns.RcodeToString[dns.RcodeNotImplemented] {
-					return a, t, true
+					return a, true
 				}
 			}
 		}
 	}
-	return a, t, ok
+	return a, ok
 }
 
 // serverLimit is how long glibc waits for the i-th server: the time-out, from

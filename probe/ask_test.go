@@ -187,7 +187,7 @@ func TestLookupGoesThroughTheServers(t *testing.T) {
 			p := newTestProbe(t, out, args(t, 1, 4, 8050, addrs...)...)
 			p.log.begin(p.start())
 			prev := int64(-1)
-			a, _, ok := p.lookup(context.Background(), askA, &prev)
+			a, ok := p.lookup(context.Background(), askA, &prev)
 			require.True(t, ok)
 			require.Equal(t, prev, a.Asked)
 			p.log.done(&record.Done{})

@@ -25,30 +25,29 @@ const (
 
 // dial connects to a peer's address and reads who answers. A limit of 0 leaves
 // the end to the kernel. It writes the outcome and returns whether it was the
-// peer that was meant, and when that was known.
-func (p *probe) dial(ctx context.Context, peer int, addr netip.Addr, limit time.Duration) (right bool, at int64) {
+// peer that was meant.
+func (p *probe) dial(ctx context.Context, peer int, addr netip.Addr, limit time.Duration) (right bool) {
 	d := record.Dial{Peer: peer, Addr: addr.String(), Limit: int64(limit), Asked: p.now()}
 	c, err := p.connect(ctx, addr, limit)
 	t := p.now()
 	if err != nil {
 		d.Outcome, d.Err = outcome(ctx, err)
 		p.log.dial(t, d)
-		return false, t
+		return false
 	}
 	defer c.Close()
 	d.Outcome = record.Connected
 	c.SetReadDeadline(time.Now().Add(whoLimit))
 	defer context.AfterFunc(ctx, func() { c.SetReadDeadline(time.Unix(1, 0)) })()
 	who, err := readWho(c)
-	at = p.now()
 	if err != nil {
 		d.Err = "no identity: " + cause(err)
 	} else {
-		d.Who, d.WhoAt = who, at
+		d.Who, d.WhoAt = who, p.now()
 		right = who.Run == p.cfg.run && who.Trial == p.cfg.trial && who.Job == p.cfg.job && who.Index == peer
 	}
 	p.log.dial(t, d)
-	return right, at
+	return right
 }
 
 // connect opens a connection to a peer's port. It uses no keep-alives and no happy

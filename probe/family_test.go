@@ -95,7 +95,6 @@ func TestIPv6Only(t *testing.T) {
 			}
 			if observer == "solo" {
 				require.Equal(t, "::1", dials(log)[0].Dial.Addr)
-				require.NotZero(t, done.Reached)
 			}
 		})
 	}

@@ -15,7 +15,7 @@
 //	peers         every peer's name through the pod's resolver (peers.go)
 //	peers+server  the same, beside an uncached look at each DNS server (uncached.go)
 //	prime         each DNS server for the pod's own name, to fill its cache (prime.go)
-//	caching       how each DNS server caches (prime.go)
+//	caching       how each DNS server caches (caching.go)
 //
 // Every pod listens and tells whoever connects who it is (listen.go), because
 // an address may have had another owner a moment ago. After Done a pod asks

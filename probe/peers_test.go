@@ -49,15 +49,12 @@ func TestPeersFindEachOther(t *testing.T) {
 		log := p.log()
 		done, _ := log.Done()
 		require.Equal(t, "complete", done.Reason)
-		require.NotZero(t, done.Resolved)
-		require.Greater(t, done.Reached, done.Resolved)
 		require.NotZero(t, done.RSS)
 		require.Zero(t, asks(servers[i], fqdn(i)), "its own name")
 		require.ElementsMatch(t, others(i, 3), dialled(log))
 		if i == 2 {
 			continue
 		}
-		require.GreaterOrEqual(t, done.Resolved, int64(before.Sub(p.p.zero)))
 
 		runs := runsOf(log, record.Client, 2)
 		require.Len(t, runs, 2)
@@ -160,7 +157,6 @@ func TestPeersSeeThroughStaleAnswers(t *testing.T) {
 		require.Equal(t, 10, closed(log, runs[i].Answer.ID).Count)
 	}
 	require.Equal(t, []string{podAddr(0)}, runs[2].Answer.Addrs)
-	require.Equal(t, runs[2].T, done.Resolved)
 	old := 0
 	for _, l := range dials(log) {
 		if l.Dial.Addr == podAddr(9) {
@@ -247,8 +243,6 @@ func TestDeadline(t *testing.T) {
 	log := p.log()
 	done, at := log.Done()
 	require.Equal(t, "deadline", done.Reason)
-	require.Zero(t, done.Resolved)
-	require.Zero(t, done.Reached)
 	require.GreaterOrEqual(t, at, int64(deadline))
 	require.Equal(t, record.DialCut, dials(log)[len(dials(log))-1].Dial.Outcome)
 	for _, l := range answers(log) {
@@ -342,22 +336,6 @@ func TestPeersOfASample(t *testing.T) {
 	}
 	for peer := range pods {
 		require.ElementsMatch(t, ring.Lookers(peer), looked[peer])
-	}
-}
-
-// Ticks stay on their grid however late a question's answer is.
-func TestTicksDoNotDrift(t *testing.T) {
-	p := testProbe(t, "--interval=10ms")
-	ticks := p.ticks(0, 1)
-	first := ticks.next
-	ctx := t.Context()
-	for i := range 5 {
-		time.Sleep(time.Duration(i) * 7 * time.Millisecond)
-		before := p.now()
-		require.True(t, ticks.wait(ctx, nil))
-		require.Zero(t, (ticks.next-first)%int64(10*time.Millisecond))
-		require.Greater(t, ticks.next, before)
-		require.GreaterOrEqual(t, p.now(), ticks.next-int64(10*time.Millisecond))
 	}
 }
 

@@ -33,7 +33,7 @@ type probe struct {
 	ring    *record.Ring     // who asks for whom
 	log     *journal
 	broken  chan error // the log could not be written
-	signs   signs
+	wakeups wakeups
 	tcp     chan struct{} // a place for each answer that is read over TCP
 	members *members      // who has joined; nil: nobody is kept
 
@@ -86,26 +86,19 @@ func (p *probe) run(ctx context.Context) error {
 	if p.members != nil {
 		keep = p.members.add
 	}
-	go serve(l, p.who(), p.signs.connected, keep)
+	go serve(l, p.who(), p.wakeups.connected, keep)
 
-	type end struct {
-		result
-		complete bool
-	}
-	ended := make(chan end, 1)
-	go func() {
-		r, complete := p.observe(observing)
-		ended <- end{r, complete}
-	}()
+	ended := make(chan bool, 1)
+	go func() { ended <- p.observe(observing) }()
 	p.log.begin(p.start()) // slow: it reads /proc
 
 	select {
 	case err := <-p.broken:
 		return err
-	case e := <-ended:
-		d := &record.Done{Reason: "complete", Resolved: e.resolved, Reached: e.reached, Questions: p.questions, RSS: peakRSS()}
+	case complete := <-ended:
+		d := &record.Done{Reason: "complete", Questions: p.questions, RSS: peakRSS()}
 		switch {
-		case e.complete:
+		case complete:
 		case ctx.Err() != nil:
 			d.Reason = "released"
 		default:
@@ -133,9 +126,9 @@ func (p *probe) fail(err error) error {
 }
 
 // observe asks what the observer asks and reports whether it saw it all.
-func (p *probe) observe(ctx context.Context) (result, bool) {
+func (p *probe) observe(ctx context.Context) bool {
 	if !pause(ctx, p.cfg.firstQueryAfter-time.Since(p.zero)) {
-		return result{}, false
+		return false
 	}
 	switch p.cfg.observer {
 	case record.Solo:
@@ -163,40 +156,6 @@ func (p *probe) asked(view record.View) {
 
 func (p *probe) who() record.Who {
 	return record.Who{Run: p.cfg.run, Trial: p.cfg.trial, Job: p.cfg.job, Pod: p.cfg.pod, UID: p.cfg.uid, Index: p.cfg.index}
-}
-
-// ticks are the times at which one stream may ask. They do not drift: each is
-// a whole number of intervals after the first, and those that pass while a
-// question is unanswered are skipped.
-type ticks struct {
-	p           *probe
-	next, every int64
-}
-
-// ticks returns the ticks of one of several streams. The first questions all
-// leave at once; after that the streams of a pod are spread over the interval.
-func (p *probe) ticks(stream, of int) *ticks {
-	every := int64(p.interval())
-	return &ticks{p: p, next: p.now() + every*int64(stream+1)/int64(of), every: every}
-}
-
-// wait returns true at the next tick, and false as soon as ctx ends or
-// something is received from wake.
-func (t *ticks) wait(ctx context.Context, wake <-chan struct{}) bool {
-	if late := t.p.now() - t.next; late > 0 {
-		t.next += (late/t.every + 1) * t.every
-	}
-	timer := time.NewTimer(time.Duration(t.next - t.p.now()))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		t.next += t.every
-		return true
-	case <-wake:
-		return false
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // ownAddresses returns this pod's addresses, those that lead nowhere else left

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"headless-job-dns/internal/record"
 )
 
@@ -26,24 +24,18 @@ const (
 // without one until the kernel gives up; the next attempt follows after 100 to
 // 200 ms. Nothing else is asked: one more question could have cached another
 // answer. Index 0 itself only listens.
-func (p *probe) solo(ctx context.Context) (result, bool) {
+func (p *probe) solo(ctx context.Context) bool {
 	if p.cfg.index == 0 {
-		return result{}, p.cfg.runLength == 0 || p.lead(ctx)
+		return p.cfg.runLength == 0 || p.lead(ctx)
 	}
 	limit := p.cfg.connectTimeout()
-	first := map[netip.Addr]int64{} // when an address was first answered
-	prev := map[string]int64{}      // per search domain: when it was last asked
+	prev := map[string]int64{} // per search domain: when it was last asked
 	for {
-		if addr, t, ok := p.resolveAsLibc(ctx, prev); ok {
-			if _, seen := first[addr]; !seen && len(first) < maxPeerAddrs {
-				first[addr] = t
-			}
-			if right, at := p.dial(ctx, 0, addr, limit); right {
-				return result{resolved: first[addr], reached: at}, p.cfg.runLength == 0 || p.follow(ctx, addr)
-			}
+		if addr, ok := p.resolveAsLibc(ctx, prev); ok && p.dial(ctx, 0, addr, limit) {
+			return p.cfg.runLength == 0 || p.follow(ctx, addr)
 		}
 		if !pause(ctx, reconnectDelay()) {
-			return result{}, false
+			return false
 		}
 	}
 }
@@ -52,7 +44,7 @@ func reconnectDelay() time.Duration { return reconnectMin + rand.N(reconnectMax-
 
 // resolveAsLibc looks index 0 up as getaddrinfo does for one family (libzmq asks
 // for no IPv6 unless told to): without a trailing dot, through the search list.
-func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip.Addr, int64, bool) {
+func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip.Addr, bool) {
 	gaveUp := false
 	for _, c := range candidates(p.peerName(0), p.resolv) {
 		if gaveUp && c.suffix != "" {
@@ -62,8 +54,9 @@ func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip
 		if !asked {
 			last = -1
 		}
-		q := question{view: record.Client, name: c.name, typ: p.oneType, as: dns.TypeToString[p.oneType], suffix: c.suffix}
-		a, t, ok := p.lookup(ctx, q, &last)
+		q := p.addressOf(0, p.oneType)
+		q.name, q.suffix = c.name, c.suffix
+		a, ok := p.lookup(ctx, q, &last)
 		if last >= 0 {
 			prev[c.suffix] = last
 		}
@@ -73,7 +66,7 @@ func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip
 		switch a.Class {
 		case record.Address:
 			addr, err := netip.ParseAddr(a.Addrs[0])
-			return addr, t, err == nil
+			return addr, err == nil
 		case record.NXDomain, record.NoData, record.ServFail:
 		default:
 			// glibc goes on after a time-out of the name as it is, and leaves
@@ -81,7 +74,7 @@ func (p *probe) resolveAsLibc(ctx context.Context, prev map[string]int64) (netip
 			gaveUp = c.suffix != ""
 		}
 	}
-	return netip.Addr{}, 0, false
+	return netip.Addr{}, false
 }
 
 // peerName is the name of a pod, without a trailing dot.

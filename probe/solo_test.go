@@ -84,8 +84,6 @@ func TestSoloAsksOnlyForTheLeader(t *testing.T) {
 	done, _ := log.Done()
 	require.Equal(t, "complete", done.Reason)
 	require.Equal(t, map[string]int{"client": 9}, done.Questions)
-	require.NotZero(t, done.Resolved)
-	require.Greater(t, done.Reached, done.Resolved)
 	var suffixes []string
 	for _, l := range answers(log) {
 		suffixes = append(suffixes, l.Answer.Suffix)
@@ -153,7 +151,6 @@ func TestSoloWithoutTimeoutIsCut(t *testing.T) {
 	require.GreaterOrEqual(t, list[0].T, int64(2*time.Second))
 	done, _ := log.Done()
 	require.Equal(t, "deadline", done.Reason)
-	require.Zero(t, done.Reached)
 	require.Len(t, s.questions(), 1)
 }
 

@@ -182,8 +182,8 @@ func TestKeysLastUntilTheDeadline(t *testing.T) {
 		for _, deadline := range []time.Duration{time.Second, 40 * time.Second, 150 * time.Second, 5 * time.Minute} {
 			for name, signs := range map[string]int64{"no signs": 1 << 62, "one at 15 s": 15 * second, "one a second": second, "no end of them": second / 1000} {
 				for half := range 2 {
-					c := newPace(interval, deadline, len(keys(half)))
-					c.sign(0)
+					c := newSchedule(interval, deadline, len(keys(half)))
+					c.wake(0)
 					looks, sign := 0, signs
 					for now := int64(0); now < int64(deadline); {
 						looks++
@@ -194,7 +194,7 @@ func TestKeysLastUntilTheDeadline(t *testing.T) {
 							require.GreaterOrEqual(t, now-before, c.quick, "never faster than quick")
 						}
 						for sign < c.next {
-							c.sign(max(sign, now))
+							c.wake(max(sign, now))
 							if sign += signs; name == "one at 15 s" {
 								sign = 1 << 62
 							}
@@ -249,11 +249,11 @@ func TestSignsQuickenTheLooks(t *testing.T) {
 
 // What is learned of a peer elsewhere quickens the looks at its name alone.
 func TestSignsOfOnePeer(t *testing.T) {
-	var s signs
+	var s wakeups
 	first, second, other := s.watch(1), s.watch(1), s.watch(2)
-	s.give(1)
-	s.give(1)
-	s.give(3)
+	s.wake(1)
+	s.wake(1)
+	s.wake(3)
 	require.Len(t, first, 1)
 	require.Len(t, second, 1)
 	require.Empty(t, other)

@@ -225,7 +225,5 @@ type Done struct {
 	Reason    string         `json:"reason"` // complete, deadline, released, error
 	Err       string         `json:"err,omitempty"`
 	Questions map[string]int `json:"questions,omitempty"` // sent, by view; those of Check and Caching lines as "check" and "caching"
-	Resolved  int64          `json:"resolved,omitempty"`  // when the last peer's name had its right address; 0: not all did
-	Reached   int64          `json:"reached,omitempty"`   // when the last peer had been reached; 0: not all were
 	RSS       int64          `json:"rss,omitempty"`       // peak resident bytes
 }
