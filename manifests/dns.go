@@ -2,6 +2,7 @@ package manifests
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -57,33 +58,6 @@ const PrivateDNSPort = 1053
 // forwarded to, which the API server assigns. It is NodeLocal DNSCache's own.
 const upstreamMark = "__PILLAR__CLUSTER__DNS__"
 
-// dnsFiles are the files of a private DNS, each list in the order of creation:
-// those of the server, and those of the caches in front of it, one on each
-// node.
-type dnsFiles struct{ server, front []string }
-
-func filesOf(dns plan.DNS) (dnsFiles, error) {
-	coredns := func(corefile plan.DNS) []string {
-		return []string{"private-dns-rbac.yaml", "private-dns-" + string(corefile) + ".yaml", "private-dns-service.yaml", "private-dns.yaml"}
-	}
-	front := []string{"private-dns-nodelocal.yaml", "private-dns-nodelocal-daemonset.yaml"}
-	switch dns {
-	case plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache:
-		return dnsFiles{server: coredns(dns)}, nil
-	case plan.NodeLocalCache30:
-		return dnsFiles{coredns(plan.Cache30), front}, nil
-	case plan.NodeLocalUncached:
-		return dnsFiles{coredns(plan.Uncached), front}, nil
-	case plan.KubeDNS:
-		return dnsFiles{server: []string{"private-dns-rbac.yaml", "private-dns-kube-dns.yaml", "private-dns-service.yaml", "private-dns-kube-dns-deployment.yaml"}}, nil
-	case plan.RecordWriter, plan.RecordWriterPublish:
-		return dnsFiles{server: []string{"private-dns-service.yaml", "private-dns-record-writer.yaml"}}, nil
-	case plan.Forwarding:
-		return dnsFiles{server: []string{"private-dns-forwarding.yaml", "private-dns-service.yaml", "private-dns.yaml"}}, nil
-	}
-	return dnsFiles{}, fmt.Errorf("dns %q is not a private one", dns)
-}
-
 // Containers of the private DNS, by what runs in them.
 const (
 	CoreDNSContainer = "coredns"
@@ -109,9 +83,9 @@ func (p PrivateDNSParams) upstreamName() string { return p.Name + "-upstream" }
 // binding are named after run and name, for they live outside any namespace.
 // Where a Corefile forwards to a Service, SetUpstream has to say where that is.
 func PrivateDNS(dns plan.DNS, p PrivateDNSParams) ([]Object, error) {
-	files, err := filesOf(dns)
-	if err != nil {
-		return nil, err
+	facts := dns.Facts()
+	if facts.Objects == nil {
+		return nil, fmt.Errorf("dns %q is not a private one", dns)
 	}
 	if err := p.check(p.Name, p.upstreamName()); err != nil {
 		return nil, fmt.Errorf("private dns: %w", err)
@@ -123,27 +97,29 @@ func PrivateDNS(dns plan.DNS, p PrivateDNSParams) ([]Object, error) {
 		return nil, fmt.Errorf("private dns: cluster domain %q: %s", p.Domain, e[0])
 	}
 	server := p
-	if files.front != nil {
+	if facts.Front != nil {
 		server.Name = p.upstreamName()
 	}
-	objs, err := server.load(files.server)
+	objs, err := server.load(facts.Objects)
 	if err != nil {
 		return nil, err
 	}
-	if dns.WritesRecords() {
-		return objs, p.writer(dns, objs)
+	if err := p.setProgram(facts.Flags, objs); err != nil {
+		return nil, err
 	}
-	front, err := p.load(files.front)
+	front, err := p.load(facts.Front)
 	return append(objs, front...), err
 }
 
-// writer gives a record writer its program and the program its flags.
-func (p PrivateDNSParams) writer(dns plan.DNS, objs []Object) error {
-	flags := map[string]string{"domain": p.Domain, "selector": Owner{Run: p.Run}.Selector()}
-	if dns == plan.RecordWriterPublish {
-		flags["on-empty"] = "publish"
-	}
+// setProgram gives a record writer, which has the probe's container, its program
+// and the program its flags.
+func (p PrivateDNSParams) setProgram(more map[string]string, objs []Object) error {
 	_, spec := PodSpec(objs[len(objs)-1])
+	if spec == nil || spec.Containers[0].Name != ProbeContainer {
+		return nil
+	}
+	flags := map[string]string{"domain": p.Domain, "selector": Owner{Run: p.Run}.Selector()}
+	maps.Copy(flags, more)
 	return p.Probe.set(spec, flags)
 }
 
@@ -151,7 +127,7 @@ func (p PrivateDNSParams) writer(dns plan.DNS, objs []Object) error {
 func (p PrivateDNSParams) load(files []string) ([]Object, error) {
 	var objs []Object
 	for _, file := range files {
-		loaded, err := load(file)
+		loaded, err := load("kinds/dns/" + file + ".yaml")
 		if err != nil {
 			return nil, err
 		}

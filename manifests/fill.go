@@ -127,41 +127,27 @@ type ExtraParams struct {
 	Lifetime time.Duration
 }
 
-// extraFiles lists the files of each extra in the order of creation.
-var extraFiles = map[plan.Extra][]string{
-	plan.ExtraNone:       nil,
-	plan.ExtraService:    {"extra-service.yaml"},
-	plan.ExtraServicePod: {"extra-service.yaml", "extra-pod.yaml"},
-	plan.ExtraPod:        {"extra-pod.yaml"},
-	plan.ExtraMemberPod:  {"extra-member-pod.yaml"},
-	plan.ExtraOneshotPod: {"extra-oneshot-pod.yaml"},
-}
-
 // Extra fills in the objects of an extra and returns them in the order in
 // which they are created; none for plan.ExtraNone.
 func Extra(kind plan.Extra, p ExtraParams) ([]Object, error) {
-	names, known := extraFiles[kind]
-	if !known {
-		return nil, fmt.Errorf("unknown extra %q", kind)
-	}
-	if len(names) == 0 {
+	if kind == plan.ExtraNone {
 		return nil, nil
 	}
-	need := []string{p.Name}
-	if kind == plan.ExtraMemberPod {
-		need = append(need, p.Service, MemberHostname(p.Job))
+	names := kind.Facts().Objects
+	if names == nil {
+		return nil, fmt.Errorf("unknown extra %q", kind)
 	}
-	if err := p.check(need...); err != nil {
+	if err := p.check(p.Name, p.Service, MemberHostname(p.Job)); err != nil {
 		return nil, fmt.Errorf("extra %s: %w", kind, err)
 	}
 	var objs []Object
 	for _, file := range names {
-		loaded, err := load(file)
+		loaded, err := load("kinds/extras/" + file + ".yaml")
 		if err != nil {
 			return nil, err
 		}
 		for _, obj := range loaded {
-			if err := p.fill(kind, obj); err != nil {
+			if err := p.fill(obj); err != nil {
 				return nil, fmt.Errorf("extra %s: %w", kind, err)
 			}
 			objs = append(objs, obj)
@@ -175,15 +161,16 @@ func Extra(kind plan.Extra, p ExtraParams) ([]Object, error) {
 func MemberHostname(job string) string { return job + "-services" }
 
 // fill sets what varies in one object of an extra.
-func (p ExtraParams) fill(kind plan.Extra, obj Object) error {
+func (p ExtraParams) fill(obj Object) error {
 	obj.SetName(p.Name)
 	app := map[string]string{"app": p.Name}
 	switch obj := obj.(type) {
 	case *corev1.Service:
 		obj.Spec.Selector = app
 	case *corev1.Pod:
-		obj.Labels = app
-		if kind == plan.ExtraMemberPod {
+		if _, selected := obj.Labels[jobNameLabel]; !selected {
+			obj.Labels = app
+		} else {
 			obj.Labels = selector(p.Job)
 			obj.Spec.Hostname = MemberHostname(p.Job)
 			obj.Spec.Subdomain = p.Service

@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-//go:embed *.yaml minimal/lag.yaml minimal/caching-dns/caching-dns.yaml
+//go:embed *.yaml kinds/dns kinds/extras minimal/lag.yaml minimal/caching-dns/caching-dns.yaml
 var files embed.FS
 
 // Object is any Kubernetes object: typed, with metadata.

@@ -31,11 +31,17 @@ const oneScreen = 64
 func eachFile(t *testing.T, f func(t *testing.T, text string, objs []Object)) {
 	names, err := fs.Glob(files, "*.yaml")
 	require.NoError(t, err)
-	require.NotEmpty(t, names)
+	of, err := fs.Glob(files, "kinds/*/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, of)
+	names = append(names, of...)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			text, err := files.ReadFile(name)
 			require.NoError(t, err)
+			if !strings.Contains(string(text), "\nkind: ") {
+				return // facts alone: its objects are other files'
+			}
 			objs, err := load(name)
 			require.NoError(t, err)
 			f(t, string(text), objs)
@@ -134,7 +140,7 @@ func TestJobIsTheReportedOne(t *testing.T) {
 	require.Contains(t, spec.Containers[0].Args, "--job="+job.Name)
 	require.Contains(t, spec.Containers[0].Args, "--service="+svc.Name)
 
-	member, err := one[*corev1.Pod]("extra-member-pod.yaml")
+	member, err := one[*corev1.Pod]("kinds/extras/member-pod.yaml")
 	require.NoError(t, err)
 	require.Equal(t, svc.Spec.Selector, member.Labels)
 	require.Equal(t, svc.Name, member.Spec.Subdomain)
@@ -146,9 +152,7 @@ func TestJobIsTheReportedOne(t *testing.T) {
 func TestFilesOfThePrivateDNSBelongTogether(t *testing.T) {
 	for _, dns := range plan.AllDNS[1:] {
 		t.Run(string(dns), func(t *testing.T) {
-			files, err := filesOf(dns)
-			require.NoError(t, err)
-			for _, list := range [][]string{files.server, files.front} {
+			for _, list := range [][]string{dns.Facts().Objects, dns.Facts().Front} {
 				belongTogether(t, list)
 			}
 		})
@@ -160,7 +164,7 @@ func belongTogether(t *testing.T, list []string) {
 	var svc *corev1.Service
 	var pods int
 	for _, file := range list {
-		objs, err := load(file)
+		objs, err := load("kinds/dns/" + file + ".yaml")
 		require.NoError(t, err)
 		for _, obj := range objs {
 			switch obj := obj.(type) {
@@ -249,17 +253,17 @@ func TestCorefilesAreKubeadms(t *testing.T) {
 		return s + "\n"
 	}
 	before, after := head+records+metrics+forward, tail
-	for dns, want := range map[plan.DNS]string{
-		plan.Cache30:  before + cache() + after,
-		plan.Uncached: before + cache("success", "denial") + after,
+	for file, want := range map[string]string{
+		"cache-30": before + cache() + after,
+		"uncached": before + cache("success", "denial") + after,
 		// What is ours differs from kubeadm's in what it is for.
-		plan.NoDenialCache:  before + cache("denial") + after,
-		plan.NoSuccessCache: before + cache("success") + after,
-		plan.Forwarding:     head + metrics + strings.Replace(forward, "/etc/resolv.conf", upstreamMark, 1) + cache() + after,
-		plan.KubeDNS:        strings.Replace(before, ".:53 {", ".:10053 {\n    bind 127.0.0.1", 1) + after,
+		"no-denial-cache":          before + cache("denial") + after,
+		"no-success-cache":         before + cache("success") + after,
+		"forwarding":               head + metrics + strings.Replace(forward, "/etc/resolv.conf", upstreamMark, 1) + cache() + after,
+		"shared-uncached-loopback": strings.Replace(before, ".:53 {", ".:10053 {\n    bind 127.0.0.1", 1) + after,
 	} {
-		got := corefile(t, "private-dns-"+string(dns)+".yaml")
-		require.Equal(t, want, strings.Replace(got, ".:1053", ".:53", 1), dns)
+		got := corefile(t, "kinds/dns/"+file+".yaml")
+		require.Equal(t, want, strings.Replace(got, ".:1053", ".:53", 1), file)
 	}
 }
 
@@ -321,13 +325,13 @@ ip6.arpa:53 {
 		"__PILLAR__LOCAL__DNS__:8080", ":8080",
 		"__PILLAR__UPSTREAM__SERVERS__", "/etc/resolv.conf",
 	).Replace(addon)
-	require.Equal(t, want, corefile(t, "private-dns-nodelocal.yaml"))
+	require.Equal(t, want, corefile(t, "kinds/dns/shared-nodelocal.yaml"))
 }
 
 // TestDnsmasqHasKubeDNSArguments compares them with those of kubernetes'
 // cluster/addons/dns/kube-dns/kube-dns.yaml.base at v1.36.3, behind the nanny's.
 func TestDnsmasqHasKubeDNSArguments(t *testing.T) {
-	d, err := one[*appsv1.Deployment]("private-dns-kube-dns-deployment.yaml")
+	d, err := one[*appsv1.Deployment]("kinds/dns/kube-dns.yaml")
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"-k",

@@ -69,7 +69,7 @@ func minimalJob(t *testing.T) (*batchv1.Job, string) {
 func TestMinimalNeedsNothing(t *testing.T) {
 	base, err := BaseImage()
 	require.NoError(t, err)
-	private, err := load("private-dns.yaml")
+	private, err := load("kinds/dns/shared-coredns.yaml")
 	require.NoError(t, err)
 	coredns := private[0].(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image
 	kinds := map[string]int{}

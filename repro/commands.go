@@ -54,7 +54,7 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 		return plan.Inputf("%w; `%s --help` lists the flags", err, c.CommandPath())
 	})
 	root.AddCommand(newKindCommand(stdout, stderr), newReportCommand(stdout), newCleanCommand(stdout, stderr))
-	root.AddCommand(&cobra.Command{Use: "factors", Short: "what the levels of the experiment's factors are", Long: factorsTopic})
+	root.AddCommand(&cobra.Command{Use: "factors", Short: "what the levels of the experiment's factors are", Long: factorsTopic()})
 	root.AddCommand(&cobra.Command{Use: "delivery", Short: "how the probe gets into the pods", Long: deliveryTopic})
 	root.AddCommand(&cobra.Command{Use: "flags", Short: "the rarer flags, kubectl's among them",
 		Long: "Flags of `repro` and `repro kind` beside those of --help:\n\n" + strings.TrimRight(flagHelp(inGroup(root, rareFlags)), "\n")})
@@ -173,34 +173,35 @@ func planHelp() string {
 	return b.String()
 }
 
-const factorsTopic = `Factors are lists, separated by commas; a plan holds every combination (an arm).
+func factorsTopic() string {
+	var dns, extras strings.Builder
+	role := "needs a ClusterRole that reads Services, removed at the end"
+	for _, d := range plan.AllDNS[1:] {
+		f := d.Facts()
+		fmt.Fprintf(&dns, "              %-21s %s\n", d, f.Title)
+		if f.ClusterRole {
+			fmt.Fprintf(&dns, "              %-21s (%s)\n", "", role)
+			role = "likewise"
+		}
+	}
+	for _, e := range plan.Extras {
+		fmt.Fprintf(&extras, "              %-21s %s\n", e, e.Facts().Title)
+	}
+	return `Factors are lists, separated by commas; a plan holds every combination (an arm).
 A block holds every arm once, in random order.
 
-  --dns       cluster           what pods of the cluster get
-              cache-30      a private CoreDNS that caches, as kubeadm up to 1.31
-              uncached      one that does not, as kubeadm since 1.32
-              no-denial-cache   as cache-30, denials not cached
-              no-success-cache  as cache-30, addresses not cached
-              nodelocal-cache-30    NodeLocal DNSCache before cache-30
-              nodelocal-uncached    the same before uncached
-              kube-dns          dnsmasq as kube-dns runs it: denials not cached
-              forwarding        caches what the cluster's own DNS answers
-                                (all of these but the first and the last need a
-                                ClusterRole to read Services, removed at the end;
-                                without that right forwarding stands in)
-              record-writer     a controller writes the records, and never an empty
-                                set of them: the model of Cloud DNS
-              record-writer-publish  the same, the empty set too: its control
-  --names     fresh             names never asked for before
+  --dns       cluster               what pods of the cluster get
+` + dns.String() + `  --names     fresh             names never asked for before
               reused            names of a Job that ended just before
-  --extra     none, service, service-pod, pod, member-pod, oneshot-pod, or all
-  --observer  solo              each worker resolves and joins index 0 as ZeroMQ does
+  --extra     what is created before the headless Service, or all
+` + extras.String() + `  --observer  solo              each worker resolves and joins index 0 as ZeroMQ does
               peers             every pod asks for every pod, or for --peers others
               peers+server      the same, and asks the DNS servers past their caches
   --publish-not-ready  false, true             the Service's publishNotReadyAddresses
   --order     service-first, job-first         what is created first
   --first-query-after  0s,1s,5s,35s            decides what gets cached
   --gap       0s,2s,10s,35s,no-wait            reused: last pod gone to first question`
+}
 
 const deliveryTopic = `The probe gets into the pods by --deliver:
 

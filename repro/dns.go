@@ -44,7 +44,8 @@ func (s *session) startDNS(ctx context.Context) error {
 		return err
 	}
 	var jobs []func(context.Context) error
-	var missing error                // why kube-dns could not be started
+	var missing error // why the one that is optional could not be started
+	var absent plan.DNS
 	servers := s.watcher.Observe("") // what belongs to no trial
 	for _, dns := range private {
 		s.say.line("starting a private DNS configured as %s", dns)
@@ -57,7 +58,7 @@ func (s *session) startDNS(ctx context.Context) error {
 		jobs = append(jobs, func(ctx context.Context) error {
 			r, err := privatedns.Start(ctx, s.c, dns, params, servers.Stuck)
 			if err != nil && ctx.Err() == nil && s.optional(dns) {
-				missing = err // there is one optional DNS
+				missing, absent = err, dns // there is one optional DNS
 				return nil
 			}
 			if err != nil {
@@ -70,7 +71,7 @@ func (s *session) startDNS(ctx context.Context) error {
 		return err
 	}
 	if missing != nil {
-		return s.leaveOut(plan.KubeDNS, missing)
+		return s.leaveOut(absent, missing)
 	}
 	return nil
 }
@@ -128,11 +129,10 @@ func (s *session) recordCaching(dns plan.DNS, lines []record.Line) error {
 	return environment.Check(dns, facts)
 }
 
-// optional tells whether the plan goes on without a DNS that does not start:
-// kube-dns, which needs an image that nothing else does, unless it was asked
-// for.
+// optional tells whether the plan goes on without a DNS that does not start: one
+// whose facts say so, unless it was asked for.
 func (s *session) optional(dns plan.DNS) bool {
-	return dns == plan.KubeDNS && s.resume == "" && !slices.Contains(s.asked, dns)
+	return dns.Facts().Optional && s.resume == "" && !slices.Contains(s.asked, dns)
 }
 
 // leaveOut takes the arms of a DNS that could not be started out of the plan,

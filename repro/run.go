@@ -268,7 +268,7 @@ func (s *session) describePlan() {
 	} else {
 		s.say.line("  namespace %s is used; only objects labelled %s=%s are touched", s.namespace, manifests.LabelRun, s.plan.Run)
 	}
-	dns := slices.DeleteFunc(s.plan.PrivateDNS(), func(d plan.DNS) bool { return !d.NeedsClusterRole() })
+	dns := slices.DeleteFunc(s.plan.PrivateDNS(), func(d plan.DNS) bool { return !d.Facts().ClusterRole })
 	if len(dns) > 0 {
 		s.say.line("  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end", plan.Join(dns))
 	}

@@ -324,7 +324,7 @@ func TestManifestsAlone(t *testing.T) {
 	copied := t.TempDir()
 	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
 	dir = copied
-	sh("sed -i 's#image: registry.k8s.io/coredns.*#image: " + image + "#' private-dns.yaml")
+	sh("sed -i 's#image: registry.k8s.io/coredns.*#image: " + image + "#' kinds/dns/shared-coredns.yaml")
 	readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
 	require.NoError(t, err)
 	_, commands, found := strings.Cut(string(readme), "With a DNS of your own")

@@ -148,45 +148,21 @@ func (f *CachingFacts) verdict(what string, ttls func(ServerCaching) []uint32) (
 // answer has that no cache has held.
 const recordTTL = 30
 
-// promise is for how many seconds a configuration caches addresses and denials
-// at most; 0: not at all.
-type promise struct {
-	positive, negative uint32
-	// borrowed tells that lifetimes are those of the DNS behind, where that
-	// has shorter ones.
-	borrowed bool
-}
-
-// promises are what the configurations' documentation says, for records that
-// live for recordTTL.
-var promises = map[plan.DNS]promise{
-	plan.Cache30:           {positive: 30, negative: 30}, // plugin/cache: `cache 30`
-	plan.Uncached:          {},                           // `disable success`, `disable denial`
-	plan.NoDenialCache:     {positive: 30},
-	plan.NoSuccessCache:    {negative: 30},
-	plan.NodeLocalCache30:  {positive: 30, negative: 5}, // `success 9984 30`, `denial 9984 5`
-	plan.NodeLocalUncached: {positive: 30, negative: 5},
-	plan.KubeDNS:           {positive: 30}, // dnsmasq(8): --no-negcache
-	plan.Forwarding:        {positive: 30, negative: 30, borrowed: true},
-
-	plan.RecordWriter: {}, plan.RecordWriterPublish: {}, // recordwriter
-}
-
 // Check compares what was seen of a DNS configuration with what its name
 // promises. The cluster's own promises nothing.
 func Check(dns plan.DNS, f CachingFacts) error {
-	want, promised := promises[dns]
-	if !promised {
+	if !dns.Private() {
 		return nil
 	}
+	want := dns.Facts()
 	// An address may have been asked for before, so that little of its lifetime
 	// is left. For the denial nobody had asked: it begins whole, or a second or
 	// so later where the first answer was lost. Half is far from either.
-	least := want.negative / 2
-	if want.borrowed {
+	least := want.KeepsDenials / 2
+	if want.AsksCluster {
 		least = 0
 	}
-	if kept(f.Positive, f.PositiveTTL, 0, want.positive) && kept(f.Negative, f.NegativeTTL, least, want.negative) {
+	if kept(f.Positive, f.PositiveTTL, 0, want.KeepsAddresses) && kept(f.Negative, f.NegativeTTL, least, want.KeepsDenials) {
 		return nil
 	}
 	full := func(ttl uint32) uint32 {
@@ -196,7 +172,7 @@ func Check(dns plan.DNS, f CachingFacts) error {
 		return ttl
 	}
 	return fmt.Errorf("dns %s: expected %s, %s; saw %s", dns,
-		lifetime("addresses", want.positive > 0, full(want.positive)), lifetime("denials", want.negative > 0, full(want.negative)), f)
+		lifetime("addresses", want.KeepsAddresses > 0, full(want.KeepsAddresses)), lifetime("denials", want.KeepsDenials > 0, full(want.KeepsDenials)), f)
 }
 
 // kept tells whether one class of answers is cached as promised: not at all

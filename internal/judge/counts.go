@@ -1,7 +1,8 @@
 package judge
 
 import (
-	"headless-job-dns/internal/plan"
+	"cmp"
+
 	"headless-job-dns/internal/record"
 )
 
@@ -90,18 +91,6 @@ func (c *Counts) denial(a answer, full uint32) {
 	}
 }
 
-const (
-	// kubeadmTTL is `ttl 30` in kubeadm's Corefile, which all private
-	// configurations that read Services keep. It is both the records' and the
-	// denials'.
-	kubeadmTTL = 30
-	// nodeLocalDenial is what `denial 9984 5` in NodeLocal DNSCache's Corefile
-	// makes of every denial that it passes on, kept or not: 5 is its most, and
-	// the least that the cache plugin has for denials unless told otherwise
-	// (coredns plugin/cache/cache.go, ResponseWriter.WriteMsg).
-	nodeLocalDenial = 5
-)
-
 // denials tells the answers whose TTL is the SOA's.
 func denials(c record.Class) bool { return c == record.NXDomain || c == record.NoData }
 
@@ -114,13 +103,10 @@ func addresses(c record.Class) bool { return c == record.Address }
 // is left out: a cache in front of them may cut it.
 func (j *judgement) fullTTL(of func(record.Class) bool) uint32 {
 	var full uint32
-	switch dns := j.t.Plan.Arm.DNS; dns {
-	case plan.Cache30, plan.Uncached, plan.NoDenialCache, plan.NoSuccessCache, plan.KubeDNS, plan.RecordWriter, plan.RecordWriterPublish:
-		full = kubeadmTTL
-	case plan.NodeLocalCache30, plan.NodeLocalUncached:
-		if full = nodeLocalDenial; of(record.Address) {
-			full = kubeadmTTL
-		}
+	if f := j.t.Plan.Arm.DNS.Facts(); of(record.Address) {
+		full = f.TTL
+	} else {
+		full = cmp.Or(f.DenialTTL, f.TTL)
 	}
 	for _, l := range j.logs {
 		for i := range l.answers {

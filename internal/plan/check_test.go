@@ -103,7 +103,7 @@ func TestReplace(t *testing.T) {
 		if a.DNS == Cache30 {
 			a.DNS = Forwarding
 		}
-		return a, !a.DNS.NeedsClusterRole()
+		return a, !a.DNS.Facts().ClusterRole
 	}
 	p, err := standard.Replace(without)
 	require.NoError(t, err)

@@ -10,11 +10,8 @@ import (
 )
 
 const (
-	// cacheTTL is CoreDNS' `ttl 30` and `cache 30` in kubeadm's Corefile; what
-	// is cached costs a trial at most this much.
+	// cacheTTL is CoreDNS' `ttl 30` and `cache 30` in kubeadm's Corefile up to 1.31.
 	cacheTTL = 30 * time.Second
-	// nodeLocalDenial is `denial 9984 5` in NodeLocal DNSCache's Corefile.
-	nodeLocalDenial = 5 * time.Second
 	// kernelGivesUp is when Linux ends a connect that nobody answers:
 	// 127 s with tcp_syn_retries=6, up to 134 s with tcp_syn_linear_timeouts.
 	kernelGivesUp = 134 * time.Second
@@ -76,15 +73,8 @@ func (s Settings) Enough(pods int) Duration {
 // caches returns for how long a configuration keeps addresses and denials. Of
 // the cluster's own nothing is known beforehand; it is taken for the worst.
 func (d DNS) caches() (addresses, denials time.Duration) {
-	switch d {
-	case Uncached, RecordWriter, RecordWriterPublish:
-		return 0, 0
-	case NoDenialCache, KubeDNS:
-		return cacheTTL, 0
-	case NoSuccessCache:
-		return 0, cacheTTL
-	case NodeLocalUncached:
-		return cacheTTL, nodeLocalDenial
+	if d.Private() {
+		return d.Facts().Kept()
 	}
 	return cacheTTL, cacheTTL
 }

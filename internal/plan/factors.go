@@ -9,23 +9,44 @@ import (
 	"time"
 
 	"headless-job-dns/internal/record"
+	"headless-job-dns/manifests/kinds"
 )
 
 // Extra is the object created before the headless Service: the "unrelated
-// service" of the original report, in every reading that it allows.
+// service" of the original report, in every reading that it allows. All but none
+// are files of manifests/kinds/extras.
 type Extra string
 
+// Extras that code and tests speak of.
 const (
 	ExtraNone       Extra = "none"
-	ExtraService    Extra = "service"     // an unrelated ClusterIP Service, its selector matches nothing
-	ExtraServicePod Extra = "service-pod" // the same with a pod behind it
-	ExtraPod        Extra = "pod"         // an unrelated pod alone
-	ExtraMemberPod  Extra = "member-pod"  // a pod that the headless Service selects: what the operator's "service" was
-	ExtraOneshotPod Extra = "oneshot-pod" // a pod that completes within 3 s: the operator's certificate generator
+	ExtraService    Extra = "service"
+	ExtraServicePod Extra = "service-pod"
+	ExtraPod        Extra = "pod"
+	ExtraMemberPod  Extra = "member-pod" // what the operator's "service" was
+	ExtraOneshotPod Extra = "oneshot-pod"
 )
 
 // Extras lists every Extra, in the order in which help and reports name them.
-var Extras = []Extra{ExtraNone, ExtraService, ExtraServicePod, ExtraPod, ExtraMemberPod, ExtraOneshotPod}
+var Extras = extras()
+
+func extras() []Extra {
+	out := []Extra{ExtraNone}
+	for _, e := range kinds.Extras {
+		out = append(out, Extra(e.Name))
+	}
+	return out
+}
+
+// Facts are those of its file; those of none have a title alone.
+func (e Extra) Facts() kinds.Extra {
+	for _, f := range kinds.Extras {
+		if f.Name == string(e) {
+			return f
+		}
+	}
+	return kinds.Extra{Name: string(e), Title: "nothing else"}
+}
 
 // Names says whether a trial's object names were ever used before.
 type Names string
@@ -40,55 +61,46 @@ const (
 // AllNames lists every Names.
 var AllNames = []Names{Fresh, Reused}
 
-// DNS is the resolver configuration that the pods of a trial use.
+// DNS is the resolver configuration that the pods of a trial use: what pods get by
+// default, or a file of manifests/kinds/dns.
 type DNS string
 
+// DNS that code and tests speak of.
 const (
-	// ClusterDNS is what pods get by default.
-	ClusterDNS DNS = "cluster"
-	// Cache30 is a private CoreDNS with the Corefile of kubeadm up to
-	// 1.31: `cache 30` also for the cluster domain, `ttl 30`.
-	Cache30 DNS = "cache-30"
-	// Uncached is a private CoreDNS with the Corefile of kubeadm since
-	// 1.32: no caching for the cluster domain.
-	Uncached DNS = "uncached"
-	// NoDenialCache is Cache30 with `disable denial` for the cluster
-	// domain, NoSuccessCache the same with `disable success`: each half of
-	// what 1.32 changed, as a remedy.
-	NoDenialCache  DNS = "no-denial-cache"
-	NoSuccessCache DNS = "no-success-cache"
-	// NodeLocalCache30 and NodeLocalUncached have NodeLocal DNSCache's Corefile
-	// (addresses 30 s, denials 5 s) on each node, in front of Cache30 or
-	// Uncached.
-	NodeLocalCache30  DNS = "nodelocal-cache-30"
-	NodeLocalUncached DNS = "nodelocal-uncached"
-	// KubeDNS is dnsmasq with kube-dns' arguments (addresses are cached,
-	// denials are not) in front of a CoreDNS that does not cache.
-	KubeDNS DNS = "kube-dns"
-	// Forwarding is a CoreDNS that forwards to the cluster's own DNS and
-	// caches for 30 s: it can add caching where nobody may read Services, not
-	// remove it. It needs no ClusterRole.
-	Forwarding DNS = "forwarding"
-	// RecordWriter is a DNS whose records a controller of ours writes from
-	// EndpointSlices, by the model that explains Cloud DNS (recordwriter): a set
-	// of endpoints that has become empty is not written. RecordWriterPublish is
-	// the same but that it is: the control. They need a Role.
+	ClusterDNS          DNS = "cluster"
+	Cache30             DNS = "cache-30"
+	Uncached            DNS = "uncached"
+	NoDenialCache       DNS = "no-denial-cache"
+	NoSuccessCache      DNS = "no-success-cache"
+	NodeLocalCache30    DNS = "nodelocal-cache-30"
+	NodeLocalUncached   DNS = "nodelocal-uncached"
+	KubeDNS             DNS = "kube-dns"
+	Forwarding          DNS = "forwarding"
 	RecordWriter        DNS = "record-writer"
 	RecordWriterPublish DNS = "record-writer-publish"
 )
 
-// AllDNS lists every DNS.
-var AllDNS = []DNS{ClusterDNS, Cache30, Uncached, NoDenialCache, NoSuccessCache, NodeLocalCache30, NodeLocalUncached, KubeDNS, Forwarding,
-	RecordWriter, RecordWriterPublish}
+// AllDNS lists every DNS, in the order in which help and reports name them.
+var AllDNS = allDNS()
+
+func allDNS() []DNS {
+	out := []DNS{ClusterDNS}
+	for _, d := range kinds.AllDNS {
+		out = append(out, DNS(d.Name))
+	}
+	return out
+}
 
 // Private tells whether the configuration is a DNS of ours, started for the run.
 func (d DNS) Private() bool { return d != ClusterDNS }
 
-// NeedsClusterRole tells whether the configuration reads the whole cluster's Services.
-func (d DNS) NeedsClusterRole() bool { return d.Private() && d != Forwarding && !d.WritesRecords() }
-
-// WritesRecords tells whether the configuration is a record writer.
-func (d DNS) WritesRecords() bool { return d == RecordWriter || d == RecordWriterPublish }
+// Facts are those of its file; the cluster's own has none.
+func (d DNS) Facts() kinds.DNS {
+	if f, known := kinds.Find(string(d)); known {
+		return f
+	}
+	return kinds.DNS{Name: string(d)}
+}
 
 // Previous says what had the names before; reused names only.
 type Previous string

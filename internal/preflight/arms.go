@@ -11,9 +11,8 @@ import (
 	"headless-job-dns/internal/plan"
 )
 
-// privateDNS asks whether the plan's private DNS can be had. Where cache-30
-// cannot, forwarding adds the same caching to the cluster's own DNS; caching
-// cannot be removed that way, so that other arms are left out.
+// privateDNS asks whether the plan's private DNS can be had. Where one cannot,
+// another may stand in for it; otherwise its arms are left out.
 func (p *preflight) privateDNS() error {
 	lacking := map[plan.DNS]string{}
 	for _, dns := range p.report.Plan.PrivateDNS() {
@@ -28,13 +27,17 @@ func (p *preflight) privateDNS() error {
 	if len(lacking) == 0 {
 		return nil
 	}
-	standIn := false
-	if lacking[plan.Cache30] != "" {
-		why, err := p.lacks(plan.Forwarding)
-		if err != nil {
-			return err
+	standIn := map[plan.DNS]plan.DNS{}
+	for _, dns := range plan.AllDNS {
+		if absent := plan.DNS(dns.Facts().StandsInFor); lacking[absent] != "" {
+			why, err := p.lacks(dns)
+			if err != nil {
+				return err
+			}
+			if why == "" {
+				standIn[absent] = dns
+			}
 		}
-		standIn = why == ""
 	}
 	var missing, out []string
 	for _, dns := range plan.AllDNS {
@@ -45,14 +48,14 @@ func (p *preflight) privateDNS() error {
 		if !slices.Contains(missing, why) {
 			missing = append(missing, why)
 		}
-		if !standIn || dns != plan.Cache30 {
+		if standIn[dns] == "" {
 			out = append(out, string(dns))
 		}
 	}
 	lack := strings.Join(missing, "; ")
 	text := fmt.Sprintf("this user may not create all that a private DNS consists of (%s)", lack)
-	if standIn {
-		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", plan.Forwarding, plan.Cache30)
+	for dns, by := range standIn {
+		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", by, dns)
 	}
 	if len(out) > 0 {
 		text += "; arms with " + strings.Join(out, ", ") + " are left out"
@@ -63,11 +66,9 @@ func (p *preflight) privateDNS() error {
 			if lacking[a.DNS] == "" {
 				return a, true
 			}
-			if standIn && a.DNS == plan.Cache30 {
-				a.DNS = plan.Forwarding
-				return a, true
-			}
-			return a, false
+			by := standIn[a.DNS]
+			a.DNS = by
+			return a, by != ""
 		})
 	return nil
 }

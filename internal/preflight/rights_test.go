@@ -96,7 +96,7 @@ func TestFilesGrantWhatIsAskedFor(t *testing.T) {
 	granted := rules(t, text)
 	require.Equal(t, of(kubeSystem), sortedRights(granted["headless-job-dns:use-kube-system"]))
 	// Who lets a private DNS read has to have the right to read.
-	text, err = manifests.Text("private-dns-rbac.yaml")
+	text, err = manifests.Text("kinds/dns/shared-rbac.yaml")
 	require.NoError(t, err)
 	reads := rules(t, text)["headless-job-dns:private-dns"]
 	require.NotEmpty(t, reads)

@@ -37,7 +37,7 @@ type Params struct {
 
 	Nodes time.Duration // for nodes to be added, beside what its pods may take to start
 
-	// What plan.Forwarding forwards to: the address of the cluster's DNS
+	// What a DNS that asks the cluster forwards to: the address of the cluster's DNS
 	// Service, and, where they are known, the replicas behind it (host:port).
 	ClusterDNS      string
 	ClusterReplicas []string
@@ -63,7 +63,7 @@ func Corefile(dns plan.DNS, p Params) (string, error) {
 	for _, o := range slices.Backward(objs) {
 		switch o := o.(type) {
 		case *corev1.ConfigMap:
-			if p.ClusterDNS != "" && dns == plan.Forwarding {
+			if p.ClusterDNS != "" && dns.Facts().AsksCluster {
 				if err := manifests.SetUpstream(o, p.ClusterDNS); err != nil {
 					return "", err
 				}
@@ -158,7 +158,7 @@ func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, obj
 	switch {
 	case len(services) > 1:
 		r.Replicas, r.Caches = own(0), own(1)
-	case dns == plan.Forwarding:
+	case dns.Facts().AsksCluster:
 		r.Replicas, r.Caches = p.ClusterReplicas, own(0)
 	default:
 		r.Replicas = own(0)

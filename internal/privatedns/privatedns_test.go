@@ -173,8 +173,8 @@ func TestTheConfigurationsDoNotMeet(t *testing.T) {
 	}
 }
 
-// TestNeedsClusterRole keeps what the plan says of each configuration true.
-func TestNeedsClusterRole(t *testing.T) {
+// TestClusterRole keeps what the facts say of each configuration true.
+func TestClusterRole(t *testing.T) {
 	for _, dns := range plan.AllDNS[1:] {
 		objs, err := Objects(dns, params)
 		require.NoError(t, err)
@@ -184,7 +184,7 @@ func TestNeedsClusterRole(t *testing.T) {
 				roles++
 			}
 		}
-		require.Equal(t, dns.NeedsClusterRole(), roles == 1, dns)
+		require.Equal(t, dns.Facts().ClusterRole, roles == 1, dns)
 	}
 }
 
