@@ -25,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // oneScreen is how long a file may be for its reader to see it whole.
-const oneScreen = 64
+const oneScreen = 72
 
 // eachFile calls f with every YAML file and its decoded objects.
 func eachFile(t *testing.T, f func(t *testing.T, text string, objs []Object)) {

@@ -114,8 +114,12 @@ func (o Options) override(arms []Arm) ([]Arm, error) {
 		if a.First == o.Settings.FirstQueryAfter {
 			a.First = 0
 		}
-		if !slices.Contains(out, a) {
+		// Of two that differ in how often they are due, the more frequent stays.
+		same := slices.IndexFunc(out, func(b Arm) bool { b.Every = a.Every; return a == b })
+		if same < 0 {
 			out = append(out, a)
+		} else {
+			out[same].Every = min(out[same].Every, a.Every)
 		}
 	}
 	return out, nil
