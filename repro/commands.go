@@ -168,21 +168,19 @@ func flagHelp(fs *pflag.FlagSet) string {
 func planHelp() string {
 	var b strings.Builder
 	for _, s := range plan.Summaries {
-		fmt.Fprintf(&b, "  %-9s %s\n", s.Name, s.Text)
+		fmt.Fprintf(&b, "  %-13s %s\n", s.Name, s.Text)
 	}
 	return b.String()
 }
 
 func factorsTopic() string {
 	var dns, extras strings.Builder
-	role := "needs a ClusterRole that reads Services, removed at the end"
 	for _, d := range plan.AllDNS[1:] {
-		f := d.Facts()
-		fmt.Fprintf(&dns, "              %-21s %s\n", d, f.Title)
-		if f.ClusterRole {
-			fmt.Fprintf(&dns, "              %-21s (%s)\n", "", role)
-			role = "likewise"
+		mark := ""
+		if d.Facts().ClusterRole {
+			mark = " *"
 		}
+		fmt.Fprintf(&dns, "              %-21s %s%s\n", d, d.Facts().Title, mark)
 	}
 	for _, e := range plan.Extras {
 		fmt.Fprintf(&extras, "              %-21s %s\n", e, e.Facts().Title)
@@ -191,8 +189,11 @@ func factorsTopic() string {
 A block holds every arm once, in random order.
 
   --dns       cluster               what pods of the cluster get
-` + dns.String() + `  --names     fresh             names never asked for before
+` + dns.String() + `              * needs a ClusterRole that reads Services, removed at the end
+  --names     fresh             names never asked for before
               reused            names of a Job that ended just before
+  --previous  primed            reused: its pods were idle, each name looked up once
+              ran               it did what the measured one does and ended by itself
   --extra     what is created before the headless Service, or all
 ` + extras.String() + `  --observer  solo              each worker resolves and joins index 0 as ZeroMQ does
               peers             every pod asks for every pod, or for --peers others

@@ -15,7 +15,7 @@ import (
 
 // planFlags are the flags that make the plan, as they were given.
 type planFlags struct {
-	plan, dns, names, extra, observer, publish, order, first, gap, timeouts string
+	plan, dns, names, extra, observer, publish, order, first, gap, timeouts, previous, outlive string
 
 	noWait   bool
 	blocks   int
@@ -43,6 +43,10 @@ func (f *planFlags) declare(c *cobra.Command) {
 	p.StringVar(&f.order, "order", "", "service-first, job-first")
 	p.StringVar(&f.first, "first-query-after", "", "delays of each probe's first question (default 0s)")
 	p.StringVar(&f.gap, "gap", "", "gaps between lives of the same names (default 2s)")
+	p.StringVar(&f.previous, "previous", "", "reused names: primed, ran; see above")
+	p.StringVar(&f.outlive, "workers-outlive", "", "ran: times that its workers go on after pod 0 (default 0s)")
+	p.DurationVar((*time.Duration)(&f.settings.RunLength), "run-length", plan.DefaultRunLength, "ran: from its last join to its end")
+	p.DurationVar((*time.Duration)(&f.settings.DeleteAfter), "delete-after", plan.DefaultDeleteAfter, "ran: from its end to its Service's deletion")
 	p.BoolVar(&f.noWait, "no-wait", false, "the same as --gap no-wait")
 	p.IntVar(&f.blocks, "blocks", 1, "how often every combination is run (timeouts, standard: 10)")
 	p.Uint64Var(&f.seed, "seed", 0, "seed of the order of trials; 0 draws one and prints it")
@@ -125,6 +129,8 @@ func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
 		{"peers", func() { s.Peers = f.settings.Peers }},
 		{"deadline", func() { s.Deadline = f.settings.Deadline }},
 		{"follow", func() { s.Follow = f.settings.Follow }},
+		{"run-length", func() { s.RunLength = f.settings.RunLength }},
+		{"delete-after", func() { s.DeleteAfter = f.settings.DeleteAfter }},
 		{"qps", func() { s.QPS = f.settings.QPS }},
 	} {
 		if was(set.flag) {
@@ -143,7 +149,7 @@ func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
 	if was("margin") && f.margin <= 0 {
 		return e, plan.Inputf("--margin %s is not positive; accepted: a duration such as 250ms", f.margin)
 	}
-	var errs [9]error
+	var errs [11]error
 	e.DNS, errs[0] = plan.ParseDNS(f.dns)
 	e.Names, errs[1] = plan.ParseNames(f.names)
 	e.Extras, errs[2] = plan.ParseExtras(f.extra)
@@ -152,6 +158,8 @@ func (f *planFlags) planOptions(was func(string) bool) (plan.Options, error) {
 	e.Orders, errs[5] = plan.ParseOrders(f.order)
 	e.First, errs[6] = plan.ParseFirst(f.first)
 	e.Gaps, errs[7] = plan.ParseGaps(f.gap)
+	e.Previous, errs[9] = plan.ParsePrevious(f.previous)
+	e.Outlive, errs[10] = plan.ParseOutlive(f.outlive)
 	if was("connect-timeouts") {
 		s.ConnectTimeouts, errs[8] = plan.ParseTimeouts(f.timeouts)
 	}

@@ -19,7 +19,7 @@ const DefaultPlan = "cluster"
 
 // planNames lists the named plans in the order in which help and errors name
 // them.
-var planNames = []string{DefaultPlan, "quick", "seed", "seed-timeouts", "seed-dose", "extras", "timeouts", "standard", "private"}
+var planNames = []string{DefaultPlan, "quick", "tour", "seed", "seed-timeouts", "seed-dose", "extras", "timeouts", "standard", "private"}
 
 // Summary names a plan and says in one line what it is about.
 type Summary struct{ Name, Text string }
@@ -86,7 +86,7 @@ func Defaults() Settings {
 // overrides tells whether any dimension of the arms is asked for.
 func (o Options) overrides() bool {
 	return len(o.DNS)+len(o.Names)+len(o.Extras)+len(o.Observers)+len(o.Publish)+
-		len(o.Orders)+len(o.First)+len(o.Gaps) > 0
+		len(o.Orders)+len(o.First)+len(o.Gaps)+len(o.Previous)+len(o.Outlive) > 0
 }
 
 // override puts what is asked for in the place of the arms' own: each arm is
@@ -104,8 +104,16 @@ func (o Options) override(arms []Arm) ([]Arm, error) {
 		return nil, Inputf("--gap changes none of the plan's arms; accepted: with --names reused")
 	}
 	arms = vary(arms, o.Gaps, func(a *Arm, g Gap) { a.Gap = g })
+	arms = vary(arms, o.Previous, func(a *Arm, p Previous) { a.Previous = p })
+	arms = vary(arms, o.Outlive, func(a *Arm, d Duration) { a.Outlive = d })
 	var out []Arm
 	for _, a := range arms {
+		if a.Names != Reused || a.Observer != record.Solo {
+			a.Previous = Primed
+		}
+		if a.Previous != Ran {
+			a.DeleteAfter, a.Outlive = 0, 0
+		}
 		// An arm that names the plan's setting names none, and new names have
 		// no gap, so that the same combination has one name.
 		if a.Names != Reused || a.Gap == o.settingGap() {

@@ -152,6 +152,28 @@ func ParseFirst(list string) ([]Duration, error) {
 	})
 }
 
+// ParsePrevious parses the --previous list.
+func ParsePrevious(list string) ([]Previous, error) {
+	const primed = "primed"
+	names, err := levels("previous", list, []string{primed, string(Ran)})
+	out := make([]Previous, 0, len(names))
+	for _, n := range names {
+		out = append(out, Previous(strings.TrimPrefix(n, primed)))
+	}
+	return out, err
+}
+
+// ParseOutlive parses the --workers-outlive list.
+func ParseOutlive(list string) ([]Duration, error) {
+	return each(list, func(s string) (Duration, error) {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 || d > maxTime {
+			return 0, Inputf("--workers-outlive %q is not known; accepted: durations such as 0s or 3s", s)
+		}
+		return Duration(d), nil
+	})
+}
+
 // ParsePublish parses the --publish-not-ready list.
 func ParsePublish(list string) ([]bool, error) {
 	return each(list, func(s string) (bool, error) {

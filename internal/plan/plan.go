@@ -65,6 +65,8 @@ type Options struct {
 	Orders    []Order
 	First     []Duration
 	Gaps      []Gap
+	Previous  []Previous
+	Outlive   []Duration
 }
 
 // Build makes the plan: it validates the options, computes the interval and
