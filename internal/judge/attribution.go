@@ -19,9 +19,8 @@ type StageTime struct {
 	// Of cached denials and stale answers: how much of its TTL the record had
 	// used up when first and last seen, in whole seconds, so that it was up to
 	// one second older; -1: not known. Over is between the two questions.
-	Age    [2]float64
-	Over   time.Duration
-	Server string // which gave all of them, where that was one replica for certain
+	Age  [2]float64
+	Over time.Duration
 }
 
 // point is a moment on the runner's axis, with the clock that it was read from.
@@ -40,22 +39,12 @@ func (j *judgement) apart(a, b point) time.Duration {
 }
 
 // attribute divides the time of every pair whose times are known among the
-// stages, and takes the pair that was connected last for the trial's.
+// stages.
 func (j *judgement) attribute() {
 	j.findTimelines()
-	var last *Pair
 	var a attribution
 	for i := range j.v.Pairs {
-		p := &j.v.Pairs[i]
-		a.pair(j, p)
-		// What never happened was later than all that did.
-		if o := p.Connected.Since; last == nil || o.Censored && !last.Connected.Since.Censored ||
-			o.Censored == last.Connected.Since.Censored && o.Value > last.Connected.Since.Value {
-			last = p
-		}
-	}
-	if last != nil && last.StageTimes != nil && j.v.Connected.Since.Known() {
-		j.v.StageTimes, j.v.SlowestPair = slices.Clone(last.StageTimes), [2]int{last.Client, last.Peer}
+		a.pair(j, &j.v.Pairs[i])
 	}
 }
 
@@ -75,7 +64,7 @@ type attribution struct {
 	stage int   // of Stages, the current one; -1: none yet
 	took  [stages]int64
 	clock [stages]time.Duration
-	kept  [stages]*StageTime // Age, Over and Server of the answers that were held
+	kept  [stages]*StageTime // Age and Over of the answers that were held
 	asked [stages]int64      // when the first of these was asked for
 
 	list, open []question // scratch
@@ -168,7 +157,7 @@ func (a *attribution) pair(j *judgement, p *Pair) {
 		}
 		t := StageTime{Stage: Stages[i], Took: time.Duration(took), Clock: a.clock[i], Age: [2]float64{-1, -1}}
 		if k := a.kept[i]; k != nil {
-			t.Age, t.Over, t.Server = k.Age, k.Over, k.Server
+			t.Age, t.Over = k.Age, k.Over
 		}
 		p.StageTimes = append(p.StageTimes, t)
 	}

@@ -145,10 +145,8 @@ func TestSharesInOddCases(t *testing.T) {
 		{"censored: until the end of the observation", func(t *testing.T) {
 			v := play(synth.Stale("t001", plan.Cache30, 0, s))
 			require.Equal(t, results.Censored, v.Status)
-			require.Equal(t, [2]int{1, 0}, v.SlowestPair)
 			p := pair(v, 1, 0)
 			addUp(t, "censored", p)
-			require.Equal(t, p.StageTimes, v.StageTimes)
 			about(t, 39880*ms, p, judge.StageStale)
 		}},
 		{"what is lost is not split", func(t *testing.T) {
@@ -157,7 +155,6 @@ func TestSharesInOddCases(t *testing.T) {
 			v := judge.Judge(b.End())
 			require.Nil(t, pair(v, 0, 1).StageTimes)
 			require.NotNil(t, pair(v, 1, 0).StageTimes)
-			require.Nil(t, v.StageTimes, "which was the last is not known")
 		}},
 		{"nothing was asked at all", func(t *testing.T) {
 			b := synth.New("t001", plan.Arm{Observer: record.Peers}, 2)
@@ -186,12 +183,10 @@ func TestAgeAndServer(t *testing.T) {
 	p := pair(judge.Judge(synth.Denied("t001", record.PeersServer, 3).Trial().End()), 0, 1)
 	d := share(p, judge.StageDenial)
 	require.Equal(t, [2]float64{0, 29}, d.Age)
-	require.Equal(t, "10.244.0.20:53", d.Server, "there is one")
 
 	p = pair(judge.Judge(synth.NodeLocal("t001", record.PeersServer, 3).Trial().End()), 0, 1)
 	d = share(p, judge.StageDenial)
 	require.Equal(t, [2]float64{0, 4}, d.Age, "of the node's five seconds")
-	require.Empty(t, d.Server, "behind one address")
 
 	v := judge.Judge(synth.Stale("t001", plan.Cache30, 5*s).Trial().End())
 	d = share(v.Pairs[0], judge.StageStale)
@@ -281,7 +276,7 @@ func TestClocksOfShares(t *testing.T) {
 		}
 	}
 	exact := judge.Judge(synth.Denied("t001", record.PeersServer, 3).Trial().End())
-	for _, s := range exact.StageTimes {
+	for _, s := range exact.Pairs[0].StageTimes {
 		require.Zero(t, s.Clock)
 	}
 }
@@ -290,18 +285,13 @@ func TestMoments(t *testing.T) {
 	v := judge.Judge(synth.Prompt("t001", record.PeersServer, 3).Trial().End())
 	require.Len(t, v.Moments, 3)
 	m := v.Moments[1]
-	for i, want := range []time.Duration{23333333, 53333333, 433333333, 553333333, 553333333, 573333333} {
-		got := []judge.Measurement{m.Created, m.Scheduled, m.Started, m.Addressed, m.Ready, m.InSlice}[i]
-		require.Equal(t, want, got.Value)
+	for i, want := range []time.Duration{433333333, 553333333, 573333333} {
+		require.Equal(t, want, []judge.Measurement{m.Started, m.Ready, m.InSlice}[i].Value)
 	}
 	require.Equal(t, 1, m.Index)
 	require.Greater(t, m.OnServer.Value, m.InSlice.Value)
-	require.Equal(t, max(pair(v, 1, 0).Connected.Since.Value, pair(v, 1, 2).Connected.Since.Value), m.Connected.Value)
-	require.Equal(t, v.StageEnds[4].At.Value, v.Moments[2].Ready.Value, "the slowest")
 	solo := judge.Judge(synth.Prompt("t001", record.Solo, 3).Trial().End())
-	require.Equal(t, judge.NotObserved, solo.Moments[0].Connected.Lost)
 	require.Equal(t, judge.NotObserved, solo.Moments[0].OnServer.Lost)
-	require.Equal(t, solo.Workers[0].Joined.Since, solo.Moments[1].Connected)
 }
 
 // A log may claim anything; the run has the pods that the runner saw.

@@ -150,20 +150,10 @@ func (a *attribution) keep(s Stage, r *answer) {
 		}
 		return float64(full - *ttl)
 	}
-	// The address that is asked is most often that of a Service.
-	server := ""
-	if told := a.client.start.Replicas; slices.Contains(told, r.Server) {
-		server = r.Server
-	} else if len(told) == 1 {
-		server = told[0]
-	}
 	i := slices.Index(Stages, s)
 	k := &a.kept[i]
 	if *k == nil {
-		*k, a.asked[i] = &StageTime{Age: [2]float64{age(r.firstTTL()), -1}, Server: server}, r.Asked
+		*k, a.asked[i] = &StageTime{Age: [2]float64{age(r.firstTTL()), -1}}, r.Asked
 	}
 	(*k).Age[1], (*k).Over = age(r.lastTTL()), time.Duration(r.lastAsked()-a.asked[i])
-	if (*k).Server != server {
-		(*k).Server = ""
-	}
 }

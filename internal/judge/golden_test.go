@@ -110,8 +110,8 @@ func goldenVerdicts(t *testing.T, file string) string {
 }
 
 func writeVerdict(b *strings.Builder, v *judge.Verdict) {
-	fmt.Fprintf(b, " %s reasons=%d notes=%d pods=%d full_ttl=%d first_query=%s",
-		v.Status, len(v.Reasons), len(v.Notes), v.Pods, v.FullTTL, ms3(v.FirstQueryDelay))
+	fmt.Fprintf(b, " %s reasons=%d notes=%d pods=%d full_ttl=%d",
+		v.Status, len(v.Reasons), len(v.Notes), v.Pods, v.FullTTL)
 	if v.Gap != nil {
 		fmt.Fprintf(b, " gap=%s", ms3(*v.Gap))
 	}
@@ -119,23 +119,13 @@ func writeVerdict(b *strings.Builder, v *judge.Verdict) {
 	for _, c := range v.Clocks {
 		fmt.Fprintf(b, "clock pods=%v same=%t bound=%t %s..%s\n", c.Pods, c.Same, c.Bound, ms3(c.Lo), ms3(c.Hi))
 	}
-	for _, l := range v.Left {
-		fmt.Fprintf(b, "left %s %s %s %.3f..%.3f\n", l.Server, l.View, l.Class, l.Shortest, l.Longest)
-	}
 	fmt.Fprintf(b, "resolved %s\n", timing(v.Resolved))
 	fmt.Fprintf(b, "on_server %s\n", timing(v.OnServer))
 	fmt.Fprintf(b, "connected %s\n", timing(v.Connected))
 	fmt.Fprintf(b, "counts%s\n", counts(v.Counts))
-	if v.StageTimes != nil {
-		fmt.Fprintf(b, "shares %d>%d%s\n", v.SlowestPair[0], v.SlowestPair[1], shares(v.StageTimes))
-	}
-	for _, s := range v.StageEnds {
-		fmt.Fprintf(b, "stage %s at=%s step=%s\n", strings.ReplaceAll(s.Name, " ", "_"), outcome(s.At), outcome(s.Step))
-	}
 	for _, m := range v.Moments {
-		fmt.Fprintf(b, "pod %d created=%s scheduled=%s addressed=%s process=%s ready=%s slice=%s server=%s current=%s connected=%s\n",
-			m.Index, outcome(m.Created), outcome(m.Scheduled), outcome(m.Addressed), outcome(m.Started), outcome(m.Ready),
-			outcome(m.InSlice), outcome(m.OnServer), outcome(m.Resolved), outcome(m.Connected))
+		fmt.Fprintf(b, "pod %d process=%s ready=%s slice=%s server=%s\n",
+			m.Index, outcome(m.Started), outcome(m.Ready), outcome(m.InSlice), outcome(m.OnServer))
 	}
 	for _, p := range v.Pairs {
 		fmt.Fprintf(b, "pair %d>%d", p.Client, p.Peer)
@@ -225,9 +215,6 @@ func shares(list []judge.StageTime) string {
 		}
 		if s.Age != [2]float64{-1, -1} {
 			fmt.Fprintf(&b, "(age %g-%g)", s.Age[0], s.Age[1])
-		}
-		if s.Server != "" {
-			fmt.Fprintf(&b, "@%s", s.Server)
 		}
 	}
 	return b.String()

@@ -9,7 +9,7 @@
 //
 // Shares say where the time since the Job's creation went: each moment of a
 // pair belongs to one part of the chain, or to what the client held or did
-// meanwhile, so that they add up to it exactly (shares.go).
+// meanwhile, so that they add up to it exactly.
 //
 // What had not happened when the observation ended is censored: its value is
 // what it took at least. What an incomplete log cannot tell is lost. Neither
@@ -48,25 +48,13 @@ type Verdict struct {
 	OnServer  Timing
 	Connected Timing
 
-	Workers   []Worker     // solo only, by index
-	Pairs     []Pair       // by client, then asked
-	Moments   []PodMoments // by index
-	StageEnds []StageEnd   // in order
-	Counts    Counts       // over the pairs of different pods
-	// StageTimes are those of the pair that was connected last, SlowestPair client and
-	// asked; they add up to its time since the Job's creation. Nil where it is
-	// not known which pair that was.
-	StageTimes  []StageTime
-	SlowestPair [2]int
-
-	Gap  *time.Duration // reused names: last pod gone to first new question
-	Left []Left         // what the primer had left in the caches by then
+	Workers []Worker       // solo only, by index
+	Pairs   []Pair         // by client, then asked
+	Moments []PodMoments   // by index
+	Counts  Counts         // over the pairs of different pods
+	Gap     *time.Duration // reused names: last pod gone to first new question
 	// Previous is how a previous Job that ran left its names; nil: none ran.
 	Previous *Previous
-
-	// Prompt is how long the slowest pod took from the creation of its
-	// container's process to its first question (prompt.go); 0: not known.
-	FirstQueryDelay time.Duration
 }
 
 // Worker is one worker of a solo trial.
@@ -75,16 +63,6 @@ type Worker struct {
 	Timeout time.Duration // its connect timeout; 0: none
 	Joined  Timing
 	Counts  Counts
-}
-
-// Left is the remaining life of the primer's records in one server, by one way
-// to it.
-type Left struct {
-	Server string
-	View   record.View // Direct: a replica itself; Client: the pods' resolver, whatever is behind it
-	Class  record.Class
-	// Shortest and Longest are in seconds; negative: expired.
-	Shortest, Longest float64
 }
 
 // Pair is one pod that asks for another.
@@ -128,8 +106,6 @@ func Judge(t *results.Trial) *Verdict {
 	j.totals()
 	j.attribute()
 	j.v.Moments = j.moments()
-	j.v.StageEnds = j.stageEnds()
-	j.v.FirstQueryDelay = j.firstQueryDelay()
 	j.reused()
 	j.v.Previous = j.previous()
 	j.status()

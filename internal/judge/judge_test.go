@@ -1,7 +1,6 @@
 package judge_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -47,16 +46,6 @@ func TestDenial(t *testing.T) {
 	require.Equal(t, 6*1, v.Counts.Undecided)
 	require.Equal(t, 6*(perPair-1), v.Counts.ProvenCached)
 	require.Equal(t, 6*(perPair+1), v.Counts.Questions)
-
-	var stages []string
-	for _, s := range v.StageEnds {
-		require.Empty(t, s.At.Lost, s.Name)
-		stages = append(stages, fmt.Sprintf("%s %v +%v", s.Name, s.At.Value, s.Step.Value))
-	}
-	require.Equal(t, []string{
-		"created 20ms +20ms", "scheduled 50ms +30ms", "addressed 300ms +250ms", "process started 300ms +0s", "ready 300ms +0s",
-		"in EndpointSlice 600ms +300ms", "on DNS servers 610ms +10ms", "client's answer current 30.3s +29.69s", "connected 30.302s +2ms",
-	}, stages)
 }
 
 // The lag counts from when the client runs and the peer is Ready, or has its
@@ -131,8 +120,6 @@ func TestSolo(t *testing.T) {
 	require.Equal(t, "the primer's index 0", v.Counts.Stale[0].Owner.String())
 	require.Equal(t, judge.NotObserved, v.OnServer.Lag.Lost)
 	require.Equal(t, 2*time.Second, *v.Gap)
-	require.Len(t, v.Left, 2)
-	require.InDelta(t, 22.4, v.Left[0].Longest, 1e-9)
 	for _, p := range v.Pairs {
 		require.GreaterOrEqual(t, p.Connected.Lag.Value, p.Resolved.Lag.Value)
 	}

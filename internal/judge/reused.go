@@ -1,18 +1,14 @@
 package judge
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
-	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
 )
 
-// reused works out, from the primer's own records, how long before the judged
-// run it was gone and what it had left in the caches.
+// reused works out how long before the judged run its primer was gone.
 func (j *judgement) reused() {
 	v, t := j.v, j.t
 	j.judgePrimer()
@@ -25,19 +21,6 @@ func (j *judgement) reused() {
 		gap := time.Duration(first + t.Run.Zero.UnixNano() - t.Primer.Zero.UnixNano() - t.Primer.Gone)
 		v.Gap = &gap
 	}
-	for _, p := range j.primed(first + t.Run.Zero.UnixNano()) {
-		left := p.until.Seconds()
-		i := slices.IndexFunc(v.Left, func(l Left) bool { return l.Server == p.server && l.View == p.view && l.Class == p.class })
-		if i < 0 {
-			v.Left = append(v.Left, Left{Server: p.server, View: p.view, Class: p.class, Shortest: left, Longest: left})
-			continue
-		}
-		v.Left[i].Shortest = min(v.Left[i].Shortest, left)
-		v.Left[i].Longest = max(v.Left[i].Longest, left)
-	}
-	slices.SortStableFunc(v.Left, func(a, b Left) int {
-		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.View, b.View), cmp.Compare(a.Class, b.Class))
-	})
 }
 
 // judgePrimer makes a trial invalid whose primer did not do all that it was
@@ -79,71 +62,4 @@ func (j *judgement) firstQuestion() (int64, bool) {
 		}
 	}
 	return first, known
-}
-
-// primed is what a primer's question left in a server's cache.
-type primed struct {
-	server string
-	view   record.View
-	peer   int
-	class  record.Class
-	at     int64         // when it was seen
-	until  time.Duration // when it expires; both count from the same reading
-}
-
-// refetched is by how much an answer must outlive the one before to be a new
-// one. TTLs are displayed in whole seconds, those of a cache rounded up: the
-// same record seems to expire up to a second later the later it is asked for.
-const refetched = time.Second
-
-// primed reads from the primer's answers what is left of their TTLs at a wall
-// reading of the runner's clock.
-func (j *judgement) primed(at int64) []primed {
-	var seen []primed
-	for i := range j.t.Primer.Pods {
-		l := readLog(&j.t.Primer.Pods[i])
-		if l.start == nil {
-			continue
-		}
-		clock := slices.Index(j.clocks.ids, l.start.Boot)
-		if clock < 0 || l.start.Boot == "" {
-			continue
-		}
-		add := func(a answer, t int64, ttl *uint32) {
-			if m := j.clocks.on(clock, l.start.Wall+t, 0, at); ttl != nil && m.ok {
-				seen = append(seen, primed{a.Server, a.View, a.Peer, a.Class, m.mid, time.Duration(m.mid) + time.Duration(*ttl)*time.Second})
-			}
-		}
-		for _, a := range l.answers {
-			if a.View == record.Uncached || a.Suffix != "" {
-				continue
-			}
-			if a.Class == record.Address {
-				add(a, a.at, a.TTL)
-			} else {
-				add(a, a.at, a.SOATTL)
-			}
-			switch {
-			case a.closed == nil || a.closed.Last <= a.at || a.closed.Last > longest:
-			case a.Class == record.Address:
-				add(a, a.closed.Last, a.closed.TTL)
-			default:
-				add(a, a.closed.Last, a.closed.SOATTL)
-			}
-		}
-	}
-	slices.SortStableFunc(seen, func(a, b primed) int { return cmp.Compare(a.at, b.at) })
-	var out []primed
-	for _, p := range seen {
-		i := slices.IndexFunc(out, func(o primed) bool { return o.server == p.server && o.view == p.view && o.peer == p.peer })
-		switch {
-		case i < 0:
-			out = append(out, p)
-		case p.class != out[i].class || p.until > out[i].until+refetched:
-			out[i] = p
-		case p.until < out[i].until:
-			out[i].until = p.until
-		}
-	}
-	return out
 }

@@ -39,9 +39,7 @@ func TestSampledPairs(t *testing.T) {
 		require.Equal(t, slices.Contains(ring.Lookers(p.Peer), p.Client), len(p.Servers) > 0)
 		addUp(t, "sampled", p)
 	}
-	require.NotNil(t, v.StageTimes)
 	for _, m := range v.Moments {
-		require.True(t, m.Connected.Known())
 		require.True(t, m.OnServer.Known())
 	}
 }

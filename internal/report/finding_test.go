@@ -255,12 +255,18 @@ func earlyQuestions(t *testing.T, dir string) [4]string {
 	return out
 }
 
-// TestReadme: it is short, and its map has every package.
+// TestReadme: it is short, its log is that of manifests/minimal, its map has every
+// package.
 func TestReadme(t *testing.T) {
 	root := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
 	require.Less(t, strings.Count(string(text), "\n"), 200)
+	minimal, err := os.ReadFile(filepath.Join(root, "manifests", "minimal", "README.md"))
+	require.NoError(t, err)
+	_, log, _ := strings.Cut(string(text), "```text\n")
+	log, _, _ = strings.Cut(log, "```")
+	require.Contains(t, string(minimal), log, "one pod's log")
 	packages, err := filepath.Glob(filepath.Join(root, "internal", "*", "*.go"))
 	require.NoError(t, err)
 	for _, file := range append(packages, "../../repro/", "../../probe/", "../../manifests/", "../../lab/") {
