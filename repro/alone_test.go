@@ -114,6 +114,7 @@ func TestTheRightToLookIsLost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes 10 s")
 	}
+	t.Parallel()
 	for _, tc := range []struct{ name, dns, want string }{
 		{"of a kind that was created", "uncached", "this user may no longer list clusterrolebindings, clusterroles, and some were there: "},
 		{"of one that was not", "cluster", ""},

@@ -18,19 +18,10 @@ import (
 	"headless-job-dns/manifests"
 )
 
-// built is the program, to be run as a process of its own: one that can be
-// killed. The race detector would make each of many starts take a second.
-func built(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "repro")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return path
-}
-
 // start prepares a process of the program and what it says.
-func start(program string, args ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.Command(program, args...)
+func start(args ...string) (*exec.Cmd, *bytes.Buffer) {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	return cmd, &said
@@ -65,9 +56,8 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the program a hundred times")
 	}
-	program := built(t)
 	for _, namespace := range []string{"", "theirs"} { // its own; one that is there
-		steps := killedAfter(t, program, 0, namespace)
+		steps := killedAfter(t, 0, namespace)
 		t.Logf("%d changes to the cluster", steps)
 		require.Greater(t, steps, 20)
 		every := 1
@@ -77,7 +67,7 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 		for n := 1; n <= steps; n += every {
 			t.Run(fmt.Sprintf("%d of %d %s", n, steps, namespace), func(t *testing.T) {
 				t.Parallel()
-				killedAfter(t, program, n, namespace)
+				killedAfter(t, n, namespace)
 			})
 		}
 	}
@@ -85,7 +75,7 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 
 // killedAfter kills the program after its nth change, 0: never, and returns how
 // many it made.
-func killedAfter(t *testing.T, program string, n int, namespace string) (changed int) {
+func killedAfter(t *testing.T, n int, namespace string) (changed int) {
 	f := newFakeAPI(t)
 	config := kubeconfigOf(t, f.URL)
 	if namespace != "" {
@@ -99,7 +89,7 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 		in = append(in, "-n", namespace)
 	}
 	args := append([]string{"--results", into, "--plan", "quick", "--dns", "uncached", "--extra", "member-pod", "--observer", "peers", "--pods", "2", "--blocks", "2"}, in...)
-	cmd, said := start(program, args...)
+	cmd, said := start(args...)
 	f.mu.Lock()
 	f.after = func(r *http.Request) {
 		if changes(r) {
@@ -156,7 +146,7 @@ func killedAfter(t *testing.T, program string, n int, namespace string) (changed
 		require.Empty(t, f.ours(), "after change %d of %v", n, left)
 	}
 	if begun {
-		resume, said := start(program, append([]string{"--resume", dir}, in...)...)
+		resume, said := start(append([]string{"--resume", dir}, in...)...)
 		err := resume.Run()
 		code := resume.ProcessState.ExitCode()
 		done, err2 := results.Load(dir)

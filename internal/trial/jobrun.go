@@ -147,10 +147,10 @@ const (
 	deleteForce
 )
 
-// settle is how long the kubelets have for the containers of pods that were
+// Settle is how long the kubelets have for the containers of pods that were
 // ended by deleteForce, before the next trial's pods start on the same nodes. A
-// probe exits within milliseconds of its signal.
-const settle = 500 * time.Millisecond
+// probe exits within milliseconds of its signal. Tests without kubelets set 0.
+var Settle = 500 * time.Millisecond
 
 // errNotGone says that pods were there still when waiting for that was given up.
 var errNotGone = errors.New("not gone")
@@ -182,7 +182,7 @@ func (l jobRun) end(ctx context.Context, obs *cluster.Observation, how deleteMod
 		}
 		if t, ok := obs.Gone(); ok {
 			if dropped {
-				time.Sleep(settle)
+				time.Sleep(Settle)
 			}
 			return t, nil
 		}
