@@ -54,7 +54,11 @@ func ScenarioOf(a plan.Arm) Scenario {
 	var with []string
 	if a.Previous == plan.Ran {
 		s.Names = "names of a previous Job that ran"
-		with = append(with, "beside it "+a.Extra.Facts().Title)
+		if a.Extra == plan.ExtraNone {
+			with = append(with, "without an extra")
+		} else {
+			with = append(with, "with "+a.Extra.Facts().Title)
+		}
 	}
 	if a.DeleteAfter != 0 {
 		with = append(with, "its Service deleted "+time.Duration(a.DeleteAfter).String()+" after its end")

@@ -95,6 +95,9 @@ func (a *Analysis) Trends() []Trend {
 	}
 	var out []Trend
 	for _, s := range order {
+		if one := doses[s][0].Score; !slices.ContainsFunc(doses[s], func(d stats.Dose) bool { return d.Score != one }) {
+			continue
+		}
 		if t, err := stats.NewTrend(doses[s]); err == nil {
 			out = append(out, Trend{s.dns, s.extra, t})
 		}

@@ -156,11 +156,14 @@ func (p *panel) draw(c *canvas, y float64) float64 {
 
 // series names an arm within a sweep.
 func series(a plan.Arm) string {
-	name := "extra: " + string(a.Extra)
-	if with := analysis.ScenarioOf(a).With; with != "" {
-		name += ", " + with
+	with := analysis.ScenarioOf(a).With
+	switch {
+	case a.Previous == plan.Ran:
+		return with // it says which extra
+	case with == "":
+		return "extra: " + string(a.Extra)
 	}
-	return name
+	return "extra: " + string(a.Extra) + ", " + with
 }
 
 // stairs draws the staircase: a step a connect timeout.

@@ -148,7 +148,8 @@ func TestAdvice(t *testing.T) {
 		},
 		"not withdrawn": {
 			`{"provider":"CoreDNS","config_maps":["kube-system/coredns"]}`, analysis.OldRecord,
-			"names never used before (another Job name), or a connect timeout of 1 s in the client",
+			"one pod that stays behind the headless Service, as manifests/kinds/extras/member-pod.yaml;\n" +
+				"names never used before (another Job name); a connect timeout of 1 s in the client",
 		},
 		"questions lost": {
 			`{"service":"net/resolver"}`, analysis.Lost,

@@ -199,7 +199,10 @@ func (r *Report) advice(v analysis.Verdict) (why string, change []string) {
 	case kept(most):
 		change = []string{"not known to be a setting of this DNS; clients: connect timeouts of 1 s, names never used before"}
 	case most == analysis.OldRecord:
-		change = []string{"names never used before (another Job name), or a connect timeout of 1 s in the client"}
+		change = []string{
+			"one pod that stays behind the headless Service, as manifests/kinds/extras/member-pod.yaml;",
+			"names never used before (another Job name); a connect timeout of 1 s in the client",
+		}
 	case most == analysis.LatePublish || most == analysis.LateReady:
 		change = []string{"kubectl get endpointslices -w -o yaml   # beside a Job that starts: is the slice late, or DNS?"}
 	case most == analysis.Lost:
