@@ -16,6 +16,7 @@ type PreviousArm struct {
 	Arm plan.Arm
 	// Old, Withdrawn and Unknown are trials by what their workers were told first.
 	Old, Withdrawn, Unknown int
+	Turned                  int // of them, by Previous.Turned
 	// Deleted and Started are medians in seconds since the previous Job's end: when
 	// its Service was deleted, and when the measured Job's pod 0 ran.
 	Deleted, Started float64
@@ -46,6 +47,9 @@ func (a *Analysis) Previous() []PreviousArm {
 				p.Withdrawn++
 			default:
 				p.Unknown++
+			}
+			if t.Previous.Turned {
+				p.Turned++
 			}
 			deleted = append(deleted, stats.Time{At: t.Previous.Deleted.Seconds()})
 			started = append(started, stats.Time{At: t.Previous.Started.Seconds()})

@@ -22,7 +22,10 @@ const (
 // Previous is how a previous Job that ran left its names to the measured one. Its
 // durations count from its end: pod 0's last log line.
 type Previous struct {
-	First   FirstAnswer
+	First FirstAnswer
+	// Turned tells that some worker's answer turned from the old address to a denial,
+	// or back, before it was told the new one.
+	Turned  bool
 	Deleted time.Duration // its Service was reported deleted; 0: not seen
 	Started time.Duration // the measured Job's pod 0 ran; 0: not known
 	// Unasked is the time from its last question for pod 0's name to the measured
@@ -50,13 +53,31 @@ func (j *judgement) previous() *Previous {
 		p.Unasked = j.unasked(first + t.Run.Zero.UnixNano())
 	}
 	for _, l := range j.logs {
-		a := firstAnswer(l)
-		switch {
-		case a == nil:
-		case a.Class == record.NXDomain && p.First == FirstUnknown:
-			p.First = FirstWithdrawn
-		case a.Class == record.Address && j.owners.judge(a.Addrs, 0).Kind == Primer:
-			p.First = FirstOld
+		first := FirstUnknown
+		for i := range l.answers {
+			a := &l.answers[i]
+			if a.View != record.Client || a.Suffix != "" || a.Peer != 0 {
+				continue
+			}
+			now := FirstUnknown
+			switch {
+			case a.Class == record.NXDomain:
+				now = FirstWithdrawn
+			case a.Class != record.Address:
+				continue // it could not be used
+			case j.owners.judge(a.Addrs, 0).Kind == Primer:
+				now = FirstOld
+			}
+			if now == FirstUnknown { // the new address
+				break
+			}
+			if first == FirstUnknown {
+				first = now
+			}
+			p.Turned = p.Turned || now != first
+		}
+		if first == FirstOld || p.First == FirstUnknown {
+			p.First = first
 		}
 	}
 	return p
@@ -83,17 +104,4 @@ func (j *judgement) unasked(at int64) time.Duration {
 		}
 	}
 	return least
-}
-
-// firstAnswer is the first answer about pod 0's own name that a worker could use;
-// nil: there was none.
-func firstAnswer(l *podLog) *answer {
-	for i := range l.answers {
-		a := &l.answers[i]
-		usable := a.Class == record.Address || a.Class == record.NXDomain
-		if a.View == record.Client && a.Suffix == "" && a.Peer == 0 && usable {
-			return a
-		}
-	}
-	return nil
 }

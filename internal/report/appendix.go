@@ -31,6 +31,8 @@ func (r *Report) sections() []section {
 	add("A previous Job that ran", "Its Service was deleted, and the new Job's pod 0 ran, so long after its end (medians). Trials by what the new workers "+
 		"were told first: the old address; that the name does not exist (the old record was withdrawn); the new address (not known whether). Then the "+
 		"median of the worker with that connect timeout, from when it and pod 0 were there until it joined."+r.trend(), r.previousRows())
+	add("Does this DNS never withdraw the last record?", "Predictions of a model in which a controller writes the records and never writes an "+
+		"empty set; it was made from the original experiment's logs on Cloud DNS.", r.predictionRows())
 	add("Joined by connect timeout", "Median of the worker with that connect timeout, for arms in which one was later than 1 s; none: the kernel gives up.", r.joinRows())
 	add("Explanations that were offered", "", r.explanationRows())
 	add("Answers and connects", "Denials: of them from a cache for certain, as their TTL had fallen. Stale: answers with an address that is not the "+
@@ -167,6 +169,15 @@ func (r *Report) previousRows() [][]string {
 			row = append(row, text)
 		}
 		out = append(out, row)
+	}
+	return out
+}
+
+// predictionRows are the model's predictions for the run's subject.
+func (r *Report) predictionRows() [][]string {
+	out := [][]string{{"prediction", "predicted", "seen", "decision"}}
+	for _, p := range r.analysis.Predictions(r.analysis.Summary().Verdict.Subject) {
+		out = append(out, []string{p.What, p.Predicted, p.Seen, string(p.Decision)})
 	}
 	return out
 }
