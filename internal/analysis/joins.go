@@ -77,9 +77,10 @@ type Sweep struct {
 	Old float64
 }
 
-// Sweep is that of the first DNS in the table whose clients were given old
-// addresses and joined; nil where there is none.
-func (a *Analysis) Sweep() *Sweep {
+// Sweeps are those of the DNS, in the table's order, whose clients were given old
+// addresses and joined.
+func (a *Analysis) Sweeps() []Sweep {
+	var out []Sweep
 	for _, d := range a.Table().DNS {
 		used := func(arm plan.Arm) bool {
 			return arm.DNS == d && arm.Names == plan.Reused && arm.Observer == record.Solo
@@ -94,10 +95,10 @@ func (a *Analysis) Sweep() *Sweep {
 		}
 		if len(old) > 0 {
 			joins := slices.DeleteFunc(a.Joins(), func(j Join) bool { return !used(j.Arm) })
-			return &Sweep{d, joins, stats.Quantile(old, 0.5).At}
+			out = append(out, Sweep{d, joins, stats.Quantile(old, 0.5).At})
 		}
 	}
-	return nil
+	return out
 }
 
 // meanPause is the mean of libzmq's pause after a failed attempt, which is

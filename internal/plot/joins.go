@@ -22,25 +22,26 @@ const (
 // marks are those of a panel's series.
 var marks = []mark{circle, diamond, square, cross, disc, upward}
 
-// Joins draws a sweep: each worker's join by its connect timeout, with the
-// staircase over them, above published times where there are any.
-func Joins(s *analysis.Sweep, published []analysis.Join) []byte {
+// Joins draws sweeps, one below the other: each worker's join by its connect
+// timeout, with the staircase over them; below them published times, if any.
+func Joins(sweeps []analysis.Sweep, published []analysis.Join) []byte {
 	c := &canvas{}
 	y := line
 	title := "Joined by connect timeout, names of the previous Job"
 	c.heading(y, title)
 	y += line
-	c.text(margin, y, start, width-2*margin,
-		analysis.Label(s.DNS)+"; seconds from when worker and pod 0 are there, one mark a trial")
-	y = newPanel(s.Joins, s.Old).draw(c, y+line)
-	if s.Old > 0 {
+	c.text(margin, y, start, width-2*margin, "seconds from when worker and pod 0 are there, one mark a trial")
+	for _, s := range sweeps {
+		y += 1.5 * line
+		c.heading(y, analysis.Label(s.DNS))
+		y = newPanel(s.Joins, s.Old).draw(c, y+line)
 		c.line(margin, y-4, margin+24, y-4, ink)
 		c.text(margin+32, y, start, width-50, fmt.Sprintf(
 			"staircase: steps of T + 0.15 s up to when the old address goes, %.1f s (median)", s.Old))
 		y += line
 	}
 	if len(published) > 0 {
-		y += line
+		y += 1.5 * line
 		c.heading(y, "As published with the original report: GKE, Cloud DNS, May 2023")
 		y += line
 		c.text(margin, y, start, width-2*margin, "seconds that the whole Job took, which is another zero than above")

@@ -106,7 +106,9 @@ func outcome(dns plan.DNS, scenario string, at float64, censored bool) analysis.
 }
 
 func TestTrials(t *testing.T) {
-	const who, used = "new names, all look up all", "names of the previous Job"
+	const who = "new names, all look up all"
+	const used = "names of a previous Job that ran, beside it a pod that the headless Service selects, " +
+		"its Service deleted 1.4s after its end"
 	s := analysis.Summary{
 		LateS: 1,
 		Cells: []*analysis.Cell{
@@ -149,13 +151,13 @@ func TestJoins(t *testing.T) {
 		return j
 	}
 	const one, five = time.Second, 5 * time.Second
-	s := &analysis.Sweep{DNS: plan.Cache30, Old: 22, Joins: []analysis.Join{
+	s := analysis.Sweep{DNS: plan.Cache30, Old: 22, Joins: []analysis.Join{
 		join(plan.ExtraNone, 0, 40, 134), join(plan.ExtraNone, five, 20.6, 25.8), join(plan.ExtraNone, one, 23),
 		join(plan.ExtraMemberPod, 0, 40), join(plan.ExtraMemberPod, five, 25.7), join(plan.ExtraMemberPod, one, 22),
 	}}
-	check(t, "joins.svg", Joins(s, nil))
-	check(t, "joins-published.svg", Joins(s, published.Joins()))
-	readable(t, Joins(&analysis.Sweep{}, nil))
+	check(t, "joins.svg", Joins([]analysis.Sweep{s, s}, nil))
+	check(t, "joins-published.svg", Joins([]analysis.Sweep{s}, published.Joins()))
+	readable(t, Joins([]analysis.Sweep{{}}, nil))
 }
 
 // TestHostile: names of a plan's file and what pods said stay text.

@@ -62,9 +62,22 @@ func (c *canvas) text(x, y float64, at anchor, room float64, s string) {
 	c.write(x, y, at, "normal", fit(s, room))
 }
 
-// heading writes a line of its own, in bold.
-func (c *canvas) heading(y float64, s string) {
-	c.write(margin, y, start, "bold", fit(s, (width-2*margin)/1.1)) // bold letters are a tenth wider
+// heading writes lines of their own, in bold, the last one at y and returned: a
+// text that is too long goes on below, after a comma.
+func (c *canvas) heading(y float64, s string) float64 {
+	room := (width - 2*margin) / 1.1 // bold letters are a tenth wider
+	for {
+		at := len(s)
+		if most := int(room / letter); len(s) > most {
+			at = strings.LastIndex(s[:most], ", ") + 1
+		}
+		if at < 1 || at == len(s) {
+			c.write(margin, y, start, "bold", fit(s, room))
+			return y
+		}
+		c.write(margin, y, start, "bold", s[:at])
+		s, y = s[at+1:], y+line
+	}
 }
 
 func (c *canvas) write(x, y float64, at anchor, weight, s string) {

@@ -49,9 +49,7 @@ func (c *canvas) cells(s analysis.Summary, axis logAxis, y float64) float64 {
 	for _, cell := range s.Cells {
 		if cell.Scenario != scenario {
 			scenario = cell.Scenario
-			y += line
-			c.heading(y, scenario)
-			y += 4
+			y = c.heading(y+line, scenario) + 4
 		}
 		dots := newDots(s, cell, axis)
 		height := max(line, dots.height+2*radius+4)

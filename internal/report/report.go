@@ -114,7 +114,7 @@ func (r *Report) Pictures() []Picture {
 	if r.shown != nil {
 		out = append(out, Picture{"clients.svg", plot.Clients(r.shown)})
 	}
-	if s := r.analysis.Sweep(); s != nil {
+	if s := r.analysis.Sweeps(); len(s) > 0 {
 		var original []analysis.Join
 		if strings.HasSuffix(r.plan.Name, "timeouts") { // the original report's connect timeouts
 			original = published.Joins()
