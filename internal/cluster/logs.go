@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/manifests"
 )
@@ -20,4 +22,15 @@ func (c *Client) Log(ctx context.Context, namespace, pod string) (io.ReadCloser,
 		return nil, fmt.Errorf("cannot read the log of pod %s/%s: %w", namespace, pod, err)
 	}
 	return stream, nil
+}
+
+// LogSince returns what a pod's probe, or what runs in its place, has logged since
+// a time, to the second, and at most so many bytes of it.
+func (c *Client) LogSince(ctx context.Context, namespace, pod string, since time.Time, most int64) ([]byte, error) {
+	options := &corev1.PodLogOptions{Container: manifests.ProbeContainer, SinceTime: &metav1.Time{Time: since}, LimitBytes: &most}
+	text, err := c.Kube.CoreV1().Pods(namespace).GetLogs(pod, options).DoRaw(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the log of pod %s/%s: %w", namespace, pod, err)
+	}
+	return text, nil
 }

@@ -4,7 +4,9 @@
 package privatedns
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
@@ -19,6 +21,7 @@ import (
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/recordwriter"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
@@ -174,21 +177,61 @@ func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, obj
 		}
 		return nil
 	}
+	if dns.WritesRecords() {
+		r.Log = func(ctx context.Context, since time.Time) ([]json.RawMessage, error) {
+			return logOf(ctx, c, services[0], since)
+		}
+	}
 	r.Renew = func(ctx context.Context) (trial.Resolver, error) {
 		return resolve(ctx, c, dns, p, objs, services, stuck)
 	}
 	return r, nil
 }
 
+// mostLog bounds what is kept of a server's log of one trial: some hundred questions
+// of 200 bytes each are usual.
+const mostLog = 300_000
+
+// logOf returns what the pods behind a Service have logged since a time.
+func logOf(ctx context.Context, c *cluster.Client, svc *corev1.Service, since time.Time) ([]json.RawMessage, error) {
+	pods, err := podsBehind(ctx, c, svc)
+	if err != nil {
+		return nil, err
+	}
+	var log []json.RawMessage
+	for _, pod := range pods {
+		text, err := c.LogSince(ctx, pod.Namespace, pod.Name, since, mostLog)
+		if err != nil {
+			return log, err
+		}
+		for line := range bytes.Lines(text) {
+			var entry recordwriter.Entry
+			if err := json.Unmarshal(line, &entry); err == nil && entry.At >= since.UnixNano() {
+				log = append(log, bytes.TrimSpace(line))
+			}
+		}
+	}
+	return log, nil
+}
+
+func podsBehind(ctx context.Context, c *cluster.Client, svc *corev1.Service) ([]corev1.Pod, error) {
+	selector := metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: svc.Spec.Selector})
+	pods, err := c.Kube.CoreV1().Pods(svc.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, err
+	}
+	return pods.Items, nil
+}
+
 // livesBehind returns which life of which pod serves at each address behind a
 // Service, host:port.
 func livesBehind(ctx context.Context, c *cluster.Client, svc *corev1.Service) (map[string]string, error) {
-	pods, err := c.Kube.CoreV1().Pods(svc.Namespace).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: svc.Spec.Selector})})
+	pods, err := podsBehind(ctx, c, svc)
 	if err != nil {
 		return nil, err
 	}
 	lives := map[string]string{}
-	for _, pod := range pods.Items {
+	for _, pod := range pods {
 		if pod.Status.Phase != corev1.PodRunning || pod.Status.PodIP == "" {
 			continue
 		}

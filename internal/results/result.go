@@ -4,6 +4,7 @@
 package results
 
 import (
+	"encoding/json"
 	"time"
 
 	"headless-job-dns/internal/plan"
@@ -39,6 +40,10 @@ type Trial struct {
 
 	Primer *Run `json:"primer,omitempty"` // reused names only
 	Run    Run  `json:"run"`              // what is judged
+
+	// DNSLog is what the DNS logged of the trial, where it logs changes and
+	// questions (package recordwriter, Entry): a check, from which nothing is judged.
+	DNSLog []json.RawMessage `json:"dns_log,omitempty"`
 
 	// Earlier owners of addresses that were answered in this trial and that
 	// belong neither to its own pods nor to its primer's.

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -34,6 +35,9 @@ type Resolver struct {
 	// Renew returns the same configuration with the servers that are there now,
 	// once all of them serve. Nil where Unchanged is.
 	Renew func(context.Context) (Resolver, error)
+	// Log returns what the server has logged since a time, a JSON object each. Nil
+	// where it logs nothing of that kind.
+	Log func(ctx context.Context, since time.Time) ([]json.RawMessage, error)
 }
 
 // reached are the servers that clients' questions reach.
@@ -108,6 +112,9 @@ func (r *Runner) Run(ctx context.Context, pt plan.Trial) (results.Trial, error) 
 		if changed := r.unchanged(ctx, pt.Arm.DNS); err == nil {
 			err = changed
 		}
+	}
+	if log := r.Resolvers[pt.Arm.DNS].Log; log != nil && ctx.Err() == nil {
+		t.DNSLog, _ = log(ctx, t.Began) // without it the trial lacks a check, no more
 	}
 	t.Took = plan.Duration(time.Since(t.Began))
 	switch {
