@@ -35,7 +35,7 @@ LAB_FLAGS := --deliver preloaded --dnsmasq-image lab.local/dnsmasq:debian
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables:  PLAN=tour|cluster|quick|seed|seed-timeouts|seed-dose|cloud-dns|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=200  NODE_IMAGE= KIND_CONFIG='
+	@echo '  variables:  PLAN=tour|cluster|quick|empty-service|seed|seed-timeouts|seed-dose|cloud-dns|extras|timeouts|standard  KEEP_LAB=1  ARGS="--pods 8 ..."  TIME=60s  RUNS=100  SOAK=200  NODE_IMAGE= KIND_CONFIG='
 
 repro: bin/lab bin/repro bin/lab-probe.tar ## bring up a throw-away cluster, run PLAN on it, report, take it down
 	bin/lab run $(KEEP) --cluster-dns kubeadm-1.31 --load bin/lab-probe.tar -- bin/repro --plan $(PLAN) $(LAB_FLAGS) $(ARGS)

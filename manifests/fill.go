@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -23,6 +24,7 @@ type JobParams struct {
 	// The flags run, trial, job, service, namespace and pods follow from the
 	// other parameters.
 	Args map[string]string
+	Peer string  // the Job for whose pods they ask; empty: their own
 	DNS  *PodDNS // nil: what pods of the cluster get
 	// Lifetime ends pods whose runner did not come back; 0: that of job.yaml.
 	Lifetime time.Duration
@@ -57,7 +59,7 @@ func Job(p JobParams) (*batchv1.Job, error) {
 		c.LabelSelector.MatchLabels = selector(p.Name)
 	}
 	flags := map[string]string{
-		"run": p.Run, "trial": p.Trial, "job": p.Name, "service": p.Service,
+		"run": p.Run, "trial": p.Trial, "job": cmp.Or(p.Peer, p.Name), "service": p.Service,
 		"namespace": p.Namespace, "pods": strconv.Itoa(p.Pods),
 	}
 	if p.Trial == "" {

@@ -85,7 +85,7 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.Func("peers", "`number` of others that each pod asks for, drawn from --seed, with observer peers and peers+server (default 0: all)", intInto(&cfg.sample.Peers, 0, maxPods-1))
 	fs.Uint64Var(&cfg.sample.Seed, "seed", 0, "`number` that --peers draws from, the same in all pods (default 0)")
 	fs.StringVar(&cfg.domain, "domain", "", "cluster `domain` (default: from resolv.conf, else cluster.local)")
-	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime or caching (default peers)", cfg.setObserver)
+	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime, caching or empty-service (default peers)", cfg.setObserver)
 	fs.Func("interval", "`time` between questions of one stream (default: 20ms, or so that a DNS server gets 1000 a second from all pods together)", durationInto(&cfg.interval))
 	fs.Func("deadline", "`time` after the start when everything ends (default 3m)", durationInto(&cfg.deadline))
 	fs.Func("first-query-after", "`time` after the start of the first question (default 0s)", cfg.setFirstQueryAfter)
@@ -214,11 +214,11 @@ func (cfg *config) connectTimeout() time.Duration {
 
 func (cfg *config) setObserver(s string) error {
 	switch o := record.Observer(s); o {
-	case record.Solo, record.Peers, record.PeersServer, record.Prime, record.CachingCheck:
+	case record.Solo, record.Peers, record.PeersServer, record.Prime, record.CachingCheck, record.EmptyService:
 		cfg.observer = o
 		return nil
 	}
-	return errors.New("want solo, peers, peers+server, prime or caching")
+	return errors.New("want solo, peers, peers+server, prime, caching or empty-service")
 }
 
 func (cfg *config) setFirstQueryAfter(s string) error {

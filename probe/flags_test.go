@@ -17,7 +17,7 @@ var good = []string{"--job=flux", "--service=flux", "--namespace=lab", "--pods=4
 
 func TestBadFlags(t *testing.T) {
 	for _, c := range []struct{ arg, want string }{
-		{"--observer=all", `invalid value "all" for flag -observer: want solo, peers, peers+server, prime or caching`},
+		{"--observer=all", `invalid value "all" for flag -observer: want solo, peers, peers+server, prime, caching or empty-service`},
 		{"--pods=0", `invalid value "0" for flag -pods: want a whole number from 1 to 1000`},
 		{"--pods=-3", `invalid value "-3" for flag -pods: want a whole number from 1 to 1000`},
 		{"--pods=many", `invalid value "many" for flag -pods: want a whole number from 1 to 1000`},

@@ -16,6 +16,7 @@
 //	peers+server  the same, beside an uncached look at each DNS server (uncached.go)
 //	prime         each DNS server for the pod's own name, to fill its cache (prime.go)
 //	caching       how each DNS server caches (caching.go)
+//	empty-service pod 0 of a Job whose pod goes (emptyservice.go)
 //
 // Every pod listens and tells whoever connects who it is (listen.go), because
 // an address may have had another owner a moment ago. After Done a pod asks

@@ -139,6 +139,8 @@ func (p *probe) observe(ctx context.Context) bool {
 		return p.prime(ctx)
 	case record.CachingCheck:
 		return p.caching(ctx)
+	case record.EmptyService:
+		return p.emptyService(ctx)
 	default:
 		return p.peers(ctx)
 	}

@@ -198,6 +198,7 @@ A block holds every arm once, in random order.
 ` + extras.String() + `  --observer  solo              each worker resolves and joins index 0 as ZeroMQ does
               peers             every pod asks for every pod, or for --peers others
               peers+server      the same, and asks the DNS servers past their caches
+              empty-service     another pod asks for one that goes; plan empty-service
   --publish-not-ready  false, true             the Service's publishNotReadyAddresses
   --order     service-first, job-first         what is created first
   --first-query-after  0s,1s,5s,35s            decides what gets cached

@@ -16,6 +16,7 @@ import (
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/record"
 )
 
 const (
@@ -32,6 +33,7 @@ type Analysis struct {
 	planned map[armBlock][]string // ids of the plan's trials
 	trials  []Trial               // in the order in which their ids first came
 	byID    map[string]int        // index in trials
+	emptied []Emptied             // observer empty-service; the others are in trials
 	Retried int                   // attempts that a later one replaced
 }
 
@@ -54,6 +56,10 @@ func New(p plan.Plan) *Analysis {
 // Add takes in a judged trial and keeps only its numbers. A trial that comes
 // again replaces its earlier attempt.
 func (a *Analysis) Add(v *judge.Verdict) {
+	if v.Trial.Arm.Observer == record.EmptyService {
+		a.addEmptied(NewEmptied(v))
+		return
+	}
 	t := NewTrial(v)
 	if i, ok := a.byID[t.ID]; ok {
 		a.trials[i] = t
@@ -67,9 +73,10 @@ func (a *Analysis) Add(v *judge.Verdict) {
 // Trials are those taken in so far, invalid ones included, in their order.
 func (a *Analysis) Trials() []Trial { return a.trials }
 
-// Arms are the plan's, then those that only trials have.
+// Arms are the plan's, then those that only trials have, without those of observer
+// empty-service: no pod of theirs waits for another.
 func (a *Analysis) Arms() []plan.Arm {
-	arms := slices.Clone(a.plan.Arms)
+	arms := slices.DeleteFunc(slices.Clone(a.plan.Arms), func(arm plan.Arm) bool { return arm.Observer == record.EmptyService })
 	for _, t := range a.trials {
 		if !slices.Contains(arms, t.Arm) {
 			arms = append(arms, t.Arm)

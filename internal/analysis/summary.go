@@ -25,6 +25,7 @@ type Summary struct {
 	Verdict Verdict   `json:"verdict"`
 	Cells   []*Cell   `json:"cells"` // by scenario, the subject's before its controls'
 	Trials  []Outcome `json:"trials"`
+	Emptied []Emptied `json:"empty_service,omitempty"`
 }
 
 // Verdict is what was found about the DNS that is the run's subject.
@@ -98,6 +99,12 @@ func (a *Analysis) Summary() Summary {
 			s.Invalid++
 		}
 		s.Trials = append(s.Trials, o)
+	}
+	for _, e := range a.emptied {
+		if e.Invalid != "" {
+			s.Invalid++
+		}
+		s.Emptied = append(s.Emptied, e)
 	}
 	return s
 }

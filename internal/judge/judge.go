@@ -53,6 +53,7 @@ type Verdict struct {
 	Moments []PodMoments   // by index
 	Counts  Counts         // over the pairs of different pods
 	Gap     *time.Duration // reused names: last pod gone to first new question
+	Kept    *Kept          // observer empty-service only; nil as well where nothing is known
 	// Previous is how a previous Job that ran left its names; nil: none ran.
 	Previous *Previous
 }
@@ -99,6 +100,10 @@ func Judge(t *results.Trial) *Verdict {
 	}
 	j.readLogs()
 	j.tieClocks()
+	if t.Plan.Arm.Observer == record.EmptyService {
+		j.kept()
+		return j.v
+	}
 	j.owners = findOwners(t, j.logs)
 	j.v.FullTTL, j.fullAddress = j.fullTTL(denials), j.fullTTL(addresses)
 	j.events = readEvents(&t.Run, j.logs, t.Plan.Job)

@@ -208,6 +208,8 @@ func (a Arm) check() error {
 		return wrong("delete_after or workers_outlive of a previous Job", "that did not run", "with ran only")
 	case a.DeleteAfter < 0 || a.DeleteAfter > Duration(maxTime) || a.Outlive < 0 || a.Outlive > Duration(maxTime):
 		return wrong("delete_after or workers_outlive", time.Duration(min(a.DeleteAfter, a.Outlive)).String(), "0s to "+maxTime.String())
+	case a.Observer == record.EmptyService && a != Arm{DNS: a.DNS, Names: Fresh, Extra: ExtraNone, Observer: a.Observer, Copy: a.Copy, Every: a.Every}:
+		return wrong("observer with other factors", string(a.Observer), "new names, no extra, and the default of the rest")
 	case a.Every < 0 || a.Every > maxBlocks:
 		return wrong("every", fmt.Sprint(a.Every), fmt.Sprintf("1 to %d", maxBlocks))
 	}

@@ -105,6 +105,9 @@ func (p Plan) expected(t Trial) time.Duration {
 	if a.Previous == Ran {
 		return p.expectedAfterRan(a)
 	}
+	if a.Observer == record.EmptyService {
+		return p.expectedEmptyService(a)
+	}
 	wait := p.FirstQuery(a)
 	_, denials := a.DNS.caches()
 	switch stale := p.stale(a); {
@@ -136,6 +139,18 @@ func (p Plan) expectedAfterRan(a Arm) time.Duration {
 	}
 	return 2*lifeCost + time.Duration(p.Settings.Pods)*podCost + p.RunLength() +
 		max(gap, p.DeleteAfterOf(a)+deletion) + recordsThere + wait
+}
+
+// expectedEmptyService estimates the duration of a trial in which a pod goes and
+// its Service stays: 20 s where its record goes at once, for 10 of which nothing
+// more is answered; longer by what a cache keeps it.
+func (p Plan) expectedEmptyService(a Arm) time.Duration {
+	const atOnce = 20 * time.Second
+	if a.DNS == RecordWriter {
+		return atOnce/2 + 2*time.Duration(p.Settings.Deadline)
+	}
+	addresses, _ := a.DNS.caches()
+	return atOnce + min(addresses, time.Duration(p.Settings.Deadline))
 }
 
 // joins is when the last solo worker joins where an address stays stale for so

@@ -133,7 +133,7 @@ type Gap string
 const NoWait Gap = "no-wait"
 
 // Observers lists what the pods of a trial may ask; see record.Observer.
-var Observers = []record.Observer{record.Solo, record.Peers, record.PeersServer}
+var Observers = []record.Observer{record.Solo, record.Peers, record.PeersServer, record.EmptyService}
 
 // Arm is one combination of factor levels. It is comparable. The zero value of
 // everything below Observer is the default: the workload as reported.

@@ -19,7 +19,8 @@ const DefaultPlan = "cluster"
 
 // planNames lists the named plans in the order in which help and errors name
 // them.
-var planNames = []string{DefaultPlan, "quick", "tour", "seed", "seed-timeouts", "seed-dose", "cloud-dns", "extras", "timeouts", "standard", "private"}
+var planNames = []string{DefaultPlan, "quick", "tour", "empty-service", "seed", "seed-timeouts", "seed-dose",
+	"cloud-dns", "extras", "timeouts", "standard", "private"}
 
 // Summary names a plan and says in one line what it is about.
 type Summary struct{ Name, Text string }

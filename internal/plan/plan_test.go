@@ -137,7 +137,7 @@ func TestBadInput(t *testing.T) {
 		o    Options
 		want string
 	}{
-		"plan":          {options("slow"), `--plan "slow" is not known; accepted: cluster, quick, tour, seed`},
+		"plan":          {options("slow"), `--plan "slow" is not known; accepted: cluster, quick, tour, empty-service, seed`},
 		"no pods":       {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
 		"minus pods":    {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
 		"blocks":        {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},

@@ -177,7 +177,7 @@ func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, obj
 		}
 		return nil
 	}
-	if dns.WritesRecords() {
+	if _, spec := manifests.PodSpec(objs[len(objs)-1]); spec != nil && spec.Containers[0].Name == manifests.ProbeContainer {
 		r.Log = func(ctx context.Context, since time.Time) ([]json.RawMessage, error) {
 			return logOf(ctx, c, services[0], since)
 		}

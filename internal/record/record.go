@@ -47,6 +47,9 @@ const (
 	// every DNS replica directly, and what resolv.conf names, for its own name,
 	// again only until it gets an address. It prepares; it is not judged.
 	Prime Observer = "prime"
+	// EmptyService asks for pod 0 of another Job, until it has had an address and
+	// then none for a while: for how long that of a pod that is gone is answered.
+	EmptyService Observer = "empty-service"
 	// Caching finds out how a DNS configuration caches; it asks only for
 	// names that no trial uses.
 	CachingCheck Observer = "caching"

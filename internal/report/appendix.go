@@ -23,6 +23,8 @@ func (r *Report) sections() []section {
 	add("Every DNS and scenario", "Groups: trials that showed the same, each with its median. Pairs: lags of all pairs of client and peer. "+
 		"Pod start: median of when all pods were there, since the request that created the Job. On servers: until every DNS server had "+
 		"every name, asked past its cache. >: it had not happened by then.", r.cellRows())
+	add("The address of a Service's last pod, after that pod was gone", "Asked once a second by a pod that the Service does not "+
+		"select, until none had been answered for 10 s. A TTL that falls is a cache's.", emptiedRows(r.analysis.Emptied()))
 	add("By extra object", "", r.extraRows())
 	add("Comparisons that the plan declares", "With minus control by block, in seconds; negative: sooner. Hodges-Lehmann shift with its exact 95 % "+
 		"interval (signed-rank); where a time is censored, the difference of means up to the common deadline. p: exact permutation; the first stands "+

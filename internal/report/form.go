@@ -78,6 +78,9 @@ func (r *Report) fields() fields {
 		Table: table(first), Rerun: "go run ./repro --plan plan.json",
 		Kept: len(s.Verdict.Causes) > 0 && kept(s.Verdict.Causes[0].Cause),
 	}
+	if len(s.Trials) == 0 && len(s.Emptied) > 0 {
+		f.Table = table(emptiedRows(s.Emptied))
+	}
 	if left+more > 0 {
 		f.Left = fmt.Sprintf("%d rows and %d columns more", left, more)
 	}

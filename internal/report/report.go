@@ -16,6 +16,7 @@ import (
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/plot"
+	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
 	"headless-job-dns/records/published"
 )
@@ -66,6 +67,9 @@ func Load(dir string) (*Report, error) {
 func (r *Report) Add(t *results.Trial) {
 	v := judge.Judge(t)
 	r.analysis.Add(v)
+	if v.Trial.Arm.Observer == record.EmptyService {
+		return
+	}
 	if line := analysis.NewTimeline(t, v); line.Tells(r.shown) {
 		r.shown = line
 	}
@@ -90,6 +94,9 @@ type Summary struct {
 func (r *Report) Summary() Summary {
 	s := Summary{Summary: r.analysis.Summary()}
 	s.Sentence = sentence(s.Verdict)
+	if len(s.Trials) == 0 && len(s.Emptied) > 0 {
+		s.Sentence = emptiedSentence(s.Emptied)
+	}
 	s.Why, s.Change = r.advice(s.Verdict)
 	return s
 }
@@ -110,6 +117,9 @@ type Picture struct {
 
 // Pictures draws the trials added so far.
 func (r *Report) Pictures() []Picture {
+	if len(r.analysis.Trials()) == 0 {
+		return nil
+	}
 	out := []Picture{{"trials.svg", plot.Trials(r.analysis.Summary())}}
 	if r.shown != nil {
 		out = append(out, Picture{"clients.svg", plot.Clients(r.shown)})

@@ -1,12 +1,14 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/judge"
+	"headless-job-dns/internal/record"
 )
 
 const (
@@ -24,14 +26,21 @@ func (r *Report) Terminal(w io.Writer, files string) error {
 	table, left, more := rows(r.analysis.Table(), terminalRows, terminalColumns)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", s.Sentence)
-	for _, line := range columns(table) {
-		b.WriteString(line + "\n")
+	if len(s.Trials) > 0 || len(s.Emptied) == 0 {
+		for _, line := range columns(table) {
+			b.WriteString(line + "\n")
+		}
+		fmt.Fprintf(&b, "slowest of %d pods, from when client and peer are there until connected", s.Pods)
+		if left+more > 0 {
+			fmt.Fprintf(&b, "; %d rows and %d columns more in report.md", left, more)
+		}
+		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "slowest of %d pods, from when client and peer are there until connected", s.Pods)
-	if left+more > 0 {
-		fmt.Fprintf(&b, "; %d rows and %d columns more in report.md", left, more)
+	if len(s.Emptied) > 0 {
+		for _, line := range columns(emptiedRows(s.Emptied)) {
+			b.WriteString(line + "\n")
+		}
 	}
-	b.WriteString("\n")
 	if s.Why != "" {
 		fmt.Fprintf(&b, "why:    %s\n", s.Why)
 	}
@@ -43,7 +52,7 @@ func (r *Report) Terminal(w io.Writer, files string) error {
 		fmt.Fprintf(&b, "%s %s\n", name, line)
 	}
 	if s.Invalid > 0 {
-		fmt.Fprintf(&b, "invalid: %d of %d trials do not count; report.md says why\n", s.Invalid, len(s.Trials))
+		fmt.Fprintf(&b, "invalid: %d of %d trials do not count; report.md says why\n", s.Invalid, len(s.Trials)+len(s.Emptied))
 	}
 	fmt.Fprintf(&b, "files:  %s\n", files)
 	_, err := io.WriteString(w, b.String())
@@ -53,6 +62,10 @@ func (r *Report) Terminal(w io.Writer, files string) error {
 // Line is a trial's outcome for a run's progress, in one line:
 // "t003 cluster, new names, all: 29.9 s, late: kept denial".
 func Line(v *judge.Verdict) string {
+	if v.Trial.Arm.Observer == record.EmptyService {
+		e := analysis.NewEmptied(v)
+		return fmt.Sprintf("%s %s: %s", e.ID, plain(string(e.DNS)), line(cmp.Or(e.Invalid, e.PodGone), longestReason))
+	}
 	t := analysis.NewTrial(v)
 	text := fmt.Sprintf("%s %s, %s", t.ID, plain(string(t.Arm.DNS)), analysis.ScenarioOf(t.Arm).Short())
 	late, known := t.Late()

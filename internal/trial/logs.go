@@ -216,6 +216,13 @@ func (f *follower) unreadable() error {
 // last line, or the log is not a probe's.
 func (f *follower) done() int { return f.count(func(p *podLog) bool { return p.done || p.endless }) }
 
+// answered tells whether any probe was answered with an address.
+func (f *follower) answered() bool {
+	return f.count(func(p *podLog) bool {
+		return slices.ContainsFunc(p.lines, func(l record.Line) bool { return l.Answer != nil && l.Answer.Class == record.Address })
+	}) > 0
+}
+
 // started counts the probes that wrote their first line. One whose log waits
 // for its turn runs, as far as the API says.
 func (f *follower) started() int {

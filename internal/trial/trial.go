@@ -96,7 +96,11 @@ func (r *Runner) Run(ctx context.Context, pt plan.Trial) (results.Trial, error) 
 	case pt.Arm.Names == plan.Reused:
 		primed, err = r.prime(ctx, &t)
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case pt.Arm.Observer == record.EmptyService:
+		err, cleanup = r.emptyService(ctx, &t)
+	default:
 		err, cleanup = r.measure(ctx, &t)
 	}
 	if primed != nil {
