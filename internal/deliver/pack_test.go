@@ -118,7 +118,7 @@ func TestUnpack(t *testing.T) {
 	require.NoError(t, err)
 	// A shell program longer than ten pieces, so that their order is tried.
 	program := append([]byte("#!/bin/sh\necho $0 runs: \"$@\"\nexit\n"), incompressible(11*pieceSize)...)
-	root := mount(t, pack(t, []string{"amd64", "arm64", "ppc64le", "s390x", "riscv64"}, program))
+	root := mount(t, pack(t, []string{"amd64", "arm64"}, program))
 	first := filepath.Join(root, "pieces", strings.TrimSpace(string(machine))+".gz.00")
 	if _, err := os.Stat(first); err != nil {
 		t.Skipf("nothing is delivered to a %s", machine)
