@@ -218,35 +218,26 @@ func (f *Folder) openTrials() error {
 	return nil
 }
 
-// cutTornLine returns the size of the file once it ends in a whole line. A trial
-// that lacks nothing but the line's end is whole.
+// cutTornLine cuts away what follows the last whole line and returns the size
+// that is left.
 func cutTornLine(file *os.File) (int64, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return 0, err
 	}
-	tail := []byte{}
-	whole := info.Size()
-	for buf := make([]byte, 64<<10); whole > 0; {
-		part := buf[:min(whole, int64(len(buf)))]
-		if _, err := file.ReadAt(part, whole-int64(len(part))); err != nil {
+	size := info.Size()
+	for buf := make([]byte, 64<<10); size > 0; {
+		part := buf[:min(size, int64(len(buf)))]
+		if _, err := file.ReadAt(part, size-int64(len(part))); err != nil {
 			return 0, err
 		}
 		end := bytes.LastIndexByte(part, '\n') + 1
-		tail = append(bytes.Clone(part[end:]), tail...)
-		whole -= int64(len(part) - end)
+		size -= int64(len(part) - end)
 		if end > 0 {
 			break
 		}
 	}
-	// After a power failure a file may end in zero bytes that were allocated and
-	// never written.
-	tail = bytes.TrimRight(tail, "\x00")
-	if err := file.Truncate(whole); err != nil || !json.Valid(tail) {
-		return whole, err
-	}
-	n, err := file.WriteAt(append(tail, '\n'), whole)
-	return whole + int64(n), err
+	return size, file.Truncate(size)
 }
 
 func syncFolder(dir string) error {

@@ -80,32 +80,29 @@ func (r *Records) Trials() iter.Seq2[Trial, error] {
 		defer file.Close()
 		in, seen := bufio.NewReaderSize(file, 1<<20), map[string]bool{}
 		for n := 1; ; n++ {
-			line, end := readLine(in)
-			t, err := parseTrial(line)
+			line, err := readLine(in)
+			if err == io.EOF {
+				if len(line) > 0 { // a crash cut it off
+					r.Warnings = append(r.Warnings, fmt.Sprintf("line %d of %s is incomplete: 1 trial is left out", n, TrialsFile))
+				}
+				return
+			}
+			if err == nil && len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			var t Trial
+			if err == nil {
+				t, err = parseTrial(line)
+			}
 			if err == nil {
 				err = r.belongs(t, seen)
-			}
-			switch {
-			case end != nil && end != io.EOF:
-				err = end
-			case len(bytes.TrimSpace(line)) == 0:
-				err = nil
-			case err == nil:
-				if !yield(t, nil) {
-					return
-				}
-			case errors.Is(err, errTorn) && (end == io.EOF || bytes.IndexByte(line, 0) >= 0):
-				// JSON has no zero byte: where there is one, a part of the line was
-				// never written, and a later one was, when the power failed.
-				r.Warnings = append(r.Warnings, fmt.Sprintf("line %d of %s is incomplete: 1 trial is left out", n, TrialsFile))
-				err = nil
 			}
 			if err != nil {
 				yield(Trial{}, plan.Inputf("%s:%d: %w; accepted: a trial of %s once, or again after an invalid one, version %d, its probe records version %d",
 					path, n, err, PlanFile, Version, record.Version))
 				return
 			}
-			if end != nil {
+			if !yield(t, nil) {
 				return
 			}
 		}
@@ -147,48 +144,30 @@ func (r *Records) belongs(t Trial, seen map[string]bool) error {
 	return fmt.Errorf("trial %q is not in the plan", id)
 }
 
-// readLine returns the next line without its end; io.EOF comes together with the
-// last one, which has none.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
+// readLine returns the next line with its end; io.EOF comes with what follows the
+// last end.
+func readLine(r *bufio.Reader) (line []byte, err error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		line = append(line, part...)
-		switch {
-		case len(line) > maxLine:
+		if len(line) > maxLine {
 			return nil, fmt.Errorf("is longer than %d MB", maxLine>>20)
-		case err == nil:
-			return line[:len(line)-1], nil
-		case errors.Is(err, io.EOF):
-			return bytes.TrimRight(line, "\x00"), err
-		case !errors.Is(err, bufio.ErrBufferFull):
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
 }
 
-// errTorn says that a line of ours is not whole.
-var errTorn = errors.New("is cut off")
-
 // parseTrial reads one line and refuses what a reader of this version would
 // misread.
-func parseTrial(line []byte) (Trial, error) {
-	var head struct {
-		V *int `json:"v"`
-	}
-	var t Trial
+func parseTrial(line []byte) (t Trial, err error) {
 	if err := json.Unmarshal(line, &t); err != nil {
-		// Our lines begin with their version: others are a foreign file's.
-		const begin = `{"v":`
-		ours := bytes.HasPrefix(line, []byte(begin)) || bytes.HasPrefix([]byte(begin), line) || line[0] == 0
-		var syntax *json.SyntaxError
-		switch {
-		case ours && errors.As(err, &syntax) && (syntax.Offset == int64(len(line)) || bytes.IndexByte(line, 0) >= 0):
-			return t, errTorn
-		// Another version may differ in its fields' types as well; then its
-		// number says more than the first field that does not fit.
-		case json.Unmarshal(line, &head) == nil && head.V != nil && *head.V != Version:
-			return t, fmt.Errorf("has version %d", *head.V)
+		// Another version may differ in its fields' types as well; then its number
+		// says more than the first field that does not fit.
+		var head struct{ V int }
+		if json.Unmarshal(line, &head) == nil && head.V != Version {
+			return t, fmt.Errorf("has version %d", head.V)
 		}
 		return t, fmt.Errorf("is not a trial: %w", err)
 	}

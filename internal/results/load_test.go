@@ -36,32 +36,27 @@ func TestTrials(t *testing.T) {
 	}{
 		{name: "empty"},
 		{name: "two", file: one + two, trials: 2},
-		{name: "last newline missing", file: one + strings.TrimSuffix(two, "\n"), trials: 2},
+		{name: "last newline missing", file: one + strings.TrimSuffix(two, "\n"), trials: 1, warning: "line 2 of trials.jsonl is incomplete"},
 		{name: "windows line ends", file: strings.ReplaceAll(one+two, "\n", "\r\n"), trials: 2},
 		{name: "cut off", file: one + two[:len(two)/2], trials: 1, warning: "line 2 of trials.jsonl is incomplete: 1 trial"},
 		{name: "cut off after one byte", file: one + "{", trials: 1, warning: "1 trial is left out"},
-		{name: "zero bytes at the end", file: one + two[:40] + "\x00\x00", trials: 1, warning: "incomplete"},
-		{name: "a hole after power failure", file: one + two[:40] + "\x00\x00" + two[60:], trials: 1, warning: "line 2 of trials.jsonl is incomplete: 1 trial is left out"},
-		{name: "a hole at a line's beginning", file: "\x00\x00" + two[60:] + one, trials: 1, warning: "line 1 of trials.jsonl is incomplete"},
 		{name: "a foreign file with zero bytes", file: "\x7fELF\x00\x00\n", err: ":1: is not a trial"},
-		{name: "only zero bytes", file: one + "\x00\x00", trials: 1},
+		{name: "zero bytes after power failure", file: one + "\x00\x00", trials: 1, warning: "incomplete"},
 		{name: "again after an invalid one", file: invalid + one, trials: 2},
 		{name: "twice", file: one + one, trials: 1, err: `:2: trial "t001" is here twice`},
 		{name: "not in the plan", file: line(t, "t009"), err: `:1: trial "t009" is not in the plan`},
 		{name: "another arm", file: line(t, "t001", func(tr *Trial) { tr.Plan.Arm.Extra = "pod" }), err: `:1: trial "t001" is of arm`},
 		{name: "another sample", file: line(t, "t001", func(tr *Trial) { tr.Plan.Sample.Peers = 3 }), err: `:1: trial "t001" asked for a sample of 3 peers from seed 0, the plan says 0 from 0`},
-		{name: "cut off in the middle", file: two[:len(two)/2] + "\n" + one, err: ":1: is cut off"},
+		{name: "cut off in the middle", file: two[:len(two)/2] + "\n" + one, err: ":1: is not a trial"},
 		{name: "newer version", file: one + `{"v":2,"plan":[]}` + "\n", trials: 1, err: ":2: has version 2; accepted: a trial of plan.json once"},
 		{name: "newer record", file: line(t, "t001", func(tr *Trial) { tr.Run.Pods[0].Lines[0].V = 2 }), err: "probe record of version 2"},
 		{name: "other JSON", file: `{"foo":1}` + "\n", err: ":1: has version 0"},
-		{name: "cut off foreign JSON", file: `{"foo":1`, err: ":1: is not a trial"},
-		{name: "text", file: "hello", err: ":1: is not a trial"},
+		{name: "text", file: "hello\n", err: ":1: is not a trial"},
 		{name: "array", file: "[1,2]\n", err: ":1: is not a trial"},
 		{name: "null", file: "null\n", err: ":1: has version 0"},
 		{name: "two on a line", file: strings.TrimSuffix(one, "\n") + two, err: ":1: is not a trial"},
 		{name: "unknown status", file: line(t, "t001", func(tr *Trial) { tr.Status = "fine" }), err: `has status "fine"`},
 		{name: "no id", file: line(t, ""), err: "has no trial id"},
-		{name: "binary", file: "\x7fELF\x02\x01", err: ":1: is not a trial"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := holding(t, []byte(tc.file))
@@ -172,8 +167,8 @@ func FuzzReadTrials(f *testing.F) {
 		trials, warnings, err := collect(t, holding(t, ours[:cut]))
 		require.NoError(t, err)
 		whole := bytes.Count(ours[:cut], []byte("\n"))
-		if n := len(trials); n < whole || n > whole+1 || len(warnings) > 0 && n != whole {
-			t.Errorf("cut at %d: %d trials of %d whole lines, warnings %q", cut, n, whole, warnings)
+		if len(trials) != whole || len(warnings) > 1 {
+			t.Errorf("cut at %d: %d trials of %d whole lines, warnings %q", cut, len(trials), whole, warnings)
 		}
 	})
 }
