@@ -53,7 +53,7 @@ func ScenarioOf(a plan.Arm) Scenario {
 	}
 	var with []string
 	if a.Previous == plan.Ran {
-		s.Names = "names of a previous Job that ran"
+		s.Names = ranNames
 		if a.Extra == plan.ExtraNone {
 			with = append(with, "without an extra")
 		} else {
@@ -165,6 +165,35 @@ func (a *Analysis) Table() Table {
 		t.Cell = append(t.Cell, row)
 	}
 	return t
+}
+
+// ranNames are whose names a trial had whose previous Job ran.
+const ranNames = "names of a previous Job that ran"
+
+// AfterRan parts the table into the scenarios without a previous Job that ran and
+// those with one, each with the DNS that have a cell in it.
+func (t Table) AfterRan() (without, with Table) {
+	parts := [2]*Table{&without, &with}
+	for i, s := range t.Rows {
+		p := parts[0]
+		if s.Names == ranNames {
+			p = parts[1]
+		}
+		p.Rows = append(p.Rows, s)
+		p.Cell = append(p.Cell, slices.Clone(t.Cell[i]))
+	}
+	for _, p := range parts {
+		for k := len(t.DNS) - 1; k >= 0; k-- {
+			if slices.ContainsFunc(p.Cell, func(row []*Cell) bool { return row[k] != nil }) {
+				p.DNS = slices.Insert(p.DNS, 0, t.DNS[k])
+				continue
+			}
+			for i := range p.Cell {
+				p.Cell[i] = slices.Delete(p.Cell[i], k, k+1)
+			}
+		}
+	}
+	return without, with
 }
 
 // rank puts the subject, the cluster's own DNS, before its controls, and what

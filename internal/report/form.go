@@ -70,13 +70,16 @@ func render(t *template.Template, f fields) []byte {
 
 func (r *Report) fields() fields {
 	s := r.Summary()
-	t := r.analysis.Table()
+	t, below := r.first()
 	first, left, more := rows(t, formRows, formColumns)
 	first[0][0] = fmt.Sprintf("slowest of %d pods", s.Pods)
 	f := fields{
 		Sentence: s.Sentence, Pods: s.Pods, Trials: len(s.Trials), Plan: plain(r.plan.Name), Seed: r.plan.Seed,
 		Table: table(first), Rerun: "go run ./repro --plan plan.json",
 		Kept: len(s.Verdict.Causes) > 0 && kept(s.Verdict.Causes[0].Cause),
+	}
+	if len(below) > 0 {
+		f.Table += "\n\n" + strings.Join(below, "\n\n")
 	}
 	if len(s.Trials) == 0 && len(s.Emptied) > 0 {
 		f.Table = table(emptiedRows(s.Emptied))

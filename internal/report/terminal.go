@@ -23,7 +23,8 @@ const (
 // why, what to change, and where the files are.
 func (r *Report) Terminal(w io.Writer, files string) error {
 	s := r.Summary()
-	table, left, more := rows(r.analysis.Table(), terminalRows, terminalColumns)
+	first, below := r.first()
+	table, left, more := rows(first, terminalRows, terminalColumns)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", s.Sentence)
 	if len(s.Trials) > 0 || len(s.Emptied) == 0 {
@@ -35,6 +36,9 @@ func (r *Report) Terminal(w io.Writer, files string) error {
 			fmt.Fprintf(&b, "; %d rows and %d columns more in report.md", left, more)
 		}
 		b.WriteString("\n")
+		for _, line := range below {
+			b.WriteString(line + "\n")
+		}
 	}
 	if len(s.Emptied) > 0 {
 		for _, line := range columns(emptiedRows(s.Emptied)) {

@@ -104,6 +104,27 @@ func rows(t analysis.Table, mostRows, mostColumns int) (out [][]string, leftRows
 	return out, leftRows, len(t.DNS) - columns
 }
 
+// first is the table that comes first, and what is said below it of trials whose
+// previous Job ran, a line a DNS. Where there are no others they are the table.
+func (r *Report) first() (analysis.Table, []string) {
+	t := r.analysis.Table()
+	usual, ran := t.AfterRan()
+	if len(usual.Rows) == 0 {
+		return t, nil
+	}
+	var lines []string
+	for k, d := range ran.DNS {
+		var parts []string
+		for i, s := range ran.Rows {
+			if c := ran.Cell[i][k]; c != nil {
+				parts = append(parts, s.With+" "+cell(c))
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s, after a Job that ran: %s", label(d), strings.Join(parts, "; ")))
+	}
+	return usual, lines
+}
+
 // causes lists what held late trials.
 func causes(list []analysis.CauseCount) string {
 	var out []string
