@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/recordwriter"
 	"headless-job-dns/internal/results"
 )
 
@@ -72,6 +74,56 @@ func TestEveryDNS(t *testing.T) {
 		for _, w := range v.Workers {
 			require.True(t, w.Joined.Lag.Known() && !w.Joined.Lag.Censored)
 			require.Less(t, w.Joined.Lag.Value, most, v.Trial.Arm)
+		}
+	}
+}
+
+// TestEmptyService tells for how long each DNS answers the address of a Service's
+// last pod after that pod is gone, as it is configured.
+func TestEmptyService(t *testing.T) {
+	beside(t)
+	o := repro(t, "--plan", "empty-service", "--deadline", "10s", "--dnsmasq-image", dnsmasqImage,
+		"--dns", "cluster,uncached,cache-30,nodelocal-cache-30,kube-dns,record-writer,record-writer-publish")
+	require.Equal(t, 0, o.code)
+	o.nothingLeft(t)
+	r, err := results.Load(o.dir)
+	require.NoError(t, err)
+	dns := map[string]plan.DNS{}
+	for tr, err := range r.Trials() {
+		require.NoError(t, err)
+		dns[tr.Plan.ID] = tr.Plan.Arm.DNS
+		// What the DNS did is a check of what was seen.
+		did := map[string]int{}
+		for _, line := range tr.DNSLog {
+			var e recordwriter.Entry
+			require.NoError(t, json.Unmarshal(line, &e))
+			did[e.What]++
+		}
+		switch tr.Plan.Arm.DNS {
+		case plan.RecordWriter:
+			require.Equal(t, []int{1, 0, 1}, []int{did["written"], did["withdrawn"], did["forgotten"]}, did)
+			require.Positive(t, did["skipped"])
+			require.Greater(t, did["question"], 20)
+		case plan.RecordWriterPublish:
+			require.Equal(t, []int{1, 1, 0}, []int{did["written"], did["withdrawn"], did["skipped"]}, did)
+		default:
+			require.Empty(t, did)
+		}
+	}
+	for _, v := range verdicts(t, o.dir) {
+		e := analysis.NewEmptied(v)
+		require.Empty(t, e.Invalid, e.DNS)
+		require.EqualValues(t, 30, e.TTL, e.DNS)
+		switch dns[e.ID] {
+		case plan.Cache30, plan.NodeLocalCache30, plan.KubeDNS:
+			require.Contains(t, e.PodGone, "kept by a cache for more than 10.", e.DNS)
+			require.Contains(t, e.ServiceGone, "kept by a cache for ", e.DNS)
+		case plan.RecordWriter:
+			require.Contains(t, e.PodGone, "never withdrawn, watched for 10.", e.DNS)
+			require.Contains(t, e.ServiceGone, "never withdrawn, watched for ", e.DNS)
+		default: // the lab's own caches nothing either
+			require.Equal(t, "withdrawn at once", e.PodGone, e.DNS)
+			require.Empty(t, e.ServiceGone, e.DNS)
 		}
 	}
 }
