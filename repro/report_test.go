@@ -72,7 +72,7 @@ func TestReadmeQuotesTheRecords(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join("..", "README.md"))
 	require.NoError(t, err)
 	quoted, _, _ := strings.Cut(stdout, "files:")
-	require.Contains(t, string(readme), quoted)
+	require.True(t, strings.Contains(string(readme), quoted), "README.md lacks\n%s", quoted)
 }
 
 // TestDamagedRecords: one line that names the file and what is accepted, and

@@ -151,13 +151,13 @@ func aged(a *record.Answer, end *record.Closed) string {
 	}
 	text := fmt.Sprintf(", %d times", end.Count)
 	if from != nil && to != nil && *to < *from {
-		text += fmt.Sprintf(", its TTL falls from %d to %d: from a cache", *from, *to)
+		text += fmt.Sprintf(", TTL falling %d to %d: cached", *from, *to)
 	}
 	return text
 }
 
 func dialled(d record.Dial, end *record.Closed, started time.Duration) string {
-	text := fmt.Sprintf("pod %d: connect to %s: %s", d.Peer, d.Addr, d.Outcome)
+	text := fmt.Sprintf("pod %d: %s: %s", d.Peer, d.Addr, d.Outcome)
 	if end != nil && end.Count > 1 {
 		text += fmt.Sprintf(", %d times until %.2f s", end.Count, time.Duration(end.Last).Seconds())
 	}
@@ -210,9 +210,9 @@ func (t *Timeline) Log(most int) []Entry {
 			at   judge.Measurement
 			text string
 		}{
-			{m.Ready, "[pod %d is reported Ready]"},
+			{m.Ready, "[pod %d is Ready]"},
 			{m.InSlice, "[pod %d is in an EndpointSlice]"},
-			{m.OnServer, "[every DNS server has pod %d, asked past its cache]"},
+			{m.OnServer, "[all DNS servers have pod %d]"},
 		} {
 			if known.at.Known() && !known.at.Censored {
 				events = append(events, event{known.at.Value, fmt.Sprintf(known.text, c.Peer)})

@@ -58,11 +58,11 @@ func TestLog(t *testing.T) {
 	}
 	denied := text(timeline(synth.Denied("t", record.PeersServer, 3)), 10)
 	require.Regexp(t, `I am pod \d, `, denied)
-	require.Regexp(t, `NXDOMAIN, \d+ times, its TTL falls from 30 to \d: from a cache`, denied)
-	require.Contains(t, denied, "[every DNS server has pod")
+	require.Regexp(t, `NXDOMAIN, \d+ times, TTL falling 30 to \d: cached`, denied)
+	require.Contains(t, denied, "[all DNS servers have pod")
 	old := text(timeline(synth.Stale("t", plan.Cache30, 5*time.Second)), 10)
 	require.Contains(t, old, "(old: not this Job's pod 0)")
-	require.Regexp(t, `connect to [\d.]+: timeout, \d times until`, old)
+	require.Regexp(t, `: [\d.]+: timeout, \d times until`, old)
 	require.Equal(t, 3, strings.Count(text(timeline(synth.Denied("t", record.PeersServer, 3)), 3), "\n")+1)
 }
 

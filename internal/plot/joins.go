@@ -54,10 +54,10 @@ func Joins(sweeps []analysis.Sweep, published []analysis.Join) []byte {
 type panel struct {
 	joins    []analysis.Join
 	timeouts []plan.Duration // ascending, none last
-	arms     []plan.Arm
-	old      float64 // 0: no staircase
-	top      float64 // of the axis, seconds
-	tick     float64 // seconds
+	series   []string        // arms that are called the same are one
+	old      float64         // 0: no staircase
+	top      float64         // of the axis, seconds
+	tick     float64         // seconds
 }
 
 func newPanel(joins []analysis.Join, old float64) *panel {
@@ -66,8 +66,8 @@ func newPanel(joins []analysis.Join, old float64) *panel {
 		if !slices.Contains(p.timeouts, j.Timeout) {
 			p.timeouts = append(p.timeouts, j.Timeout)
 		}
-		if !slices.Contains(p.arms, j.Arm) && len(p.arms) < len(marks) {
-			p.arms = append(p.arms, j.Arm)
+		if name := series(j.Arm); !slices.Contains(p.series, name) && len(p.series) < len(marks) {
+			p.series = append(p.series, name)
 		}
 		// Without a connect timeout the kernel's holds, for minutes: that is
 		// written rather than drawn.
@@ -83,8 +83,13 @@ func newPanel(joins []analysis.Join, old float64) *panel {
 		}
 		return cmp.Compare(a, b)
 	})
-	p.tick = 10 * max(1, math.Ceil(p.top/80))
-	p.top = p.tick * math.Ceil(max(p.top, old, 1)*1.1/p.tick)
+	p.top = 1.1 * max(p.top, old, 1)
+	for _, p.tick = range []float64{1, 2, 5, 10, 20, 50, 100} {
+		if p.top < 8*p.tick {
+			break
+		}
+	}
+	p.top = p.tick * math.Ceil(p.top/p.tick)
 	return p
 }
 
@@ -106,11 +111,11 @@ func (p *panel) draw(c *canvas, y float64) float64 {
 		c.text(left+p.slot()/2, bottom+line, middle, p.slot(), plan.TimeoutName(timeout))
 		var beyond stats.Time
 		for _, j := range p.joins {
-			k := slices.Index(p.arms, j.Arm)
+			k := slices.Index(p.series, series(j.Arm))
 			if j.Timeout != timeout || k < 0 {
 				continue
 			}
-			place := p.slot() / float64(len(p.arms))
+			place := p.slot() / float64(len(p.series))
 			for n, t := range j.Times {
 				// Beside each other, as the trials are sorted.
 				x := left + place*(float64(k)+0.2+0.6*(float64(n)+0.5)/float64(len(j.Times)))
@@ -138,14 +143,7 @@ func (p *panel) draw(c *canvas, y float64) float64 {
 	y = bottom + 2*line
 	c.text(panelLeft, y, start, 200, "connect timeout")
 	y += line
-	for from := 0; from < len(p.arms); from += 2 {
-		var texts []string
-		for _, a := range p.arms[from:min(from+2, len(p.arms))] {
-			texts = append(texts, fit(series(a), 330))
-		}
-		c.legend(margin, y, marks[from:from+len(texts)], texts)
-		y += line
-	}
+	y = c.legend(margin, y, marks[:len(p.series)], p.series) + line
 	if slices.ContainsFunc(p.joins, func(j analysis.Join) bool {
 		return slices.ContainsFunc(j.Times, func(t stats.Time) bool { return t.Censored || t.At > p.top })
 	}) {

@@ -149,14 +149,20 @@ func (c *canvas) mark(m mark, x, y float64) {
 	}
 }
 
-// legend explains marks in one line.
-func (c *canvas) legend(x, y float64, marks []mark, texts []string) {
+// legend explains marks from y on, in as many lines as it takes, and returns where
+// the last one is.
+func (c *canvas) legend(x, y float64, marks []mark, texts []string) float64 {
+	left := x
 	for i, m := range marks {
-		c.mark(m, x+radius, y-radius)
 		room := float64(utf8.RuneCountInString(texts[i])) * letter
-		c.text(x+4*radius, y, start, room, texts[i])
+		if x > left && x+4*radius+room > width-margin {
+			x, y = left, y+line
+		}
+		c.mark(m, x+radius, y-radius)
+		c.text(x+4*radius, y, start, width-margin-x-4*radius, texts[i])
 		x += room + 6*radius
 	}
+	return y
 }
 
 // svg is the picture, so many px high.

@@ -146,7 +146,7 @@ func sentence(v analysis.Verdict) string {
 	}
 	var seen, unseen []string
 	for _, c := range v.Controls {
-		text := fmt.Sprintf("%s: %d/%d late, at most %s", label(c.DNS), c.Late, c.Trials, seconds(c.Slowest))
+		text := fmt.Sprintf("%s (%d/%d late)", label(c.DNS), c.Late, c.Trials)
 		switch {
 		case c.Late > 0:
 			seen = append(seen, text)
@@ -171,14 +171,14 @@ func sentence(v analysis.Verdict) string {
 		if len(seen) == 0 {
 			return text + " No positive control was seen: that this test can see a delay here is not shown."
 		}
-		return text + " The positive control was seen (" + strings.Join(seen, "; ") + ")."
+		return text + " The positive control was seen: " + strings.Join(seen, ", ") + "."
 	}
 	return "Nothing is known: no trial counts."
 }
 
 // whyOf says in one line what a cause is.
 var whyOf = map[analysis.Cause]string{
-	analysis.KeptDenial:  `a pod asks before its peer's record is there; a cache keeps "does not exist" and answers it on`,
+	analysis.KeptDenial:  `a pod asks before its peer's record is there; a cache keeps the denial`,
 	analysis.Denial:      `a pod is told "does not exist" although its peer is there; whether kept cannot be told here`,
 	analysis.KeptAddress: "a cache answers a deleted pod's address until its TTL ends; connects to it meet silence",
 	analysis.OldRecord:   "the DNS answers a deleted pod's address, its TTL begun anew: the record is not withdrawn",
