@@ -76,7 +76,8 @@ func (a *Analysis) Trials() []Trial { return a.trials }
 // Arms are the plan's, then those that only trials have, without those of observer
 // empty-service: no pod of theirs waits for another.
 func (a *Analysis) Arms() []plan.Arm {
-	arms := slices.DeleteFunc(slices.Clone(a.plan.Arms), func(arm plan.Arm) bool { return arm.Observer == record.EmptyService })
+	empty := func(arm plan.Arm) bool { return arm.Observer == record.EmptyService }
+	arms := slices.DeleteFunc(slices.Clone(a.plan.Arms), empty)
 	for _, t := range a.trials {
 		if !slices.Contains(arms, t.Arm) {
 			arms = append(arms, t.Arm)

@@ -112,7 +112,8 @@ func (a *Analysis) Summary() Summary {
 // Outcome is the trial in short.
 func (t Trial) Outcome() Outcome {
 	o := Outcome{
-		ID: t.ID, DNS: t.Arm.DNS, Scenario: ScenarioOf(t.Arm).String(), Extra: t.Arm.Extra, Invalid: t.Invalid, Cause: t.Cause,
+		ID: t.ID, DNS: t.Arm.DNS, Scenario: ScenarioOf(t.Arm).String(), Extra: t.Arm.Extra,
+		Invalid: t.Invalid, Cause: t.Cause,
 	}
 	o.Late, _ = t.Late()
 	if t.Connected.Lost == "" && t.Invalid == "" {

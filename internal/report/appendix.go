@@ -20,25 +20,31 @@ func (r *Report) sections() []section {
 			out = append(out, section{title, strings.TrimSpace(table(rows) + "\n\n" + below)})
 		}
 	}
-	add("Every DNS and scenario", "Groups: trials that showed the same, each with its median. Pairs: lags of all pairs of client and peer. "+
-		"Pod start: median of when all pods were there, since the request that created the Job. On servers: until every DNS server had "+
-		"every name, asked past its cache. >: it had not happened by then.", r.cellRows())
-	add("The address of a Service's last pod, after that pod was gone", "Asked once a second by a pod that the Service does not "+
-		"select, until none had been answered for 10 s. A TTL that falls is a cache's.", emptiedRows(r.analysis.Emptied()))
+	add("Every DNS and scenario", "Groups: trials that showed the same, each with its median. "+
+		"Pairs: lags of all pairs of client and peer. Pod start: median of when all pods were there, since the request "+
+		"that created the Job. On servers: until every DNS server had every name, asked past its cache. "+
+		">: it had not happened by then.", r.cellRows())
+	add("The address of a Service's last pod, after that pod was gone", "Asked once a second by a pod that the Service "+
+		"does not select, until none had been answered for 10 s. A TTL that falls is a cache's.",
+		emptiedRows(r.analysis.Emptied()))
 	add("By extra object", "", r.extraRows())
-	add("Comparisons that the plan declares", "With minus control by block, in seconds; negative: sooner. Hodges-Lehmann shift with its exact 95 % "+
-		"interval (signed-rank); where a time is censored, the difference of means up to the common deadline. p: exact permutation; the first stands "+
-		"alone, A/A too, the others are adjusted together (Holm). Differs, equivalent (the interval lies within "+
+	add("Comparisons that the plan declares", "With minus control by block, in seconds; negative: sooner. "+
+		"Hodges-Lehmann shift with its exact 95 % interval (signed-rank); where a time is censored, the difference of "+
+		"means up to the common deadline. p: exact permutation; the first stands alone, A/A too, the others are "+
+		"adjusted together (Holm). Differs, equivalent (the interval lies within "+
 		time.Duration(r.plan.Margin).String()+") or inconclusive.", r.findingRows())
-	add("A previous Job that ran", "Its Service was deleted, and the new Job's pod 0 ran, so long after its end (medians). Trials by what the new workers "+
-		"were told first: the old address; that the name does not exist (the old record was withdrawn); the new address (not known whether). Then the "+
-		"median of the worker with that connect timeout, from when it and pod 0 were there until it joined."+r.trend(), r.previousRows())
-	add("Does this DNS never withdraw the last record?", "Predictions of a model in which a controller writes the records and never writes an "+
-		"empty set; it was made from the original experiment's logs on Cloud DNS.", r.predictionRows())
-	add("Joined by connect timeout", "Median of the worker with that connect timeout, for arms in which one was later than 1 s; none: the kernel gives up.", r.joinRows())
+	add("A previous Job that ran", "Its Service was deleted, and the new Job's pod 0 ran, so long after its end "+
+		"(medians). Trials by what the new workers were told first: the old address; that the name does not exist (the "+
+		"old record was withdrawn); the new address (not known whether). Then the median of the worker with that "+
+		"connect timeout, from when it and pod 0 were there until it joined."+r.trend(), r.previousRows())
+	add("Does this DNS never withdraw the last record?", "Predictions of a model in which a controller writes the "+
+		"records and never writes an empty set; it was made from the original experiment's logs on Cloud DNS.",
+		r.predictionRows())
+	add("Joined by connect timeout", "Medians, for arms in which a worker was later than 1 s; none: the kernel gives up.",
+		r.joinRows())
 	add("Explanations that were offered", "", r.explanationRows())
-	add("Answers and connects", "Denials: of them from a cache for certain, as their TTL had fallen. Stale: answers with an address that is not the "+
-		"peer's. Timed out: connects that met silence.", r.countRows())
+	add("Answers and connects", "Denials: of them from a cache for certain, as their TTL had fallen. Stale: answers "+
+		"with an address that is not the peer's. Timed out: connects that met silence.", r.countRows())
 	if list := r.remarks(); len(list) > 0 {
 		out = append(out, section{"Trials that do not count, and remarks", strings.Join(list, "\n")})
 	}
@@ -52,7 +58,9 @@ func (r *Report) sections() []section {
 }
 
 func (r *Report) cellRows() [][]string {
-	out := [][]string{{"scenario", "DNS", "late", "95 %", "groups", "pairs p50 / p90 / p99 / slowest", "pod start", "on servers"}}
+	out := [][]string{{
+		"scenario", "DNS", "late", "95 %", "groups", "pairs p50 / p90 / p99 / slowest", "pod start", "on servers",
+	}}
 	for _, c := range r.analysis.Summary().Cells {
 		if c.Trials == 0 {
 			continue
@@ -70,7 +78,8 @@ func (r *Report) cellRows() [][]string {
 			servers = seconds(*c.OnServer)
 		}
 		out = append(out, []string{
-			plain(c.Scenario), label(c.DNS), fmt.Sprintf("%d/%d", c.Late, c.Trials), interval(c.LateShare), strings.Join(groups, "; "),
+			plain(c.Scenario), label(c.DNS), fmt.Sprintf("%d/%d", c.Late, c.Trials), interval(c.LateShare),
+			strings.Join(groups, "; "),
 			fmt.Sprintf("%s / %s / %s / %s", seconds(c.P50), seconds(c.P90), seconds(c.P99), seconds(c.Slowest)),
 			fmt.Sprintf("%.1f s", c.PodStart), servers,
 		})
@@ -112,7 +121,10 @@ func (r *Report) extraRows() [][]string {
 func (r *Report) findingRows() [][]string {
 	out := [][]string{{"comparison", "control", "with", "difference", "95 %", "p", "blocks", "verdict"}}
 	for _, f := range r.analysis.Findings() {
-		row := []string{plain(f.Name), side(f.Control), side(f.Treated), "-", "-", "-", fmt.Sprintf("%d/%d", f.Blocks, f.Planned), string(f.Verdict)}
+		row := []string{
+			plain(f.Name), side(f.Control), side(f.Treated), "-", "-", "-",
+			fmt.Sprintf("%d/%d", f.Blocks, f.Planned), string(f.Verdict),
+		}
 		if f.Check {
 			row[0] += " (A/A)"
 		}
@@ -159,8 +171,10 @@ func (r *Report) previousRows() [][]string {
 	}
 	out := [][]string{head}
 	for _, p := range arms {
-		row := []string{label(p.Arm.DNS), string(p.Arm.Extra), fmt.Sprintf("%.2f s", p.Deleted), fmt.Sprintf("%.2f s", p.Started),
-			time.Duration(p.Arm.Outlive).String(), fmt.Sprint(p.Old), fmt.Sprint(p.Withdrawn), fmt.Sprint(p.Unknown)}
+		row := []string{
+			label(p.Arm.DNS), string(p.Arm.Extra), fmt.Sprintf("%.2f s", p.Deleted), fmt.Sprintf("%.2f s", p.Started),
+			time.Duration(p.Arm.Outlive).String(), fmt.Sprint(p.Old), fmt.Sprint(p.Withdrawn), fmt.Sprint(p.Unknown),
+		}
 		for _, t := range timeouts {
 			text := "-"
 			for _, j := range p.Joins {
@@ -244,7 +258,9 @@ func (r *Report) explanationRows() [][]string {
 
 // countRows are the answers and connects, by DNS.
 func (r *Report) countRows() [][]string {
-	out := [][]string{{"DNS", "questions", "denials", "from a cache", "stale", "no answer", "timed out", "to a right address"}}
+	out := [][]string{{
+		"DNS", "questions", "denials", "from a cache", "stale", "no answer", "timed out", "to a right address",
+	}}
 	for _, d := range r.analysis.Table().DNS {
 		var c judge.Counts
 		for _, t := range r.analysis.Trials() {
@@ -253,7 +269,9 @@ func (r *Report) countRows() [][]string {
 			}
 		}
 		row := []string{label(d)}
-		for _, n := range []int{c.Questions, c.Denials(), c.ProvenCached, c.StaleAnswers(), c.Failed, c.DialTimeouts, c.SilentRight} {
+		for _, n := range []int{
+			c.Questions, c.Denials(), c.ProvenCached, c.StaleAnswers(), c.Failed, c.DialTimeouts, c.SilentRight,
+		} {
 			row = append(row, fmt.Sprint(n))
 		}
 		out = append(out, row)

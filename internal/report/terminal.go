@@ -56,7 +56,8 @@ func (r *Report) Terminal(w io.Writer, files string) error {
 		fmt.Fprintf(&b, "%s %s\n", name, line)
 	}
 	if s.Invalid > 0 {
-		fmt.Fprintf(&b, "invalid: %d of %d trials do not count; report.md says why\n", s.Invalid, len(s.Trials)+len(s.Emptied))
+		const text = "invalid: %d of %d trials do not count; report.md says why\n"
+		fmt.Fprintf(&b, text, s.Invalid, len(s.Trials)+len(s.Emptied))
 	}
 	fmt.Fprintf(&b, "files:  %s\n", files)
 	_, err := io.WriteString(w, b.String())
