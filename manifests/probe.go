@@ -41,13 +41,17 @@ func BaseImage() (string, error) {
 	return pod.Spec.Containers[0].Image, nil
 }
 
-// ProbeImage is the image in which the files look for the probe.
-func ProbeImage() (string, error) {
+// ProbePod is how the probes' pods are specified, with a patch: on which nodes
+// they run, and in which image they look for the probe.
+func ProbePod(patch *PodPatch) (*corev1.PodSpec, error) {
 	job, err := one[*batchv1.Job]("job.yaml")
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = patch.Apply(job)
 	}
-	return job.Spec.Template.Spec.Containers[0].Image, nil
+	if err != nil {
+		return nil, err
+	}
+	return &job.Spec.Template.Spec, nil
 }
 
 // set gives the pod its probe and the probe its flags. Flags that the file has

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/manifests"
 )
 
 const (
@@ -56,6 +57,8 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 	root.AddCommand(newKindCommand(stdout, stderr), newReportCommand(stdout), newCleanCommand(stdout, stderr))
 	root.AddCommand(&cobra.Command{Use: "factors", Short: "what the levels of the experiment's factors are", Long: factorsTopic()})
 	root.AddCommand(&cobra.Command{Use: "delivery", Short: "how the probe gets into the pods", Long: deliveryTopic})
+	root.AddCommand(&cobra.Command{Use: "pod-patch", Short: "a patch over every pod, for what a cluster demands of pods",
+		Long: podPatchTopic + "  " + strings.Join(manifests.Patchable(), "\n  ")})
 	root.AddCommand(&cobra.Command{Use: "flags", Short: "the rarer flags, kubectl's among them",
 		Long: "Flags of `repro` and `repro kind` beside those of --help:\n\n" + strings.TrimRight(flagHelp(inGroup(root, rareFlags)), "\n")})
 	return root
@@ -214,3 +217,17 @@ const deliveryTopic = `The probe gets into the pods by --deliver:
   configmap  without any image of ours: this program has Go build the probe for
              the nodes' architectures and puts it into ConfigMaps; each pod
              unpacks it on --base-image and asks some tenths of a second later`
+
+const podPatchTopic = `--pod-patch FILE is a strategic merge patch, in YAML or JSON, over the template of
+every pod that is created: probes, extras, private DNS. For example
+
+  metadata: { labels: { team: a } }
+  spec:
+    tolerations: [{ key: ci, operator: Exists }]  # in place of those in manifests/
+    imagePullSecrets: [{ name: pull }]
+    containers:  # one, without a name: it is applied to each container
+      - resources: { limits: { cpu: "1" } }  # throttles the probe's clock
+
+It is kept in plan.json: --plan DIR/plan.json repeats it. It may have
+
+`

@@ -56,7 +56,7 @@ func (s *session) startDNS(ctx context.Context) error {
 		}
 		s.env.AddCorefile(dns, corefile)
 		jobs = append(jobs, func(ctx context.Context) error {
-			r, err := privatedns.Start(ctx, s.c, dns, params, servers.Stuck)
+			r, err := privatedns.Start(ctx, s.c, dns, params, func() string { return servers.Stuck(s.nodes) })
 			if err != nil && ctx.Err() == nil && s.optional(dns) {
 				missing, absent = err, dns // there is one optional DNS
 				return nil

@@ -15,6 +15,7 @@ import (
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/results"
+	"headless-job-dns/manifests"
 )
 
 // options are what the user asked for.
@@ -28,6 +29,7 @@ type options struct {
 	folder *results.Folder // nil: not made yet
 	done   results.Tally
 
+	patch  *manifests.PodPatch      // of the plan; nil: none
 	before *environment.Environment // of a resumed run; nil: none was written
 	suffix string                   // to the names of a resumed run's trials
 
@@ -94,6 +96,10 @@ func (f *runFlags) options(fs *pflag.FlagSet) (*options, error) {
 	}
 	if err := f.plan.build(o, given); err != nil {
 		return nil, err
+	}
+	var err error
+	if o.patch, err = manifests.ParsePodPatch(o.plan.PodPatch); err != nil {
+		return nil, plan.Inputf("--pod-patch: %w", err)
 	}
 	if fs.Changed("time-budget") {
 		return o, o.plan.Within(f.limit)

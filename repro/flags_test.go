@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/manifests"
 )
 
 // TestFlagsMakeThePlan: each factor flag reaches the plan's arms or settings.
@@ -75,4 +79,34 @@ func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	require.Equal(t, "providers", o.plan.Name)
 	require.Equal(t, 9, o.plan.Blocks)
 	require.Equal(t, o.plan.PrivateDNS(), o.asked)
+}
+
+// TestPodPatch: the patch is in the plan, and a plan.json repeats it.
+func TestPodPatch(t *testing.T) {
+	file := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	o, err := parsed([]string{"--pod-patch", file("patch.yaml", "spec: { nodeSelector: { pool: ci } } # ours")})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"spec":{"nodeSelector":{"pool":"ci"}}}`, string(o.plan.PodPatch))
+	text, err := json.MarshalIndent(o.plan, "", " ")
+	require.NoError(t, err)
+	o, err = parsed([]string{"--plan", file("plan.json", string(text))})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"spec":{"nodeSelector":{"pool":"ci"}}}`, string(o.plan.PodPatch))
+	pod, err := manifests.ProbePod(o.patch)
+	require.NoError(t, err)
+	require.Equal(t, "ci", pod.NodeSelector["pool"])
+
+	for text, want := range map[string]string{
+		"spec: { hostname: x }": "--pod-patch: spec.hostname cannot be patched",
+		"spec: [":               "patch.yaml: yaml: line 1",
+		" ":                     "patch.yaml: is empty",
+	} {
+		_, err := parsed([]string{"--pod-patch", file("patch.yaml", text)})
+		require.ErrorContains(t, err, want)
+		require.ErrorAs(t, err, new(*plan.InputError))
+	}
 }

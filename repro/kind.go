@@ -225,12 +225,12 @@ var nodeArchs = []string{"amd64", "arm64"}
 
 // buildArchive makes the probe's image, as `make image` does.
 func buildArchive(ctx context.Context, dir string, say func(string, ...any)) (string, error) {
-	name, err := manifests.ProbeImage()
+	pod, err := manifests.ProbePod(nil)
 	if err != nil {
 		return "", err
 	}
 	archive := filepath.Join(dir, "probe.tar")
-	args := []string{"-C", "lab", "run", "./image", "--name", name, "--entrypoint", "/probe", "-o", archive, "--layout", filepath.Join(dir, "probe.oci")}
+	args := []string{"-C", "lab", "run", "./image", "--name", pod.Containers[0].Image, "--entrypoint", "/probe", "-o", archive, "--layout", filepath.Join(dir, "probe.oci")}
 	for _, arch := range nodeArchs {
 		say("kind: building the probe for linux/%s", arch)
 		program, err := deliver.Build(ctx, arch)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,13 +10,15 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
 
+	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
 )
 
 // planFlags are the flags that make the plan, as they were given.
 type planFlags struct {
-	plan, dns, names, extra, observer, publish, order, first, gap, timeouts, previous, outlive string
+	plan, podPatch, dns, names, extra, observer, publish, order, first, gap, timeouts, previous, outlive string
 
 	noWait   bool
 	blocks   int
@@ -34,6 +37,7 @@ func (f *planFlags) declare(c *cobra.Command) {
 	def := plan.Defaults()
 	plain, p := newFlagSet(), newFlagSet()
 	plain.StringVar(&f.plan, "plan", plan.DefaultPlan, "named plan or file; see above")
+	plain.StringVar(&f.podPatch, "pod-patch", "", "file that patches every pod, e.g. with tolerations; `repro help pod-patch`")
 	f.set = newFlagSet()
 	p.StringVar(&f.dns, "dns", "", "DNS configurations; see above")
 	p.StringVar(&f.names, "names", "", "fresh, reused")
@@ -98,6 +102,15 @@ func (f *planFlags) build(o *options, given []string) error {
 	}
 	if was("blocks") || e.Blocks == 0 {
 		e.Blocks = f.blocks
+	}
+	if was("pod-patch") {
+		text, err := readInput("--pod-patch", f.podPatch)
+		if err != nil {
+			return err
+		}
+		if e.PodPatch, err = yaml.YAMLToJSONStrict(text); err != nil {
+			return plan.Inputf("--pod-patch %s: %s", f.podPatch, cluster.OneLine(err.Error()))
+		}
 	}
 	if o.plan, err = plan.Build(e); err != nil {
 		return err
@@ -184,25 +197,36 @@ func isFile(plan string) bool {
 	return slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(plan))
 }
 
-// maxPlanFile bounds what is read of a plan file. A plan of 10,000 trials has 3 MB.
-const maxPlanFile = 8 << 20
+// maxInput bounds what is read of a file. A plan of 10,000 trials has 3 MB.
+const maxInput = 8 << 20
+
+// readInput reads the file that a flag names.
+func readInput(flag, path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, plan.Inputf("%s: %w; accepted: a readable file", flag, err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxInput+1))
+	switch {
+	case err != nil:
+		return nil, plan.Inputf("%s: %w; accepted: a readable file", flag, err)
+	case len(text) > maxInput:
+		return nil, plan.Inputf("%s %s: too long; accepted: up to %d bytes", flag, path, maxInput)
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, plan.Inputf("%s %s: is empty; accepted: YAML or JSON, see --help", flag, path)
+	}
+	return text, nil
+}
 
 // base reads the plan that the flags override.
 func (f *planFlags) base() (plan.Plan, error) {
 	if !isFile(f.plan) {
 		return plan.Named(f.plan)
 	}
-	file, err := os.Open(f.plan)
+	text, err := readInput("--plan", f.plan)
 	if err != nil {
-		return plan.Plan{}, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxPlanFile+1))
-	if err != nil {
-		return plan.Plan{}, plan.Inputf("--plan: %w; accepted: a readable file, e.g. records/providers.yaml", err)
-	}
-	if len(text) > maxPlanFile {
-		return plan.Plan{}, plan.Inputf("%s: is longer than a plan; accepted: up to %d bytes", f.plan, maxPlanFile)
+		return plan.Plan{}, err
 	}
 	return plan.Parse(f.plan, text)
 }

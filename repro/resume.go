@@ -11,6 +11,7 @@ import (
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/results"
+	"headless-job-dns/manifests"
 )
 
 // takeUp takes the plan of an interrupted run, and the right to add to its
@@ -47,6 +48,9 @@ func (o *options) takeUp(given []string) (err error) {
 		}
 	}
 	o.plan = r.Plan
+	if o.patch, err = manifests.ParsePodPatch(o.plan.PodPatch); err != nil {
+		return plan.Inputf("%s: pod_patch: %w", filepath.Join(o.resume, results.PlanFile), err)
+	}
 	// The trial that the interruption cut short is not on disk, but its names
 	// were asked for. Seconds tell one resumption from the next.
 	o.suffix = "-" + strconv.FormatInt(time.Now().Unix(), 36)

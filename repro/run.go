@@ -268,6 +268,9 @@ func (s *session) describePlan() {
 	} else {
 		s.say.line("  namespace %s is used; only objects labelled %s=%s are touched", s.namespace, manifests.LabelRun, s.plan.Run)
 	}
+	if s.patch != nil {
+		s.say.line("  every pod is patched: %s", cluster.OneLine(string(s.plan.PodPatch)))
+	}
 	dns := slices.DeleteFunc(s.plan.PrivateDNS(), func(d plan.DNS) bool { return !d.Facts().ClusterRole })
 	if len(dns) > 0 {
 		s.say.line("  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end", plan.Join(dns))

@@ -33,7 +33,7 @@ func (s *session) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.c = c
+	s.c, c.Patch = c, s.patch
 	named := ""
 	if c.Context != "" {
 		named = fmt.Sprintf(" (context %q)", c.Context)
@@ -42,6 +42,9 @@ func (s *session) connect(ctx context.Context) error {
 	s.warnOfLeftovers(ctx)
 	s.env = environment.Collect(ctx, c.Kube, v)
 	s.env.Program = environment.ThisProgram(ctx)
+	if s.patch != nil {
+		s.env.Note("Every pod was patched: " + cluster.OneLine(string(s.plan.PodPatch)))
+	}
 	if c.FindAssigner(ctx) {
 		s.env.Note("The cluster gives pods their user ids (OpenShift); the manifests' own was left out.")
 	}
@@ -235,11 +238,11 @@ func (s *session) chooseDelivery(ctx context.Context) error {
 			request.Way, request.Image = way, cmp.Or(request.Image, before.Image)
 		}
 	}
-	image, err := manifests.ProbeImage()
+	pod, err := manifests.ProbePod(s.patch)
 	if err != nil {
 		return err
 	}
-	choice, err := deliver.Choose(ctx, s.c.Kube, request, image)
+	choice, err := deliver.Choose(ctx, s.c.Kube, request, pod)
 	if err != nil {
 		return err
 	}
@@ -247,7 +250,7 @@ func (s *session) chooseDelivery(ctx context.Context) error {
 		return plan.Inputf("--resume %s: the probe came by %s before and would come by %s now (%s), which are not to be mixed in one plan; accepted: --deliver %s", s.resume, before.Way, is, choice.Why, before.Way)
 	}
 	s.probe = probe{Probe: manifests.Probe{Image: choice.Image}, archs: choice.Archs}
-	s.env.Delivery = &environment.Delivery{Way: string(choice.Way), Image: cmp.Or(choice.Image, image)}
+	s.env.Delivery = &environment.Delivery{Way: string(choice.Way), Image: cmp.Or(choice.Image, pod.Containers[0].Image)}
 	if choice.Way == deliver.ConfigMap {
 		s.say.line("the probe comes in ConfigMaps, for %s, on image %s (%s)", strings.Join(choice.Archs, " and "), choice.Image, choice.Why)
 		return nil

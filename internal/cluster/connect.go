@@ -24,6 +24,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"headless-job-dns/manifests"
 )
 
 const (
@@ -46,6 +48,8 @@ type Client struct {
 	REST    *rest.Config // how the client connects; its credential plugin
 	Host    string       // API server, for messages: no user, no query
 	Context string       // kubeconfig context, for messages
+
+	Patch *manifests.PodPatch // over every pod that is created; nil: none
 
 	assigned bool // the cluster gives pods their user ids
 	created  ledger

@@ -50,21 +50,31 @@ func (c *Client) Withheld(ctx context.Context, namespace, name string) string {
 	return fmt.Sprintf("the newest %s event of job %s/%s says %q", failedCreate, namespace, name, OneLine(newest.Message))
 }
 
-// longestQuote bounds, in characters, what is repeated of a text of the
-// cluster's: what an event's message may hold (events API, NoteLengthLimit).
-const longestQuote = 1024
+const (
+	// longestQuote bounds, in characters, what is repeated of a text of the
+	// cluster's: what an event's message may hold (events API, NoteLengthLimit).
+	longestQuote = 1024
+	// longestRefusal bounds what says why something was refused. A policy engine
+	// that lists every rule it found broken stays below it.
+	longestRefusal = 8192
+)
 
 // OneLine makes a text of the cluster's fit for one line: nothing but what is
 // printed, and not too long.
-func OneLine(text string) string {
+func OneLine(text string) string { return oneLine(text, longestQuote) }
+
+// Refusal is OneLine for what says why something was refused, which is not cut.
+func Refusal(text string) string { return oneLine(text, longestRefusal) }
+
+func oneLine(text string, longest int) string {
 	text = strings.Join(strings.Fields(strings.Map(func(c rune) rune {
 		if unicode.IsPrint(c) {
 			return c
 		}
 		return ' '
 	}, text)), " ")
-	if runes := []rune(text); len(runes) > longestQuote {
-		return string(runes[:longestQuote]) + "..."
+	if runes := []rune(text); len(runes) > longest {
+		return string(runes[:longest]) + "..."
 	}
 	return text
 }

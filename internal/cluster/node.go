@@ -4,22 +4,21 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/klog/v2"
 )
 
-// Schedulable tells whether a pod of ours can be put on the node: it selects
-// Linux, and tolerates no taint but that which some clouds put on nodes of one
-// architecture, kubernetes.io/arch=arm64:NoSchedule on GKE.
-func Schedulable(n *corev1.Node) bool {
-	// The label is what the pods select by; every kubelet since 1.14 sets it.
-	if n.Spec.Unschedulable || n.Labels[corev1.LabelOSStable] != string(corev1.Linux) {
+// Schedulable tells whether a node takes pods of this specification, as far as its
+// labels, its taints and its health decide.
+func Schedulable(n *corev1.Node, pod *corev1.PodSpec) bool {
+	if n.Spec.Unschedulable || !labels.SelectorFromSet(pod.NodeSelector).Matches(labels.Set(n.Labels)) {
 		return false
 	}
-	if slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Key != corev1.LabelArchStable && t.Effect != corev1.TaintEffectPreferNoSchedule
-	}) {
-		return false
-	}
-	return Ready(n)
+	return Ready(n) && !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
+		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(pod.Tolerations, func(by corev1.Toleration) bool {
+			return by.ToleratesTaint(klog.Background(), &t, false)
+		})
+	})
 }
 
 // Ready tells whether the node's kubelet says that it is.

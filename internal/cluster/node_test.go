@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"headless-job-dns/manifests"
 )
 
 func TestSchedulable(t *testing.T) {
@@ -14,6 +16,8 @@ func TestSchedulable(t *testing.T) {
 			n.Spec.Taints = append(n.Spec.Taints, corev1.Taint{Key: key, Value: "arm64", Effect: effect})
 		}
 	}
+	pod, err := manifests.ProbePod(nil)
+	require.NoError(t, err)
 	for name, tc := range map[string]struct {
 		change []func(*corev1.Node)
 		want   bool
@@ -35,6 +39,6 @@ func TestSchedulable(t *testing.T) {
 		for _, c := range tc.change {
 			c(n)
 		}
-		require.Equal(t, tc.want, Schedulable(n), name)
+		require.Equal(t, tc.want, Schedulable(n, pod), name)
 	}
 }

@@ -31,7 +31,11 @@ func (c *Client) Create(ctx context.Context, o metav1.Object) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.create(ctx, c.withoutRunAsUser(o), metav1.CreateOptions{})
+	dressed, err := c.dressed(o)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", k.name, fullName(o), err)
+	}
+	_, err = a.create(ctx, dressed, metav1.CreateOptions{})
 	if !apierrors.IsAlreadyExists(err) && !apierrors.IsForbidden(err) { // it is there, or may be: an answer can be lost
 		c.created.add(k.name, o)
 	}
@@ -72,7 +76,11 @@ func (c *Client) DryRun(ctx context.Context, o metav1.Object) (metav1.Object, er
 	if err != nil {
 		return nil, err
 	}
-	return a.create(ctx, c.withoutRunAsUser(o), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	dressed, err := c.dressed(o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fullName(o), err)
+	}
+	return a.create(ctx, dressed, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 
 func fullName(o metav1.Object) string {
@@ -187,7 +195,7 @@ func (c *Client) WaitAvailable(ctx context.Context, o metav1.Object, patience ti
 		case since.IsZero():
 			since = time.Now()
 		case time.Since(since) > StuckGrace:
-			return false, errors.New(why)
+			return false, errors.New(c.WithAnswer(ctx, why))
 		}
 		last = fmt.Sprintf("%d of %d pods available", have, want)
 		return have >= want, nil

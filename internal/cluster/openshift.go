@@ -34,14 +34,14 @@ func (c *Client) FindAssigner(ctx context.Context) bool {
 	return c.assigned
 }
 
-// withoutRunAsUser is the object as the cluster takes it: without a user id where
-// the cluster assigns it.
-func (c *Client) withoutRunAsUser(o metav1.Object) metav1.Object {
-	if _, spec := manifests.PodSpec(o); !c.assigned || spec == nil || spec.SecurityContext == nil {
-		return o
+// dressed is the object as the cluster and the user want it.
+func (c *Client) dressed(o metav1.Object) (metav1.Object, error) {
+	if _, spec := manifests.PodSpec(o); spec == nil || !c.assigned && c.Patch == nil {
+		return o, nil
 	}
 	own := o.(manifests.Object).DeepCopyObject().(manifests.Object)
-	_, spec := manifests.PodSpec(own)
-	spec.SecurityContext.RunAsUser = nil
-	return own
+	if _, spec := manifests.PodSpec(own); c.assigned && spec.SecurityContext != nil {
+		spec.SecurityContext.RunAsUser = nil
+	}
+	return own, c.Patch.Apply(own)
 }

@@ -135,8 +135,9 @@ type stamped struct {
 }
 
 type podState struct {
-	pod     *corev1.Pod
-	deleted time.Time
+	pod         *corev1.Pod
+	unscheduled time.Time // since when no node takes it; zero: one does
+	deleted     time.Time
 }
 
 // Changed is signalled after something was noted.
@@ -189,10 +190,16 @@ func (o *Observation) notePod(p *corev1.Pod, e *results.Event, once func(results
 	for _, ip := range p.Status.PodIPs {
 		e.IPs = append(e.IPs, ip.IP)
 	}
-	if s := o.pods[e.UID]; s != nil {
-		s.pod = p
-	} else {
-		o.pods[e.UID] = &podState{pod: p}
+	s := o.pods[e.UID]
+	if s == nil {
+		s = &podState{}
+		o.pods[e.UID] = s
+	}
+	s.pod = p
+	if unschedulable(p) == "" {
+		s.unscheduled = time.Time{}
+	} else if s.unscheduled.IsZero() {
+		s.unscheduled = time.Now()
 	}
 	once(results.Created)
 	if p.Spec.NodeName != "" {
@@ -321,10 +328,17 @@ func (o *Observation) Lost() string {
 	return ""
 }
 
+// unschedulablePatience is how long no node may take a pod: the previous trial's
+// pods may still be there, or a node may have just gone away.
+const unschedulablePatience = time.Minute
+
 // Stuck returns a sentence about a pod that cannot start, and what to do;
-// empty while there is none.
-func (o *Observation) Stuck() string {
+// empty while there is none. The cluster may take so long to add nodes.
+func (o *Observation) Stuck(nodes time.Duration) string {
 	for _, p := range o.Pods() {
+		if o.unschedulableFor(p) > nodes+unschedulablePatience {
+			return fmt.Sprintf("pod %s/%s is %s", p.Namespace, p.Name, Waiting(p))
+		}
 		name := p.Namespace + "/" + p.Name
 		for _, cs := range append(slices.Clone(p.Status.InitContainerStatuses), p.Status.ContainerStatuses...) {
 			w := cs.State.Waiting
@@ -342,6 +356,26 @@ func (o *Observation) Stuck() string {
 				}
 				return fmt.Sprintf("pod %s cannot start its container %s: %s: %s; `kubectl describe pod %s -n %s` says more", name, cs.Name, w.Reason, why, p.Name, p.Namespace)
 			}
+		}
+	}
+	return ""
+}
+
+func (o *Observation) unschedulableFor(p *corev1.Pod) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s := o.pods[string(p.UID)]; !s.unscheduled.IsZero() && s.deleted.IsZero() {
+		return time.Since(s.unscheduled)
+	}
+	return 0
+}
+
+// unschedulable is why no node takes a pod, in the scheduler's words; empty: one
+// does, or that is not known yet.
+func unschedulable(p *corev1.Pod) string {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Message
 		}
 	}
 	return ""
@@ -366,10 +400,8 @@ func otherImage(p *corev1.Pod, container string) string {
 
 // Waiting says, for a pod whose probe is not running, what it waits for.
 func Waiting(p *corev1.Pod) string {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return "not scheduled: " + c.Message
-		}
+	if why := unschedulable(p); why != "" {
+		return "not scheduled: " + Refusal(why)
 	}
 	if cs := ProbeStatus(p); cs != nil && cs.State.Waiting != nil {
 		return "waiting: " + cs.State.Waiting.Reason

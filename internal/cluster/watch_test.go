@@ -149,9 +149,9 @@ func TestStuckSaysWhatToDo(t *testing.T) {
 		o := w.Observe("t001")
 		w.note(jobPod(waiting(reason)), false)
 		if want == "" {
-			require.Empty(t, o.Stuck())
+			require.Empty(t, o.Stuck(0))
 		} else {
-			require.Contains(t, o.Stuck(), want)
+			require.Contains(t, o.Stuck(0), want)
 		}
 	}
 }
@@ -169,7 +169,7 @@ func TestStuckNamesTheFlagOfTheImage(t *testing.T) {
 		w.note(jobPod(func(p *corev1.Pod) {
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: container, Image: "img:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}}}}
 		}), false)
-		require.Equal(t, want, o.Stuck())
+		require.Equal(t, want, o.Stuck(0))
 	}
 }
 
@@ -193,7 +193,7 @@ func TestStuckUnpacking(t *testing.T) {
 			p.Spec.Volumes = []corev1.Volume{{Name: "pieces"}}
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{cs}
 		}), false)
-		require.Contains(t, o.Stuck(), want)
+		require.Contains(t, o.Stuck(0), want)
 	}
 }
 

@@ -4,6 +4,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -78,19 +79,16 @@ type Choice struct {
 // of them are.
 var anyArch = []string{"amd64", "arm64"}
 
-// Choose decides between the ways, given the image in the manifests. What the
-// nodes have is believed where it may be read. That the image is not in a
+// Choose decides between the ways, given how the probes' pods are specified. What
+// the nodes have is believed where it may be read. That the image is not in a
 // node's list does not say that the node lacks it, for kubelets report the
 // largest 50 images only; what is chosen then works as well.
-func Choose(ctx context.Context, kube kubernetes.Interface, r Request, inManifests string) (Choice, error) {
-	image := r.Image
-	if image == "" {
-		image = inManifests
-	}
+func Choose(ctx context.Context, kube kubernetes.Interface, r Request, pod *corev1.PodSpec) (Choice, error) {
+	image := cmp.Or(r.Image, pod.Containers[0].Image)
 	if r.Way == Image || r.Way == Preloaded {
 		return Choice{Way: r.Way, Why: "--deliver " + string(r.Way), Image: r.Image}, nil
 	}
-	nodes, err := takers(ctx, kube)
+	nodes, err := takers(ctx, kube, pod)
 	switch {
 	case ctx.Err() != nil:
 		return Choice{}, ctx.Err()
@@ -117,13 +115,13 @@ func Choose(ctx context.Context, kube kubernetes.Interface, r Request, inManifes
 	return c, err
 }
 
-// takers are the nodes that our pods can be put on.
-func takers(ctx context.Context, kube kubernetes.Interface) ([]corev1.Node, error) {
+// takers are the nodes that pods so specified can be put on.
+func takers(ctx context.Context, kube kubernetes.Interface, pod *corev1.PodSpec) ([]corev1.Node, error) {
 	list, err := kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("cannot list nodes: %w", err)
 	}
-	return slices.DeleteFunc(list.Items, func(n corev1.Node) bool { return !cluster.Schedulable(&n) }), nil
+	return slices.DeleteFunc(list.Items, func(n corev1.Node) bool { return !cluster.Schedulable(&n, pod) }), nil
 }
 
 // has tells whether the node says that it has an image of that name.

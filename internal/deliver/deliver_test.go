@@ -20,6 +20,12 @@ import (
 
 const inManifests = "localhost/headless-job-dns-probe:dev"
 
+func probePod(t *testing.T) *corev1.PodSpec {
+	pod, err := manifests.ProbePod(nil)
+	require.NoError(t, err)
+	return pod
+}
+
 func node(name, arch string, images ...string) *corev1.Node {
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelOSStable: "linux"}}}
 	n.Status.NodeInfo.Architecture = arch
@@ -69,7 +75,7 @@ func TestChoose(t *testing.T) {
 			for _, n := range tc.nodes {
 				require.NoError(t, k.Tracker().Add(n))
 			}
-			got, err := Choose(t.Context(), k, tc.request, inManifests)
+			got, err := Choose(t.Context(), k, tc.request, probePod(t))
 			require.NoError(t, err)
 			require.Equal(t, tc.want, got)
 		})
@@ -82,23 +88,23 @@ func TestChooseWithoutTheRightToListNodes(t *testing.T) {
 	k.PrependReactor("list", "nodes", func(k8stesting.Action) (bool, runtime.Object, error) {
 		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, "", errors.New("no"))
 	})
-	got, err := Choose(t.Context(), k, Request{Way: Auto}, inManifests)
+	got, err := Choose(t.Context(), k, Request{Way: Auto}, probePod(t))
 	require.NoError(t, err)
 	require.Equal(t, ConfigMap, got.Way)
 	require.Equal(t, []string{"amd64", "arm64"}, got.Archs)
 	require.Equal(t, "this user may not see which images the nodes have, and no --image is given", got.Why)
-	got, err = Choose(t.Context(), k, Request{Way: Auto, Image: "example.org/probe:1"}, inManifests)
+	got, err = Choose(t.Context(), k, Request{Way: Auto, Image: "example.org/probe:1"}, probePod(t))
 	require.NoError(t, err)
 	require.Equal(t, Image, got.Way)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Choose(over, k, Request{Way: Auto}, inManifests)
+	_, err = Choose(over, k, Request{Way: Auto}, probePod(t))
 	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestChooseRefusesAnUnknownArchitecture(t *testing.T) {
 	k := fake.NewClientset(node("pi", "arm"))
-	_, err := Choose(t.Context(), k, Request{Way: Auto}, inManifests)
+	_, err := Choose(t.Context(), k, Request{Way: Auto}, probePod(t))
 	require.ErrorContains(t, err, "node pi is arm, for which there is no delivery; accepted: --image")
 	require.ErrorAs(t, err, new(*plan.InputError))
 }

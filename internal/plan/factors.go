@@ -5,6 +5,7 @@ package plan
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -244,6 +245,8 @@ type Plan struct {
 	Blocks   int      `json:"blocks"`
 	Arms     []Arm    `json:"arms"`
 	Settings Settings `json:"settings"`
+	// PodPatch is applied to every pod that is created, see manifests.ParsePodPatch.
+	PodPatch json.RawMessage `json:"pod_patch,omitempty"`
 	// What is going to be tested, stated before the data are seen: one primary
 	// contrast, tested alone, and others, corrected for being several.
 	Primary   *Contrast  `json:"primary,omitempty"`

@@ -62,7 +62,7 @@ func (p Plan) File() ([]byte, error) {
 // Options returns what Build needs to make the plan for a new run.
 func (p Plan) Options() Options {
 	return Options{Name: p.Name, About: p.About, Seed: p.Seed, Blocks: p.Blocks, Arms: p.Arms,
-		Primary: p.Primary, Secondary: p.Secondary, Margin: p.Margin, Settings: p.Settings}
+		Primary: p.Primary, Secondary: p.Secondary, Margin: p.Margin, Settings: p.Settings, PodPatch: p.PodPatch}
 }
 
 // contrastFile is a Contrast as files hold it: arms by their names.

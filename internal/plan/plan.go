@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -53,6 +54,7 @@ type Options struct {
 	Secondary []Contrast
 	Margin    Duration // 0: the plan's, or DefaultMargin
 	Settings  Settings // Interval is computed unless it is given
+	PodPatch  json.RawMessage
 
 	// Levels that take the place of the arms' own; empty: the arms keep
 	// theirs. A list of one level for First or Gaps changes the setting, so
@@ -95,7 +97,7 @@ func Build(o Options) (Plan, error) {
 		s.Interval = Duration(record.Interval(s.Pods, s.Peers, s.QPS))
 	}
 	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, About: o.About, Seed: o.Seed, Blocks: o.Blocks, Arms: o.Arms, Settings: s,
-		Primary: o.Primary, Secondary: o.Secondary}
+		PodPatch: o.PodPatch, Primary: o.Primary, Secondary: o.Secondary}
 	if err := p.change(o); err != nil {
 		return Plan{}, err
 	}

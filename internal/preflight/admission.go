@@ -86,7 +86,7 @@ func (p *preflight) admission() error {
 			if err != nil {
 				switch state, text := verdict(err); state {
 				case environment.Refused:
-					p.refuse("admission", "a dry run of creating %s was refused: %s; %s", what, text, p.otherImage(a, err)+p.elsewhere("have that allowed"))
+					p.refuse("admission", "a dry run of creating %s was refused: %s; %s", what, text, p.otherImage(a, err)+p.patch(a, err)+p.elsewhere("have that allowed"))
 					return nil
 				case environment.Untold:
 					p.say(state, "admission", "whether %s is admitted is not known beforehand: %s", what, text)
@@ -123,14 +123,14 @@ func (p *preflight) admission() error {
 			p.Namespace, p.elsewhere("let these Jobs run at once"))
 	}
 	if !limit.IsZero() {
-		p.say(environment.Warning, "admission", "admission gives the probe a CPU limit of %s: throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; %s",
+		p.say(environment.Warning, "admission", "the probe has a CPU limit of %s: throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; %s",
 			limit.String(), p.elsewhere("have it taken away"))
 	}
 	return nil
 }
 
 // lower is a CPU limit, or the probe's in a pod that admission has returned if
-// that is lower; 0: there is none. Ours have none. The kernel throttles by the
+// that is lower; 0: there is none. Those of manifests/ have none. The kernel throttles by the
 // 100 ms, unless the kubelet is told otherwise (cpuCFSQuotaPeriod).
 func lower(than resource.Quantity, spec *corev1.PodSpec) resource.Quantity {
 	for _, c := range spec.Containers {
@@ -173,6 +173,17 @@ func (p *preflight) otherImage(o manifests.Object, refusal error) string {
 		text += "leave the private DNS out with --dns cluster, "
 	}
 	return text
+}
+
+// patch goes on with the pod patch that answers a refusal; empty: none is plain.
+func (p *preflight) patch(o manifests.Object, refusal error) string {
+	if podOf(o) == nil {
+		return ""
+	}
+	if patch := p.Client.PatchFor(p.ctx, refusal.Error()); patch != "" {
+		return "answer it by --pod-patch FILE, where FILE holds " + patch + ", "
+	}
+	return ""
 }
 
 // elsewhere ends a sentence with what can be done.
@@ -228,7 +239,7 @@ func reason(err error) string {
 	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), `User "`):
 		return "this user may not"
 	}
-	return fmt.Sprintf("%q", cluster.OneLine(err.Error()))
+	return fmt.Sprintf("%q", cluster.Refusal(err.Error()))
 }
 
 // containersAdded returns the names of containers that a webhook has added, with

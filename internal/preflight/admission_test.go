@@ -165,7 +165,7 @@ func TestCPULimit(t *testing.T) {
 				require.Empty(t, got)
 				return
 			}
-			require.Equal(t, []string{"warning   admission: admission gives the probe a CPU limit of " + tc.want + end}, got)
+			require.Equal(t, []string{"warning   admission: the probe has a CPU limit of " + tc.want + end}, got)
 		})
 	}
 }

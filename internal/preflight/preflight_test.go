@@ -277,7 +277,7 @@ func TestRefusals(t *testing.T) {
 					return nil
 				}
 			},
-			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi"; have that allowed, or name another namespace with -n`},
+			want: `a dry run of creating a pod of job demo/lag-abc-t001 was refused: "pods \"lag-abc-t001\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi"; answer it by --pod-patch FILE, where FILE holds {"spec":{"containers":[{"resources":{"requests":{"memory":"64Mi"}}}]}}, have that allowed, or name another namespace with -n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := theWorld(t, tc.options, tc.objs...)

@@ -144,7 +144,7 @@ func (l jobRun) until(ctx context.Context, obs *cluster.Observation, logs *follo
 			return ctx.Err()
 		case <-tick.C:
 		case <-over:
-			if stuck := obs.Stuck(); stuck != "" {
+			if stuck := obs.Stuck(0); stuck != "" {
 				return errors.New(stuck)
 			}
 			return fmt.Errorf("job %s/%s %s within %s: %w", l.owner.Namespace, l.job, what, limit, errWatched)

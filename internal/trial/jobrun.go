@@ -116,13 +116,13 @@ func (l jobRun) watch(ctx context.Context, zero time.Time, obs *cluster.Observat
 		case <-obs.Changed():
 		case <-logs.changed:
 		case <-tick.C:
-			switch s := obs.Stuck(); {
+			switch s := obs.Stuck(l.nodes); {
 			case s == "":
 				stuckSince = time.Time{}
 			case stuckSince.IsZero():
 				stuckSince = time.Now()
 			case time.Since(stuckSince) > cluster.StuckGrace:
-				return errors.New(s)
+				return errors.New(l.c.WithAnswer(ctx, s))
 			}
 			if time.Since(zero) > start && logs.started() < l.pods {
 				return l.notStarted(ctx, obs, logs)

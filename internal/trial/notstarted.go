@@ -33,12 +33,12 @@ func (l jobRun) whyNotStarted(ctx context.Context, obs *cluster.Observation, log
 	missing := l.pods - len(there)
 	if missing > 0 {
 		if why := l.c.Withheld(ctx, l.owner.Namespace, l.job); why != "" {
-			return fmt.Sprintf("pods missing: %d; %s; have that mended, or name another namespace with -n", missing, why)
+			return fmt.Sprintf("pods missing: %d; %s; have that mended, or name another namespace with -n", missing, l.c.WithAnswer(ctx, why))
 		}
 	}
 	switch pod, problem := logs.silent(); {
 	case waiting != "":
-		return waiting
+		return l.c.WithAnswer(ctx, waiting)
 	case missing > 0:
 		return fmt.Sprintf("pods missing: %d, and no event that may be read says why: does the Job controller (kube-controller-manager) run?", missing)
 	case problem != "":
