@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,16 +35,21 @@ func ParsePodPatch(text []byte) (*PodPatch, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
+	text, err := yaml.YAMLToJSONStrict(text)
 	var doc map[string]any
-	if err := yaml.UnmarshalStrict(text, &doc); err != nil {
+	if err == nil {
+		err = json.Unmarshal(text, &doc)
+	}
+	if err != nil {
 		return nil, errors.New(strings.Join(strings.Fields(err.Error()), " "))
 	}
 	if err := allow(doc, ""); err != nil {
 		return nil, err
 	}
-	if err := yaml.UnmarshalStrict(text, &corev1.PodTemplateSpec{}); err != nil {
-		why := err.Error()
-		return nil, errors.New(strings.TrimPrefix(why[strings.LastIndex(why, "JSON: ")+len("JSON: "):], "json: "))
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&corev1.PodTemplateSpec{}); err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
 	return &PodPatch{doc}, nil
 }
