@@ -57,7 +57,8 @@ var buffers = sync.Pool{New: func() any { return new([maxUDP]byte) }}
 // for its answer until the limit. The socket is connected, so the kernel drops
 // what comes from elsewhere; what is not an answer to the question is ignored
 // as a libc would. ok is false when ctx ended before the answer came.
-func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question, limit time.Duration) (a record.Answer, t int64, ok bool) {
+func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question,
+	limit time.Duration) (a record.Answer, t int64, ok bool) {
 	a = record.Answer{Peer: q.peer, View: q.view, Type: q.as, Suffix: q.suffix, Server: server.String()}
 	if over(ctx) {
 		return a, p.now(), false
@@ -121,7 +122,8 @@ func (p *probe) ask(ctx context.Context, server netip.AddrPort, q question, limi
 }
 
 // askTCP repeats a question whose answer did not fit into a packet.
-func (p *probe) askTCP(ctx context.Context, server netip.AddrPort, m *dns.Msg, wire []byte, until time.Time) (*dns.Msg, error) {
+func (p *probe) askTCP(ctx context.Context, server netip.AddrPort, m *dns.Msg, wire []byte,
+	until time.Time) (*dns.Msg, error) {
 	ctx, stop := context.WithDeadline(ctx, until)
 	defer stop()
 	select {
@@ -239,7 +241,8 @@ func takeAddresses(a *record.Answer, r *dns.Msg, typ uint16) {
 
 // askAndLog asks and records the answer. prev is when the stream asked before,
 // -1 where it did not, and is kept up to date.
-func (p *probe) askAndLog(ctx context.Context, server netip.AddrPort, q question, limit time.Duration, prev *int64) (a record.Answer, ok bool) {
+func (p *probe) askAndLog(ctx context.Context, server netip.AddrPort, q question, limit time.Duration,
+	prev *int64) (a record.Answer, ok bool) {
 	a, t, ok := p.ask(ctx, server, q, limit)
 	if ok {
 		a.Prev, *prev = *prev, a.Asked

@@ -20,7 +20,8 @@ func (p *probe) start() *record.Start {
 		Addresses: p.addrs, Wall: p.zero.UnixNano(), Boot: procLine("sys/kernel/random/boot_id"), Age: p.age(),
 		Interval: int64(p.interval()), Deadline: int64(c.deadline), FirstQueryAfter: int64(c.firstQueryAfter),
 		Resolv: p.resolv, Kernel: procLine("sys/kernel/osrelease"),
-		SynRetries: procInt("sys/net/ipv4/tcp_syn_retries"), SynLinearRetries: procInt("sys/net/ipv4/tcp_syn_linear_timeouts"),
+		SynRetries:       procInt("sys/net/ipv4/tcp_syn_retries"),
+		SynLinearRetries: procInt("sys/net/ipv4/tcp_syn_linear_timeouts"),
 	}
 	if c.observer == record.Peers || c.observer == record.PeersServer {
 		s.Sample = c.sample

@@ -82,21 +82,28 @@ func (cfg *config) flags(getenv func(string) string) *flag.FlagSet {
 	fs.StringVar(&cfg.namespace, "namespace", getenv("NAMESPACE"), "`name` of the namespace (default $NAMESPACE)")
 	fs.Func("pods", "`number` of the Job's pods", intInto(&cfg.pods, 1, maxPods))
 	fs.Func("index", "this pod's `number`, from 0 (default $JOB_COMPLETION_INDEX)", intInto(&cfg.index, 0, maxPods-1))
-	fs.Func("peers", "`number` of others that each pod asks for, drawn from --seed, with observer peers and peers+server (default 0: all)", intInto(&cfg.sample.Peers, 0, maxPods-1))
+	fs.Func("peers", "`number` of others that each pod asks for, drawn from --seed, with observer peers and "+
+		"peers+server (default 0: all)", intInto(&cfg.sample.Peers, 0, maxPods-1))
 	fs.Uint64Var(&cfg.sample.Seed, "seed", 0, "`number` that --peers draws from, the same in all pods (default 0)")
 	fs.StringVar(&cfg.domain, "domain", "", "cluster `domain` (default: from resolv.conf, else cluster.local)")
-	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime, caching or empty-service (default peers)", cfg.setObserver)
-	fs.Func("interval", "`time` between questions of one stream (default: 20ms, or so that a DNS server gets 1000 a second from all pods together)", durationInto(&cfg.interval))
+	fs.Func("observer", "`what` to ask: solo, peers, peers+server, prime, caching or empty-service (default peers)",
+		cfg.setObserver)
+	fs.Func("interval", "`time` between questions of one stream (default: 20ms, or so that a DNS server gets 1000 a "+
+		"second from all pods together)", durationInto(&cfg.interval))
 	fs.Func("deadline", "`time` after the start when everything ends (default 3m)", durationInto(&cfg.deadline))
 	fs.Func("first-query-after", "`time` after the start of the first question (default 0s)", cfg.setFirstQueryAfter)
-	fs.Func("connect-timeouts", "`list` dealt out to solo's workers 1, 2, ...: none or a duration (default none)", cfg.setConnectTimeouts)
-	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask only what resolv.conf names, peers+server does without the uncached view)", cfg.setReplicas)
+	fs.Func("connect-timeouts", "`list` dealt out to solo's workers 1, 2, ...: none or a duration (default none)",
+		cfg.setConnectTimeouts)
+	fs.Func("dns-replicas", "`list` of each DNS server's own IP:port (default: prime and caching ask only what "+
+		"resolv.conf names, peers+server does without the uncached view)", cfg.setReplicas)
 	fs.StringVar(&cfg.prime, "prime", "all", "`which` pods ask with observer prime, each for its own name: all or leader")
 	fs.StringVar(&cfg.address, "address", "", "`address` to listen on and to connect from (default: any)")
 	fs.Func("port", "`port` to listen on, the same in all pods (default 8050)", cfg.setPort)
 	fs.StringVar(&cfg.resolvConf, "resolv-conf", "/etc/resolv.conf", "`file` that names the resolvers")
-	fs.Func("run-length", "with observer solo: `time` from the last worker's join to the end of the Job, whose pods then exit with 0 (default: they stay)", durationInto(&cfg.runLength))
-	fs.Func("workers-outlive", "with --run-length: `time` that workers go on after pod 0 ended", durationInto(&cfg.outlive))
+	fs.Func("run-length", "with observer solo: `time` from the last worker's join to the end of the Job, whose pods "+
+		"then exit with 0 (default: they stay)", durationInto(&cfg.runLength))
+	fs.Func("workers-outlive", "with --run-length: `time` that workers go on after pod 0 ended",
+		durationInto(&cfg.outlive))
 	fs.BoolVar(&cfg.idle, "idle", false, "only stay until SIGTERM: ask nothing, listen on nothing")
 	fs.Func("exit-after", "only wait for this `time` and exit with 0", durationInto(&cfg.exitAfter))
 	return fs
@@ -158,7 +165,8 @@ func (cfg *config) complete() error {
 			cfg.namespace = "default"
 		}
 	} else {
-		for _, f := range []struct{ name, value string }{{"job", cfg.job}, {"service", cfg.service}, {"namespace", cfg.namespace}} {
+		for _, f := range []struct{ name, value string }{{"job", cfg.job}, {"service", cfg.service},
+			{"namespace", cfg.namespace}} {
 			if !label.MatchString(f.value) {
 				return usagef("invalid value %q for flag -%s: %s", f.value, f.name, wantLabel)
 			}
@@ -171,13 +179,16 @@ func (cfg *config) complete() error {
 		return usagef("invalid value %q for flag -job: want a name of which %q fits into 63 characters", cfg.job, last)
 	}
 	if cfg.index < 0 || cfg.index >= cfg.pods {
-		return usagef("invalid value \"%d\" for flag -index: want 0 to %d, the number of pods less one", cfg.index, cfg.pods-1)
+		return usagef("invalid value \"%d\" for flag -index: want 0 to %d, the number of pods less one", cfg.index,
+			cfg.pods-1)
 	}
 	if cfg.sample.Peers >= max(cfg.pods, 1) {
-		return usagef("invalid value \"%d\" for flag -peers: want 0 to %d, the number of other pods", cfg.sample.Peers, cfg.pods-1)
+		return usagef("invalid value \"%d\" for flag -peers: want 0 to %d, the number of other pods", cfg.sample.Peers,
+			cfg.pods-1)
 	}
 	if cfg.firstQueryAfter >= cfg.deadline {
-		return usagef("invalid value %q for flag -first-query-after: want less than the deadline, %s", cfg.firstQueryAfter, cfg.deadline)
+		return usagef("invalid value %q for flag -first-query-after: want less than the deadline, %s", cfg.firstQueryAfter,
+			cfg.deadline)
 	}
 	if cfg.runLength > 0 && (cfg.observer != record.Solo || cfg.pods < 2) {
 		return usagef("invalid value %q for flag -run-length: want observer solo and 2 pods or more", cfg.runLength)

@@ -42,7 +42,8 @@ type probe struct {
 }
 
 func newProbe(zero time.Time, cfg *config, stdout io.Writer) (*probe, error) {
-	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), tcp: make(chan struct{}, maxTCP), questions: map[string]int{}}
+	p := &probe{cfg: cfg, zero: zero, broken: make(chan error, 1), tcp: make(chan struct{}, maxTCP),
+		questions: map[string]int{}}
 	p.log = newJournal(stdout, p.now, func(err error) {
 		select {
 		case p.broken <- err:
@@ -157,7 +158,8 @@ func (p *probe) asked(view record.View) {
 }
 
 func (p *probe) who() record.Who {
-	return record.Who{Run: p.cfg.run, Trial: p.cfg.trial, Job: p.cfg.job, Pod: p.cfg.pod, UID: p.cfg.uid, Index: p.cfg.index}
+	return record.Who{Run: p.cfg.run, Trial: p.cfg.trial, Job: p.cfg.job, Pod: p.cfg.pod, UID: p.cfg.uid,
+		Index: p.cfg.index}
 }
 
 // ownAddresses returns this pod's addresses, those that lead nowhere else left

@@ -96,7 +96,8 @@ func (c *Client) Clear(ctx context.Context, s Scope, patience time.Duration) (le
 func (c *Client) Sweep(ctx context.Context, found Leftovers, patience time.Duration) (left []Leftover, unknown error) {
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	w := sweep{c: c, began: time.Now(), ours: map[types.UID]bool{}, runs: map[string]bool{}, refused: map[types.UID]bool{}, why: map[types.UID]string{}}
+	w := sweep{c: c, began: time.Now(), ours: map[types.UID]bool{}, runs: map[string]bool{}, refused: map[types.UID]bool{},
+		why: map[types.UID]string{}}
 	for _, l := range found.Items {
 		w.ours[l.UID], w.runs[l.Run] = true, true
 	}

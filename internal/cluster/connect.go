@@ -61,9 +61,11 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 	cfg, err := loader.ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) || errors.Is(err, rest.ErrNotInCluster) {
-			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or have one made: `make kind-repro` with docker, podman or nerdctl, `make repro` with nothing but root on Linux")
+			return nil, nil, errors.New("no cluster is configured: set KUBECONFIG or pass --kubeconfig, or have one made: " +
+				"`make kind-repro` with docker, podman or nerdctl, `make repro` with nothing but root on Linux")
 		}
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there", redact(loader, err))
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; `kubectl config get-contexts` lists what is there",
+			redact(loader, err))
 	}
 	if err := asUser(cfg); err != nil {
 		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster entry of the context", err)
@@ -73,7 +75,8 @@ func Connect(ctx context.Context, loader clientcmd.ClientConfig) (*Client, *vers
 	cfg.UserAgent = "headless-job-dns"
 	kube, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context", redact(loader, err))
+		return nil, nil, fmt.Errorf("kubeconfig cannot be used: %w; check the cluster and user entries of the context",
+			redact(loader, err))
 	}
 	c := &Client{Kube: kube, REST: cfg, Host: cfg.Host}
 	if raw, err := loader.RawConfig(); err == nil {
@@ -170,21 +173,29 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("the proxy on the way to the API server at %s failed: %w; "+
 			"check proxy-url in the kubeconfig and HTTPS_PROXY", c.Host, proxyFailed(err))
 	case apierrors.IsUnauthorized(err):
-		return fmt.Errorf("the API server at %s refused the credentials of context %q (expired or revoked?): log in again, then check with `kubectl auth whoami`", c.Host, c.Context)
+		return fmt.Errorf("the API server at %s refused the credentials of context %q (expired or revoked?): log in again, "+
+			"then check with `kubectl auth whoami`", c.Host, c.Context)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("the API server at %s does not let this user read its version: %w; ask for the rights that `kubectl auth can-i --list` shows missing", c.Host, err)
+		return fmt.Errorf("the API server at %s does not let this user read its version: %w; ask for the rights that "+
+			"`kubectl auth can-i --list` shows missing", c.Host, err)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nothing listens at the API server's address %s (connection refused): start the cluster or choose another with --context", c.Host)
+		return fmt.Errorf("nothing listens at the API server's address %s (connection refused): start the cluster or "+
+			"choose another with --context", c.Host)
 	case err == context.DeadlineExceeded && c.REST.ExecProvider != nil: // of version, not of a connect
-		return fmt.Errorf("%s, or else the API server at %s, did not answer within %s: log in with the plugin; `kubectl version` shows whether it works", c.plugin(), c.Host, c.patience())
+		return fmt.Errorf("%s, or else the API server at %s, did not answer within %s: log in with the plugin; "+
+			"`kubectl version` shows whether it works", c.plugin(), c.Host, c.patience())
 	case err == context.DeadlineExceeded:
-		return fmt.Errorf("the API server at %s did not answer within %s: check the network or VPN, or choose another with --context", c.Host, c.patience())
+		return fmt.Errorf("the API server at %s did not answer within %s: check the network or VPN, or choose another with "+
+			"--context", c.Host, c.patience())
 	case errors.As(err, &ne) && ne.Timeout():
-		return fmt.Errorf("the API server at %s did not answer (%w): check the network or VPN, or choose another with --context", c.Host, rootCause(err))
+		return fmt.Errorf("the API server at %s did not answer (%w): check the network or VPN, or choose another with "+
+			"--context", c.Host, rootCause(err))
 	case strings.Contains(err.Error(), "x509"), strings.Contains(err.Error(), "tls:"):
-		return fmt.Errorf("the API server at %s and the kubeconfig disagree about certificates: %w; fetch the kubeconfig anew (is a client certificate expired?)", c.Host, rootCause(err))
+		return fmt.Errorf("the API server at %s and the kubeconfig disagree about certificates: %w; fetch the kubeconfig "+
+			"anew (is a client certificate expired?)", c.Host, rootCause(err))
 	case errors.As(err, &ue):
-		return fmt.Errorf("the API server at %s cannot be reached: %w; check the address with `kubectl cluster-info`", c.Host, ue.Err)
+		return fmt.Errorf("the API server at %s cannot be reached: %w; check the address with `kubectl cluster-info`", c.Host,
+			ue.Err)
 	}
 	return fmt.Errorf("the API server at %s cannot be used: %w; check with `kubectl version`", c.Host, err)
 }

@@ -31,7 +31,8 @@ func (c *Client) Withheld(ctx context.Context, namespace, name string) string {
 		return ""
 	}
 	if job.Spec.Suspend != nil && *job.Spec.Suspend {
-		return fmt.Sprintf("job %s/%s is suspended: something in the cluster (a queue such as Kueue) holds it", namespace, name)
+		return fmt.Sprintf("job %s/%s is suspended: something in the cluster (a queue such as Kueue) holds it", namespace,
+			name)
 	}
 	events, err := c.Kube.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("involvedObject.uid", string(job.UID)).String()})

@@ -27,7 +27,8 @@ func (c *Client) Log(ctx context.Context, namespace, pod string) (io.ReadCloser,
 // LogSince returns what a pod's probe, or what runs in its place, has logged since
 // a time, to the second, and at most so many bytes of it.
 func (c *Client) LogSince(ctx context.Context, namespace, pod string, since time.Time, most int64) ([]byte, error) {
-	options := &corev1.PodLogOptions{Container: manifests.ProbeContainer, SinceTime: &metav1.Time{Time: since}, LimitBytes: &most}
+	options := &corev1.PodLogOptions{Container: manifests.ProbeContainer, SinceTime: &metav1.Time{Time: since},
+		LimitBytes: &most}
 	text, err := c.Kube.CoreV1().Pods(namespace).GetLogs(pod, options).DoRaw(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the log of pod %s/%s: %w", namespace, pod, err)

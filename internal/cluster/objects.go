@@ -157,7 +157,8 @@ func (c *Client) deleteServices(ctx context.Context, namespace string, list meta
 	}
 	var errs []error
 	for _, s := range svcs.Items {
-		err := c.Kube.CoreV1().Services(namespace).Delete(ctx, s.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &s.UID}})
+		err := c.Kube.CoreV1().Services(namespace).Delete(ctx, s.Name,
+			metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &s.UID}})
 		if err != nil && !apierrors.IsNotFound(err) {
 			errs = append(errs, err)
 		}
@@ -173,7 +174,8 @@ func Selector(run, trial string) string {
 // WaitAvailable waits until every pod of a Deployment or a DaemonSet is
 // available. It gives up early on a missing right, and when stuck has said for
 // StuckGrace that a pod cannot start.
-func (c *Client) WaitAvailable(ctx context.Context, o metav1.Object, patience time.Duration, stuck func() string) error {
+func (c *Client) WaitAvailable(ctx context.Context, o metav1.Object, patience time.Duration,
+	stuck func() string) error {
 	k, _, err := c.kindOf(o)
 	if err != nil {
 		return err

@@ -36,8 +36,10 @@ func IsTransient(err error) bool {
 	}
 	var op *net.OpError
 	var request *url.Error
-	return errors.As(err, &op) || errors.As(err, &request) && errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		utilnet.IsTimeout(err) || utilnet.IsHTTP2ConnectionLost(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err)
+	return errors.As(err, &op) || errors.As(err, &request) && errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
+		utilnet.IsTimeout(err) || utilnet.IsHTTP2ConnectionLost(err) || utilnet.IsConnectionReset(err) ||
+		utilnet.IsProbableEOF(err)
 }
 
 // refusal tells whether the API server refused the user, and not what the user

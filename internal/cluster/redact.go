@@ -31,7 +31,9 @@ var secrets = []rule{
 	{regexp.MustCompile(`[^\s:/@"]*:[^\s/@"]+@`), "***@"},
 	{regexp.MustCompile(`(?i)\bbearer [\w.~+/=-]+`), "bearer ***"},
 	{regexp.MustCompile(`\beyJ[\w-]+\.[\w-]+\.[\w-]*`), "***"}, // a JSON Web Token
-	{regexp.MustCompile(`(?i)\b([\w-]*(?:credential|secret|password|passwd|token|access_key|api_?key|private_key)[\w-]*)(\s*[=:]\s*|[ \t]+)\S+[^\n]*`), "$1$2***"},
+	{regexp.MustCompile(`(?i)\b([\w-]*` +
+		`(?:credential|secret|password|passwd|token|access_key|api_?key|private_key)` +
+		`[\w-]*)(\s*[=:]\s*|[ \t]+)\S+[^\n]*`), "$1$2***"},
 }
 
 // private are the places of an error's text that say who asked or where the API

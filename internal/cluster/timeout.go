@@ -50,7 +50,8 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 // lasting tells a request whose answer is a stream.
 func lasting(r *http.Request) bool {
 	q := r.URL.Query()
-	return q.Get("watch") != "" || q.Get("follow") != "" || r.Header.Get("Upgrade") != "" || strings.HasSuffix(r.URL.Path, "/exec")
+	return q.Get("watch") != "" || q.Get("follow") != "" || r.Header.Get("Upgrade") != "" ||
+		strings.HasSuffix(r.URL.Path, "/exec")
 }
 
 // released lets a request's deadline go when its answer has been read.

@@ -78,7 +78,8 @@ func (c *Client) Watch(ctx context.Context, namespace, run string) (*Watcher, er
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, fmt.Errorf("cannot watch %s in namespace %s: %w; the right to list and watch jobs, pods, services and endpointslices is needed there", kind, namespace, context.Cause(syncing))
+			return nil, fmt.Errorf("cannot watch %s in namespace %s: %w; the right to list and watch jobs, pods, services and "+
+				"endpointslices is needed there", kind, namespace, context.Cause(syncing))
 		}
 	}
 	return w, nil
@@ -225,7 +226,8 @@ func (o *Observation) notePod(p *corev1.Pod, e *results.Event, once func(results
 // Other containers of the pod are not ours: a webhook of the cluster's may have
 // added them.
 func ProbeStatus(p *corev1.Pod) *corev1.ContainerStatus {
-	i := slices.IndexFunc(p.Status.ContainerStatuses, func(cs corev1.ContainerStatus) bool { return cs.Name == manifests.ProbeContainer })
+	i := slices.IndexFunc(p.Status.ContainerStatuses,
+		func(cs corev1.ContainerStatus) bool { return cs.Name == manifests.ProbeContainer })
 	if i < 0 {
 		return nil
 	}
@@ -348,13 +350,15 @@ func (o *Observation) Stuck(nodes time.Duration) string {
 			switch w.Reason {
 			case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
 				return fmt.Sprintf("pod %s cannot get the image %s (%s)%s", name, cs.Image, w.Reason, otherImage(p, cs.Name))
-			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError", "CrashLoopBackOff":
+			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError",
+				"CrashLoopBackOff":
 				why := w.Message
 				// What a container that ended said of it, if anything.
 				if last := cs.LastTerminationState.Terminated; last != nil && last.Message != "" {
 					why = strings.TrimSpace(last.Message)
 				}
-				return fmt.Sprintf("pod %s cannot start its container %s: %s: %s; `kubectl describe pod %s -n %s` says more", name, cs.Name, w.Reason, why, p.Name, p.Namespace)
+				return fmt.Sprintf("pod %s cannot start its container %s: %s: %s; `kubectl describe pod %s -n %s` says more", name,
+					cs.Name, w.Reason, why, p.Name, p.Namespace)
 			}
 		}
 	}
@@ -389,13 +393,17 @@ func otherImage(p *corev1.Pod, container string) string {
 		if manifests.Delivered(&p.Spec) {
 			return ", on which the probe is unpacked: name one that has a shell and that the nodes can pull with --base-image"
 		}
-		return " of the probe: load it onto the nodes (`make image` builds it), name one they can pull with --image, or let --deliver configmap do without"
+		return " of the probe: load it onto the nodes (`make image` builds it), name one they can pull with --image, or " +
+			"let --deliver configmap do without"
 	case manifests.CoreDNSContainer:
-		return " of a private DNS: name one of CoreDNS that the nodes have or can pull with --dns-image, or do without by --dns cluster"
+		return " of a private DNS: name one of CoreDNS that the nodes have or can pull with --dns-image, or do without by " +
+			"--dns cluster"
 	case manifests.DnsmasqContainer:
-		return " of a private DNS: name one with /usr/sbin/dnsmasq that the nodes have or can pull with --dnsmasq-image, or leave kube-dns out of --dns"
+		return " of a private DNS: name one with /usr/sbin/dnsmasq that the nodes have or can pull with --dnsmasq-image, " +
+			"or leave kube-dns out of --dns"
 	}
-	return " of container " + container + ", which the cluster added to it: have that mended or switched off for the namespace, or name another with -n"
+	return " of container " + container + ", which the cluster added to it: have that mended or switched off for the " +
+		"namespace, or name another with -n"
 }
 
 // Waiting says, for a pod whose probe is not running, what it waits for.

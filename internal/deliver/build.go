@@ -20,7 +20,8 @@ import (
 var baseline = []string{"GOAMD64=v1", "GOARM64=v8.0", "GOPPC64=power8", "GORISCV64=rva20u64"}
 
 // ErrNoGo is why nothing can be built.
-var ErrNoGo = errors.New("the probe is built with Go, which is not in the PATH: install Go 1.26 or newer (https://go.dev/dl/), or name an image of the probe with --image")
+var ErrNoGo = errors.New("the probe is built with Go, which is not in the PATH: install Go 1.26 or newer " +
+	"(https://go.dev/dl/), or name an image of the probe with --image")
 
 // Build makes the probe for Linux on an architecture, as GOARCH has it, from
 // the source in this program: static, with the Go that is in the PATH. What Go
@@ -50,12 +51,14 @@ func build(ctx context.Context, dir, arch string) ([]byte, error) {
 	if err := unpack(src); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, "./probe")
+	cmd := exec.CommandContext(ctx, "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o",
+		out, "./probe")
 	cmd.Dir = src
 	// The compilers that go has started hold its output open.
 	cmd.WaitDelay = time.Second
 	// Flags of the user's could make another program of the same source.
-	cmd.Env = append(append(os.Environ(), baseline...), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOWORK=off", "GO111MODULE=on", "PWD="+src)
+	cmd.Env = append(append(os.Environ(), baseline...), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=",
+		"GOWORK=off", "GO111MODULE=on", "PWD="+src)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, strings.TrimSpace(string(text)))
 	}

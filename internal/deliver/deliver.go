@@ -55,11 +55,14 @@ func (r Request) Check() error {
 		}
 		return plan.Inputf("--deliver %s is not a way to deliver the probe; accepted: %s", r.Way, strings.Join(names, ", "))
 	case r.Way == Image && r.Image == "":
-		return plan.Inputf("--deliver image needs to know which; accepted: with --image, a reference that the nodes can pull (`make image` writes one to push)")
+		return plan.Inputf("--deliver image needs to know which; accepted: with --image, a reference that the nodes can " +
+			"pull (`make image` writes one to push)")
 	case r.Way == ConfigMap && r.Image != "":
-		return plan.Inputf("--image %s is not used with --deliver configmap; accepted: --base-image, which needs nothing but a shell, or --deliver image", r.Image)
+		return plan.Inputf("--image %s is not used with --deliver configmap; accepted: --base-image, which needs nothing "+
+			"but a shell, or --deliver image", r.Image)
 	case r.Base != "" && (r.Way == Image || r.Way == Preloaded):
-		return plan.Inputf("--base-image %s is not used with --deliver %s; accepted: with --deliver configmap or auto", r.Base, r.Way)
+		return plan.Inputf("--base-image %s is not used with --deliver %s; accepted: with --deliver configmap or auto",
+			r.Base, r.Way)
 	}
 	return nil
 }
@@ -153,10 +156,12 @@ func archs(nodes []corev1.Node) ([]string, error) {
 	for _, n := range nodes {
 		info := n.Status.NodeInfo
 		switch {
-		case info.OperatingSystem != "" && info.OperatingSystem != "linux", info.Architecture == "", slices.Contains(out, info.Architecture):
+		case info.OperatingSystem != "" && info.OperatingSystem != "linux", info.Architecture == "",
+			slices.Contains(out, info.Architecture):
 			continue
 		case !manifests.Deliverable(info.Architecture):
-			return nil, plan.Inputf("--deliver configmap: node %s is %s, for which there is no delivery; accepted: --image with one for that architecture", n.Name, info.Architecture)
+			return nil, plan.Inputf("--deliver configmap: node %s is %s, for which there is no delivery; accepted: --image "+
+				"with one for that architecture", n.Name, info.Architecture)
 		}
 		out = append(out, info.Architecture)
 	}

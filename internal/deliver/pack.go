@@ -26,7 +26,8 @@ type Package struct {
 
 // Pack builds and packs the probe for the owner's run. It calls say before each
 // build, which can take a minute the first time.
-func Pack(ctx context.Context, o manifests.Owner, archs []string, build func(context.Context, string) ([]byte, error), say func(string)) (Package, error) {
+func Pack(ctx context.Context, o manifests.Owner, archs []string,
+	build func(context.Context, string) ([]byte, error), say func(string)) (Package, error) {
 	p := Package{Sums: map[string]string{}}
 	for _, arch := range archs {
 		say("building the probe for linux/" + arch)

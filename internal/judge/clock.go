@@ -222,7 +222,8 @@ func (j *judgement) describeClocks() {
 		case len(k.Pods) == 0: // the runner's, which no pod shares
 			continue
 		case !k.Bound:
-			j.note("the clock of pods %v is not tied to the runner's: their times since the Job's creation are not known", k.Pods)
+			j.note("the clock of pods %v is not tied to the runner's: their times since the Job's creation are not known",
+				k.Pods)
 		}
 		j.v.Clocks = append(j.v.Clocks, k)
 	}

@@ -227,7 +227,8 @@ func (j *judgement) status() {
 	}
 	for _, w := range v.Workers {
 		if o := w.Joined.Lag; o.Censored {
-			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index, plan.TimeoutName(plan.Duration(w.Timeout)), w.Joined.Since.Value.Seconds()))
+			reason(fmt.Sprintf("index %d, connect timeout %s, had not joined after %.2f s", w.Index,
+				plan.TimeoutName(plan.Duration(w.Timeout)), w.Joined.Since.Value.Seconds()))
 		}
 	}
 }

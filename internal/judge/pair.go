@@ -32,7 +32,8 @@ func (r *ruler) at(lo, t int64, censored bool) Timing {
 	if r.noStart != "" {
 		out.Since = lost(r.noStart)
 	} else {
-		out.Since = Measurement{Value: time.Duration(r.start.mid + t), Lo: time.Duration(r.start.mid + lo), Clock: r.start.error(), Censored: censored}
+		out.Since = Measurement{Value: time.Duration(r.start.mid + t), Lo: time.Duration(r.start.mid + lo),
+			Clock: r.start.error(), Censored: censored}
 	}
 	return out
 }

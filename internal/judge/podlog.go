@@ -133,7 +133,8 @@ func (j *judgement) another(s *record.Start, n int) string {
 	case s.Pods != 0 && s.Pods != n:
 		return fmt.Sprintf("its log is of a job of %d pods, not %d", s.Pods, n)
 	case s.Sample != j.t.Plan.Sample:
-		return fmt.Sprintf("its log is of a sample of %d peers from seed %d, not of %d from %d", s.Sample.Peers, s.Sample.Seed, j.t.Plan.Sample.Peers, j.t.Plan.Sample.Seed)
+		return fmt.Sprintf("its log is of a sample of %d peers from seed %d, not of %d from %d", s.Sample.Peers,
+			s.Sample.Seed, j.t.Plan.Sample.Peers, j.t.Plan.Sample.Seed)
 	}
 	return ""
 }

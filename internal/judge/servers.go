@@ -60,7 +60,8 @@ func (j *judgement) servers(client *podLog, log *peerLog, r *ruler) []Replica {
 				t.Since.Lo = min(t.Since.Value, 0) // it may have been there since the Job was asked for
 			}
 		}
-		out = append(out, Replica{Server: server, Seen: t, missed: s.absent, gap: s.absent < s.prev || s.hit < 0 && s.absent < s.last})
+		out = append(out, Replica{Server: server, Seen: t, missed: s.absent,
+			gap: s.absent < s.prev || s.hit < 0 && s.absent < s.last})
 	}
 	slices.SortFunc(out, func(a, b Replica) int { return cmp.Compare(a.Server, b.Server) })
 	return out
@@ -154,7 +155,8 @@ func (j *judgement) noteChecks() {
 			if c.OK {
 				continue
 			}
-			text := fmt.Sprintf("the uncached view of %s cannot be used: a name that exists gave %s, one that does not %s", c.Server, answered(c.Present), answered(c.Absent))
+			text := fmt.Sprintf("the uncached view of %s cannot be used: a name that exists gave %s, one that does not %s",
+				c.Server, answered(c.Present), answered(c.Absent))
 			if by[text] == nil {
 				order = append(order, text)
 			}

@@ -27,9 +27,10 @@ const (
 	StageDenied   Stage = "denied, fresh or cached" // the same where it cannot be told
 	StageStale    Stage = "stale answer"            // an address that is not the peer's, and the connects to it
 	StageNoAnswer Stage = "no usable answer"        // time-outs, SERVFAIL, garbage
-	StagePolling  Stage = "until asked again"       // the last answer was right when it came: the client's interval or pause
-	StageAnswer   Stage = "until answered"          // from the question that got the right answer to that answer
-	StageConnect  Stage = "connecting"              // from the right answer to connected
+	// the last answer was right when it came: the client's interval or pause
+	StagePolling Stage = "until asked again"
+	StageAnswer  Stage = "until answered" // from the question that got the right answer to that answer
+	StageConnect Stage = "connecting"     // from the right answer to connected
 )
 
 // Stages lists every stage in the order of the chain.

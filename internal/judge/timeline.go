@@ -192,7 +192,8 @@ func (j *judgement) onServers(looks []looked, slice maybe) (on onServers, ok boo
 	reused := j.t.Primer != nil
 	never := false
 	for i, l := range looks {
-		if slices.Contains(on.servers, l.server) || slices.ContainsFunc(looks[:i], func(b looked) bool { return b.server == l.server }) {
+		if slices.Contains(on.servers, l.server) || slices.ContainsFunc(looks[:i],
+			func(b looked) bool { return b.server == l.server }) {
 			continue
 		}
 		var lo, hi maybe

@@ -41,14 +41,16 @@ func Detect(ctx context.Context, p *Progress) (Engine, error) {
 			return nil, fmt.Errorf("kind needs docker, podman or nerdctl, and none is in the PATH: install one; %s", without)
 		}
 	default:
-		return nil, fmt.Errorf("%s=%s names no container engine; accepted: docker, podman, nerdctl, finch, nerdctl.lima", provider, choice)
+		return nil, fmt.Errorf("%s=%s names no container engine; accepted: docker, podman, nerdctl, finch, nerdctl.lima",
+			provider, choice)
 	}
 	return cluster.NewProvider(option, cluster.ProviderWithLogger(p)), nil
 }
 
 // silent explains that the engine does not do what any engine does.
 func silent(err error) error {
-	return fmt.Errorf("the container engine that kind uses does not answer (%s): start it, or choose another with %s=docker, podman or nerdctl; %s", inItsWords(err), provider, without)
+	return fmt.Errorf("the container engine that kind uses does not answer (%s): start it, or choose another with "+
+		"%s=docker, podman or nerdctl; %s", inItsWords(err), provider, without)
 }
 
 // notMade explains why there is no cluster.
@@ -56,13 +58,15 @@ func notMade(name string, err error) error {
 	if text := err.Error(); strings.Contains(text, "failed to pull image") {
 		_, image, _ := strings.Cut(text, "failed to pull image ")
 		image, _, _ = strings.Cut(image, ": ")
-		return fmt.Errorf("the node image %s could not be pulled (%s): check the name and the way to its registry, or name one that the engine has with --node-image; `make repro` needs no image", image, inItsWords(err))
+		return fmt.Errorf("the node image %s could not be pulled (%s): check the name and the way to its registry, or name "+
+			"one that the engine has with --node-image; `make repro` needs no image", image, inItsWords(err))
 	}
 	said := ""
 	if exec.RunErrorForError(err) != nil {
 		said = "; " + inItsWords(err)
 	}
-	return fmt.Errorf("kind could not make cluster %s (%w%s): `%s create cluster --retain -v 1` shows more; `make repro` needs no container engine", name, err, said, Program())
+	return fmt.Errorf("kind could not make cluster %s (%w%s): `%s create cluster --retain -v 1` shows more; "+
+		"`make repro` needs no container engine", name, err, said, Program())
 }
 
 // inItsWords is the last thing that the failed command said, or the error

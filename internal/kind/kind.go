@@ -130,7 +130,8 @@ func Start(ctx context.Context, e Engine, p *Progress, r Request, kubeconfig str
 func (c *Cluster) keepKubeconfig() error {
 	text, err := c.engine.KubeConfig(c.Name, false)
 	if err != nil {
-		return fmt.Errorf("kind cluster %s: its kubeconfig cannot be had (%s): its containers have perhaps stopped, start them, or have a new cluster made, without --name", c.Name, inItsWords(err))
+		return fmt.Errorf("kind cluster %s: its kubeconfig cannot be had (%s): its containers have perhaps stopped, start "+
+			"them, or have a new cluster made, without --name", c.Name, inItsWords(err))
 	}
 	if err := os.WriteFile(c.Kubeconfig, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("kind cluster %s: keep its kubeconfig: %w", c.Name, err)
@@ -188,7 +189,8 @@ func (c *Cluster) abandon(ctx context.Context, p *Progress, err error, done <-ch
 	seen := map[string]bool{}
 	for begin := time.Now(); ; {
 		// Who cannot list them cannot delete them either.
-		made, _ := within(context.Background(), answerPatience, func() ([]nodes.Node, error) { return c.engine.ListInternalNodes(c.Name) })
+		made, _ := within(context.Background(), answerPatience,
+			func() ([]nodes.Node, error) { return c.engine.ListInternalNodes(c.Name) })
 		for _, n := range made {
 			seen[n.String()] = true
 		}
@@ -201,7 +203,8 @@ func (c *Cluster) abandon(ctx context.Context, p *Progress, err error, done <-ch
 		case ended && (late || !p.starting() || len(seen) >= size):
 			return c.why(ctx, err)
 		case late:
-			return errors.Join(c.why(ctx, err), fmt.Errorf("kind cluster %s: kind is still making it, and may leave containers: %s", c.Name, Remains(c.Name)))
+			return errors.Join(c.why(ctx, err), fmt.Errorf("kind cluster %s: kind is still making it, and may leave "+
+				"containers: %s", c.Name, Remains(c.Name)))
 		}
 		select {
 		case err = <-done:
@@ -223,7 +226,8 @@ func (c *Cluster) why(ctx context.Context, err error) error {
 func (c *Cluster) Load(ctx context.Context, archive string) error {
 	all, err := c.engine.ListInternalNodes(c.Name)
 	if err != nil {
-		return fmt.Errorf("kind cluster %s: its nodes cannot be listed (%s): `%s get nodes --name %[1]s` shows why", c.Name, inItsWords(err), Program())
+		return fmt.Errorf("kind cluster %s: its nodes cannot be listed (%s): `%s get nodes --name %[1]s` shows why", c.Name,
+			inItsWords(err), Program())
 	}
 	results := make(chan error, len(all))
 	for _, n := range all {
@@ -234,7 +238,8 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 				err = c.load(n, f)
 			}
 			if err != nil {
-				err = fmt.Errorf("kind node %s: image archive %s cannot be loaded (%s): `make image` makes it anew, and --deliver configmap needs none", n, archive, inItsWords(err))
+				err = fmt.Errorf("kind node %s: image archive %s cannot be loaded (%s): `make image` makes it anew, and "+
+					"--deliver configmap needs none", n, archive, inItsWords(err))
 			}
 			results <- err
 		}()
@@ -252,7 +257,8 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 
 // Delete removes the cluster, whether or not there is one.
 func (c *Cluster) Delete() error {
-	_, err := within(context.Background(), deletePatience, func() (any, error) { return nil, c.engine.Delete(c.Name, c.Kubeconfig) })
+	_, err := within(context.Background(), deletePatience,
+		func() (any, error) { return nil, c.engine.Delete(c.Name, c.Kubeconfig) })
 	if err != nil {
 		return fmt.Errorf("kind cluster %s could not be deleted (%s): %s", c.Name, inItsWords(err), Remains(c.Name))
 	}

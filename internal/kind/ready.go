@@ -32,7 +32,8 @@ func WaitReady(ctx context.Context, kube kubernetes.Interface) error {
 		case <-time.After(readyPause):
 		case <-ctx.Done():
 			if cause := context.Cause(ctx); cause != ctx.Err() {
-				return fmt.Errorf("the kind cluster does not get ready: %s, %w; --keep and `kubectl get pods -A` show why", missing, cause)
+				return fmt.Errorf("the kind cluster does not get ready: %s, %w; --keep and `kubectl get pods -A` show why", missing,
+					cause)
 			}
 			return ctx.Err()
 		}

@@ -49,7 +49,8 @@ type Params struct {
 // Objects returns what Start creates, in that order. What is known only then,
 // the address of a Service, is not in them.
 func Objects(dns plan.DNS, p Params) ([]manifests.Object, error) {
-	return manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: p.Owner, Name: name(dns), CoreDNS: p.Image, Dnsmasq: p.Dnsmasq, Domain: p.Domain, Probe: p.Probe})
+	return manifests.PrivateDNS(dns, manifests.PrivateDNSParams{Owner: p.Owner, Name: name(dns), CoreDNS: p.Image,
+		Dnsmasq: p.Dnsmasq, Domain: p.Domain, Probe: p.Probe})
 }
 
 // name is a legal object name for the configuration.
@@ -89,7 +90,8 @@ func Corefile(dns plan.DNS, p Params) (string, error) {
 // Start creates a private DNS, waits until every pod of it serves, and returns
 // how pods use it. It gives up early when stuck says that a pod cannot start.
 // What it created stays, also after an error.
-func Start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck func() string) (trial.Resolver, error) {
+func Start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params,
+	stuck func() string) (trial.Resolver, error) {
 	r, err := start(ctx, c, dns, p, stuck)
 	if err != nil {
 		return r, fmt.Errorf("private dns %s: %w", dns, err)
@@ -97,7 +99,8 @@ func Start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck
 	return r, nil
 }
 
-func start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck func() string) (trial.Resolver, error) {
+func start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params,
+	stuck func() string) (trial.Resolver, error) {
 	var r trial.Resolver
 	objs, err := Objects(dns, p)
 	if err != nil {
@@ -127,7 +130,8 @@ func start(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, stuck
 
 // resolve waits until every pod behind the Services serves and returns how pods
 // use them.
-func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, objs []manifests.Object, services []*corev1.Service, stuck func() string) (r trial.Resolver, err error) {
+func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, objs []manifests.Object,
+	services []*corev1.Service, stuck func() string) (r trial.Resolver, err error) {
 	for _, o := range objs {
 		switch o.(type) {
 		case *appsv1.Deployment, *appsv1.DaemonSet:
@@ -177,7 +181,8 @@ func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, obj
 		}
 		return nil
 	}
-	if _, spec := manifests.PodSpec(objs[len(objs)-1]); spec != nil && spec.Containers[0].Name == manifests.ProbeContainer {
+	if _, spec := manifests.PodSpec(objs[len(objs)-1]); spec != nil &&
+		spec.Containers[0].Name == manifests.ProbeContainer {
 		r.Log = func(ctx context.Context, since time.Time) ([]json.RawMessage, error) {
 			return logOf(ctx, c, services[0], since)
 		}

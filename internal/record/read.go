@@ -108,7 +108,8 @@ func decode(text []byte) (Line, bool) {
 // kinds counts what the line holds.
 func (l *Line) kinds() int {
 	n := 0
-	for _, set := range []bool{l.Start != nil, l.Check != nil, l.Answer != nil, l.Dial != nil, l.Closed != nil, l.Caching != nil, l.Done != nil} {
+	for _, set := range []bool{l.Start != nil, l.Check != nil, l.Answer != nil, l.Dial != nil, l.Closed != nil,
+		l.Caching != nil, l.Done != nil} {
 		if set {
 			n++
 		}

@@ -74,7 +74,9 @@ type Start struct {
 	Addresses []string `json:"addresses"`      // this pod's own, loopback and link-local left out
 	Wall      int64    `json:"wall"`           // Unix ns at T=0
 	Boot      string   `json:"boot,omitempty"` // kernel boot id: equal ids share one clock
-	Age       int64    `json:"age,omitempty"`  // ns from the process's creation (before the runtime's exec) to the first instruction of main, to 10 ms
+	// ns from the process's creation (before the runtime's exec) to the first
+	// instruction of main, to 10 ms
+	Age int64 `json:"age,omitempty"`
 
 	Interval        int64 `json:"interval"`                    // ns between questions of one stream
 	Deadline        int64 `json:"deadline"`                    // ns; nothing is asked after it
@@ -113,7 +115,9 @@ type Check struct {
 type View string
 
 const (
-	Client   View = "client"   // A or AAAA through resolv.conf, as an application asks; in Prime, of one server that it names
+	// A or AAAA through resolv.conf, as an application asks; in Prime, of one
+	// server that it names
+	Client   View = "client"
 	Uncached View = "uncached" // an unserved type, once per key, of one replica directly
 	Direct   View = "direct"   // A or AAAA of one replica directly (Prime only)
 )
@@ -225,8 +229,9 @@ type Caching struct {
 // Done is the last line that a probe writes; after it the probe stays up,
 // listens, and asks nothing.
 type Done struct {
-	Reason    string         `json:"reason"` // complete, deadline, released, error
-	Err       string         `json:"err,omitempty"`
-	Questions map[string]int `json:"questions,omitempty"` // sent, by view; those of Check and Caching lines as "check" and "caching"
-	RSS       int64          `json:"rss,omitempty"`       // peak resident bytes
+	Reason string `json:"reason"` // complete, deadline, released, error
+	Err    string `json:"err,omitempty"`
+	// sent, by view; those of Check and Caching lines as "check" and "caching"
+	Questions map[string]int `json:"questions,omitempty"`
+	RSS       int64          `json:"rss,omitempty"` // peak resident bytes
 }

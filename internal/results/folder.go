@@ -47,7 +47,8 @@ type Folder struct {
 func Create(root string, now time.Time) (*Folder, error) {
 	dir, err := create(root, now.UTC().Format(folderTime))
 	if err != nil {
-		return nil, plan.Inputf("%s: results cannot be written here: %w; accepted: a folder that can be made and written to, on a disk with room", root, err)
+		return nil, plan.Inputf("%s: results cannot be written here: %w; accepted: a folder that can be made and written "+
+			"to, on a disk with room", root, err)
 	}
 	return locked(dir)
 }
@@ -88,7 +89,8 @@ func Open(dir string) (*Folder, error) {
 		if err == nil {
 			err = errors.New("not a folder")
 		}
-		return nil, plan.Inputf("%s cannot be used: %w; accepted: a results folder, which holds %s and %s", dir, err, PlanFile, TrialsFile)
+		return nil, plan.Inputf("%s cannot be used: %w; accepted: a results folder, which holds %s and %s", dir, err,
+			PlanFile, TrialsFile)
 	}
 	return &Folder{dir: dir}, nil
 }
@@ -177,7 +179,8 @@ func (f *Folder) Append(t Trial) error {
 	line, err := json.Marshal(t)
 	if err == nil && len(line) >= maxLine {
 		// It could not be read back, which would cost all trials of the file.
-		err = fmt.Errorf("its records take %d MB, and a reader takes %d MB: ask for fewer pods, or have each ask for fewer with --peers", len(line)>>20, maxLine>>20)
+		err = fmt.Errorf("its records take %d MB, and a reader takes %d MB: ask for fewer pods, or have each ask for fewer "+
+			"with --peers", len(line)>>20, maxLine>>20)
 	}
 	if err == nil && f.trials == nil {
 		err = f.openTrials()

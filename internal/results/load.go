@@ -98,7 +98,8 @@ func (r *Records) Trials() iter.Seq2[Trial, error] {
 				err = r.belongs(t, seen)
 			}
 			if err != nil {
-				yield(Trial{}, plan.Inputf("%s:%d: %w; accepted: a trial of %s once, or again after an invalid one, version %d, its probe records version %d",
+				yield(Trial{}, plan.Inputf("%s:%d: %w; accepted: a trial of %s once, or again after an invalid one, version %d, "+
+					"its probe records version %d",
 					path, n, err, PlanFile, Version, record.Version))
 				return
 			}

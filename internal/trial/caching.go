@@ -29,11 +29,13 @@ func (r *Runner) Caching(ctx context.Context, dns plan.DNS, resolver Resolver) (
 		args["dns-replicas"] = strings.Join(servers, ",")
 	}
 	name := "lag-" + r.Plan.Run + "-" + id
-	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe, Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: r.Nodes + startAllowance + cachingDeadline})
+	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe,
+		Pods: 1, Args: args, DNS: resolver.PodDNS, Lifetime: r.Nodes + startAllowance + cachingDeadline})
 	if err != nil {
 		return nil, err
 	}
-	l := jobRun{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1, nodes: r.Nodes, wait: cachingDeadline}
+	l := jobRun{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: 1,
+		nodes: r.Nodes, wait: cachingDeadline}
 	run, obs, err := l.live(ctx)
 	if _, endErr := r.end(ctx, l, obs, deleteForce); err == nil {
 		err = endErr

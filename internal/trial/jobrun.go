@@ -191,7 +191,8 @@ func (l jobRun) end(ctx context.Context, obs *cluster.Observation, how deleteMod
 			return gone, ctx.Err()
 		case <-obs.Changed():
 		case <-limit.C:
-			return gone, fmt.Errorf("pods of trial %s in namespace %s were %w %s after their deletion", l.owner.Trial, l.owner.Namespace, errNotGone, goneWithin(l.pods))
+			return gone, fmt.Errorf("pods of trial %s in namespace %s were %w %s after their deletion", l.owner.Trial,
+				l.owner.Namespace, errNotGone, goneWithin(l.pods))
 		}
 	}
 }

@@ -69,7 +69,8 @@ type podLog struct {
 }
 
 func follow(ctx context.Context, namespace string, open open) *follower {
-	f := &follower{open: open, namespace: namespace, changed: make(chan struct{}, 1), streams: make(chan struct{}, maxStreams), pods: map[string]*podLog{}}
+	f := &follower{open: open, namespace: namespace, changed: make(chan struct{}, 1),
+		streams: make(chan struct{}, maxStreams), pods: map[string]*podLog{}}
 	f.ctx, f.cancel = context.WithCancel(ctx)
 	return f
 }
@@ -172,7 +173,8 @@ func (f *follower) attempt(pod string, p *podLog) (problem string) {
 	f.mu.Lock()
 	p.junk = rest.Junk
 	if version := (*record.VersionError)(nil); errors.As(err, &version) {
-		f.foreign = fmt.Errorf("the probe image in pod %s/%s is of another version: %w; build it anew (`make image`) and load it", f.namespace, pod, err)
+		f.foreign = fmt.Errorf("the probe image in pod %s/%s is of another version: %w; build it anew (`make image`) "+
+			"and load it", f.namespace, pod, err)
 		f.signal()
 	}
 	if errors.Is(err, record.ErrTooLong) {
@@ -219,7 +221,10 @@ func (f *follower) done() int { return f.count(func(p *podLog) bool { return p.d
 // answered tells whether any probe was answered with an address.
 func (f *follower) answered() bool {
 	return f.count(func(p *podLog) bool {
-		return slices.ContainsFunc(p.lines, func(l record.Line) bool { return l.Answer != nil && l.Answer.Class == record.Address })
+		return slices.ContainsFunc(p.lines, func(l record.Line) bool {
+			return l.Answer != nil &&
+				l.Answer.Class == record.Address
+		})
 	}) > 0
 }
 

@@ -40,9 +40,11 @@ func (l jobRun) whyNotStarted(ctx context.Context, obs *cluster.Observation, log
 	case waiting != "":
 		return l.c.WithAnswer(ctx, waiting)
 	case missing > 0:
-		return fmt.Sprintf("pods missing: %d, and no event that may be read says why: does the Job controller (kube-controller-manager) run?", missing)
+		return fmt.Sprintf("pods missing: %d, and no event that may be read says why: does the Job controller "+
+			"(kube-controller-manager) run?", missing)
 	case problem != "":
-		return fmt.Sprintf("pod %s runs, but its log could not be read: %s; see whether `kubectl logs` works for other pods there", pod, cluster.OneLine(problem))
+		return fmt.Sprintf("pod %s runs, but its log could not be read: %s; see whether `kubectl logs` works for other "+
+			"pods there", pod, cluster.OneLine(problem))
 	default:
 		return fmt.Sprintf("pod %s runs, but its log holds no line of a probe: is its image the probe's?", pod)
 	}

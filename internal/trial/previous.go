@@ -59,7 +59,8 @@ func ended(run results.Run) (int64, error) {
 		}
 		first, last := p.Lines[0], p.Lines[len(p.Lines)-1]
 		if last.Done == nil || last.Done.Reason != "complete" || first.Start == nil {
-			return 0, fmt.Errorf("pod %s/%s of the previous job did not run to its end: its log ends before all had joined", run.Namespace, p.Name)
+			return 0, fmt.Errorf("pod %s/%s of the previous job did not run to its end: its log ends before all had joined",
+				run.Namespace, p.Name)
 		}
 		if first.Start.Boot != "" && first.Start.Boot == run.Boot {
 			return first.Start.Wall + last.T - run.Zero.UnixNano(), nil

@@ -21,13 +21,15 @@ func (r *Runner) Warm(ctx context.Context) error {
 	pods := r.Plan.LivesAtOnce() * r.Plan.Settings.Pods
 	owner := manifests.Owner{Run: r.Plan.Run, Trial: id, Namespace: r.Namespace}
 	name := "lag-" + r.Plan.Run + "-" + id
-	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe, Pods: pods,
+	job, err := manifests.Job(manifests.JobParams{Owner: owner, Name: name, Service: "svc-" + r.Plan.Run, Probe: r.Probe,
+		Pods:     pods,
 		Args:     map[string]string{"observer": string(record.Solo), "deadline": warmDeadline.String()},
 		Lifetime: r.Nodes + startWithin(pods) + warmDeadline})
 	if err != nil {
 		return err
 	}
-	l := jobRun{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: pods, nodes: r.Nodes, wait: warmDeadline}
+	l := jobRun{c: r.Client, w: r.Watcher, owner: owner, objects: []manifests.Object{job}, job: name, pods: pods,
+		nodes: r.Nodes, wait: warmDeadline}
 	_, obs, err := l.live(ctx)
 	if _, endErr := r.end(ctx, l, obs, deleteForce); err == nil {
 		err = endErr

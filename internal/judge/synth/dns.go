@@ -38,7 +38,8 @@ func (s *sim) prefill() {
 	put := func(cache int, k Keeps) {
 		for peer := range s.Pods {
 			if k.Addresses > 0 {
-				s.caches[cacheKey{cache: cache, peer: peer}] = cached{reply{record.Address, []string{Old(peer)}, zoneTTL}, s.Left - zoneTTL*time.Second}
+				s.caches[cacheKey{cache: cache, peer: peer}] = cached{reply{record.Address, []string{Old(peer)}, zoneTTL},
+					s.Left - zoneTTL*time.Second}
 			}
 		}
 	}
@@ -58,7 +59,8 @@ func (s *sim) ask(client, peer int, suffix string, at time.Duration) reply {
 	if s.Node == nil {
 		return s.replica(replica, peer, suffix, at)
 	}
-	return s.through(cacheKey{nodeCache(s.Pods[client].Node), peer, suffix}, *s.Node, at, func() reply { return s.replica(replica, peer, suffix, at) })
+	return s.through(cacheKey{nodeCache(s.Pods[client].Node), peer, suffix}, *s.Node, at,
+		func() reply { return s.replica(replica, peer, suffix, at) })
 }
 
 func (s *sim) replica(i, peer int, suffix string, at time.Duration) reply {

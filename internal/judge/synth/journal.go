@@ -53,20 +53,23 @@ func (j *journal) answer(at time.Duration, a record.Answer) {
 		first = a.Addrs[0]
 	}
 	of := series{peer: a.Peer, view: a.View, typ: a.Type, suffix: a.Suffix, server: a.Server}
-	j.add(at, of, same{outcome: string(a.Class), addr: first}, a.Asked, ttl, a.Class == record.Address, func(id int) record.Line {
-		a.ID = id
-		return record.Line{Answer: &a}
-	})
+	j.add(at, of, same{outcome: string(a.Class), addr: first}, a.Asked, ttl, a.Class == record.Address,
+		func(id int) record.Line {
+			a.ID = id
+			return record.Line{Answer: &a}
+		})
 }
 
 func (j *journal) dial(at time.Duration, d record.Dial) {
-	j.add(at, series{peer: d.Peer, dials: d.Addr}, same{outcome: string(d.Outcome)}, d.Asked, nil, false, func(id int) record.Line {
-		d.ID = id
-		return record.Line{Dial: &d}
-	})
+	j.add(at, series{peer: d.Peer, dials: d.Addr}, same{outcome: string(d.Outcome)}, d.Asked, nil, false,
+		func(id int) record.Line {
+			d.ID = id
+			return record.Line{Dial: &d}
+		})
 }
 
-func (j *journal) add(at time.Duration, key series, like same, asked int64, ttl *uint32, address bool, line func(id int) record.Line) {
+func (j *journal) add(at time.Duration, key series, like same, asked int64, ttl *uint32, address bool,
+	line func(id int) record.Line) {
 	of := j.open[key]
 	if of == nil {
 		of = map[same]*run{}

@@ -121,14 +121,16 @@ func (p *probe) question(at time.Duration, peer int, suffix string, prev *int64,
 	p.attempt(at, peer, suffix, prev, 1, got)
 }
 
-func (p *probe) attempt(at time.Duration, peer int, suffix string, prev *int64, n int, got func(at time.Duration, r reply)) {
+func (p *probe) attempt(at time.Duration, peer int, suffix string, prev *int64, n int,
+	got func(at time.Duration, r reply)) {
 	r := p.ask(p.index, peer, suffix, at)
 	took := rtt
 	if r.class == record.Timeout {
 		took = libcTimeout
 	}
 	p.then(at+took, func(now time.Duration) {
-		a := record.Answer{Peer: peer, View: record.Client, Suffix: suffix, Class: r.class, Addrs: r.addrs, Asked: int64(at - p.life().Started), Prev: *prev}
+		a := record.Answer{Peer: peer, View: record.Client, Suffix: suffix, Class: r.class, Addrs: r.addrs,
+			Asked: int64(at - p.life().Started), Prev: *prev}
 		switch {
 		case r.isAddress():
 			a.TTL = ttl(r.ttl)
@@ -146,7 +148,8 @@ func (p *probe) attempt(at time.Duration, peer int, suffix string, prev *int64, 
 }
 
 // dial connects and records how that ended.
-func (p *probe) dial(at time.Duration, peer int, addr string, limit time.Duration, got func(at time.Duration, right bool)) {
+func (p *probe) dial(at time.Duration, peer int, addr string, limit time.Duration,
+	got func(at time.Duration, right bool)) {
 	outcome, end := p.connect(peer, addr, at, limit)
 	d := record.Dial{Peer: peer, Addr: addr, Asked: int64(at - p.life().Started), Limit: int64(limit), Outcome: outcome}
 	if end >= p.end() {

@@ -22,7 +22,8 @@ func Peers(id string, dns plan.DNS, extra plan.Extra, pods int, serverAt, client
 	const every = 50 * ms
 	for a := range pods {
 		for b := range pods {
-			d := Answer{Class: record.NXDomain, First: 2 * ms, Last: clientAt - every, Count: int((clientAt - every) / every), SOATTL: 30, Top: 30}
+			d := Answer{Class: record.NXDomain, First: 2 * ms, Last: clientAt - every, Count: int((clientAt - every) / every),
+				SOATTL: 30, Top: 30}
 			d.AtTop = d.Count
 			if cached {
 				d.AtTop = 1
@@ -36,7 +37,8 @@ func Peers(id string, dns plan.DNS, extra plan.Extra, pods int, serverAt, client
 				for i, r := range replicas {
 					at := serverAt + time.Duration(i)*10*ms
 					t.Ask(a, b, Answer{View: record.Uncached, Server: r, Class: record.NXDomain, First: 2 * ms, SOATTL: 30})
-					t.Ask(a, b, Answer{View: record.Uncached, Server: r, Class: record.NoData, First: at, Prev: at - every, SOATTL: 30})
+					t.Ask(a, b, Answer{View: record.Uncached, Server: r, Class: record.NoData, First: at, Prev: at - every,
+						SOATTL: 30})
 				}
 			}
 		}
@@ -64,7 +66,8 @@ func Solo(id string, dns plan.DNS, extra plan.Extra, workers ...Worker) *Trial {
 		t.Start(i).ConnectTimeout = int64(w.Timeout)
 		asked := 2 * ms
 		if w.Stale > 0 {
-			t.Ask(i, 0, Answer{Class: record.Address, Addrs: []string{Old(0)}, First: asked, Last: asked + time.Duration(w.Stale-1)*(w.Silence+150*ms), Count: w.Stale})
+			t.Ask(i, 0, Answer{Class: record.Address, Addrs: []string{Old(0)}, First: asked,
+				Last: asked + time.Duration(w.Stale-1)*(w.Silence+150*ms), Count: w.Stale})
 			outcome, n := record.DialTimeout, w.Stale
 			if w.Joined == 0 { // the last one was under way at the deadline
 				if n > 1 {

@@ -34,7 +34,8 @@ type Trial struct {
 func New(id string, arm plan.Arm, pods int) *Trial {
 	t := &Trial{Trial: results.Trial{
 		V: results.Version, Status: results.Complete, Began: Zero, Took: plan.Duration(35 * time.Second),
-		Plan: plan.Trial{ID: id, Seq: 1, Block: 1, Arm: arm, Job: "lag-" + id, Service: "svc-" + id, Deadline: plan.Duration(40 * time.Second)},
+		Plan: plan.Trial{ID: id, Seq: 1, Block: 1, Arm: arm, Job: "lag-" + id, Service: "svc-" + id,
+			Deadline: plan.Duration(40 * time.Second)},
 	}, id: map[int]int{}}
 	t.Run = results.Run{Namespace: "ns", Zero: Zero, Boot: Boot}
 	for i := range pods {
@@ -44,9 +45,11 @@ func New(id string, arm plan.Arm, pods int) *Trial {
 		})
 		t.Starts(i, 300*time.Millisecond, Boot, 0)
 		t.Start(i).Pods = pods
-		for k, what := range []results.What{results.Created, results.Scheduled, results.Addressed, results.Started, results.Ready} {
+		for k, what := range []results.What{results.Created, results.Scheduled, results.Addressed, results.Started,
+			results.Ready} {
 			at := []int64{20, 50, 300, 300, 300}[k]
-			e := results.Event{T: at * int64(time.Millisecond), Object: "pod", Name: t.Run.Pods[i].Name, UID: t.Run.Pods[i].UID, What: what, Index: &t.Run.Pods[i].Index}
+			e := results.Event{T: at * int64(time.Millisecond), Object: "pod", Name: t.Run.Pods[i].Name, UID: t.Run.Pods[i].UID,
+				What: what, Index: &t.Run.Pods[i].Index}
 			if k >= 2 {
 				e.IPs = t.Run.Pods[i].IPs
 			}
@@ -54,7 +57,8 @@ func New(id string, arm plan.Arm, pods int) *Trial {
 		}
 		t.Run.Events = append(t.Run.Events, results.Event{
 			T: int64(600 * time.Millisecond), Object: "endpointslice", Name: t.Plan.Service + "-x", What: results.Changed,
-			Endpoints: []results.Endpoint{{Hostname: fmt.Sprintf("%s-%d", t.Plan.Job, i), Addrs: []string{Addr(i)}, Ready: true}},
+			Endpoints: []results.Endpoint{{Hostname: fmt.Sprintf("%s-%d", t.Plan.Job, i), Addrs: []string{Addr(i)},
+				Ready: true}},
 		})
 	}
 	return t
@@ -125,7 +129,8 @@ const service = "10.96.0.10:53"
 func (t *Trial) Ask(client, peer int, a Answer) {
 	t.id[client]++
 	rec := &record.Answer{
-		ID: t.id[client], Peer: peer, View: a.View, Type: "A", Suffix: a.Suffix, Server: a.Server, Class: a.Class, Addrs: a.Addrs,
+		ID: t.id[client], Peer: peer, View: a.View, Type: "A", Suffix: a.Suffix, Server: a.Server, Class: a.Class,
+		Addrs: a.Addrs,
 		Asked: int64(a.First - rtt), Prev: int64(a.Prev), SOATTL: ttl(a.SOATTL),
 	}
 	if rec.View == "" {
@@ -146,7 +151,8 @@ func (t *Trial) Ask(client, peer int, a Answer) {
 	}
 	last := max(a.Last, a.First)
 	t.line(client, last, record.Line{Closed: &record.Closed{
-		ID: rec.ID, Count: max(a.Count, 1), Last: int64(last), Until: int64(last - rtt), TopTTL: ttl(a.Top), AtTop: a.AtTop, MinRTT: int64(rtt), MaxRTT: int64(rtt),
+		ID: rec.ID, Count: max(a.Count, 1), Last: int64(last), Until: int64(last - rtt), TopTTL: ttl(a.Top), AtTop: a.AtTop,
+		MinRTT: int64(rtt), MaxRTT: int64(rtt),
 	}})
 }
 
@@ -160,16 +166,20 @@ func ttl(n int) *uint32 {
 
 // Dial adds a connect to a pod's log, or several equal ones. A connected one
 // was answered by who.
-func (t *Trial) Dial(client, peer int, addr string, asked, took time.Duration, outcome record.Outcome, count int, who *record.Who) {
+func (t *Trial) Dial(client, peer int, addr string, asked, took time.Duration, outcome record.Outcome, count int,
+	who *record.Who) {
 	t.id[client]++
-	d := &record.Dial{ID: t.id[client], Peer: peer, Addr: addr, Asked: int64(asked), Outcome: outcome, Who: who, Limit: t.Start(client).ConnectTimeout}
+	d := &record.Dial{ID: t.id[client], Peer: peer, Addr: addr, Asked: int64(asked), Outcome: outcome, Who: who,
+		Limit: t.Start(client).ConnectTimeout}
 	if who != nil {
 		d.WhoAt = int64(asked + took)
 	}
 	t.line(client, asked+took, record.Line{Dial: d})
 	if count > 1 {
 		last := int64(asked) + int64(count-1)*int64(took)
-		t.line(client, asked+time.Duration(count)*took, record.Line{Closed: &record.Closed{ID: d.ID, Count: count, Until: last, Last: last + int64(took), MinRTT: int64(took), MaxRTT: int64(took)}})
+		t.line(client, asked+time.Duration(count)*took,
+			record.Line{Closed: &record.Closed{ID: d.ID, Count: count, Until: last, Last: last + int64(took),
+				MinRTT: int64(took), MaxRTT: int64(took)}})
 	}
 }
 
@@ -199,9 +209,11 @@ func (t *Trial) Done(client int, at time.Duration, reason string) {
 func (t *Trial) Prime(gap time.Duration, left float64) {
 	run := &results.Run{Namespace: "ns", Zero: Zero.Add(-20 * time.Second), Boot: Boot, Gone: int64(15 * time.Second)}
 	for i := range t.Run.Pods {
-		p := results.Pod{Name: fmt.Sprintf("lag-%s-%d-fghij", t.Plan.ID, i), UID: fmt.Sprintf("uid-%s-old-%d", t.Plan.ID, i), Index: i, IPs: []string{Old(i)}}
+		p := results.Pod{Name: fmt.Sprintf("lag-%s-%d-fghij", t.Plan.ID, i), UID: fmt.Sprintf("uid-%s-old-%d", t.Plan.ID, i),
+			Index: i, IPs: []string{Old(i)}}
 		p.Lines = []record.Line{
-			{V: record.Version, Start: &record.Start{Job: t.Plan.Job, Pod: p.Name, UID: p.UID, Index: i, Boot: Boot, Wall: run.Zero.UnixNano()}},
+			{V: record.Version, Start: &record.Start{Job: t.Plan.Job, Pod: p.Name, UID: p.UID, Index: i, Boot: Boot,
+				Wall: run.Zero.UnixNano()}},
 			{V: record.Version, T: 1, Done: &record.Done{Reason: "complete"}},
 		}
 		run.Pods = append(run.Pods, p)
@@ -231,8 +243,9 @@ func (t *Trial) settlePrimer() {
 	p := &t.Primer.Pods[0]
 	var lines []record.Line
 	for _, r := range []string{"10.244.0.20:53", "10.244.0.21:53"} {
-		lines = append(lines, record.Line{V: record.Version, T: at, Answer: &record.Answer{ID: len(lines) + 1, View: record.Direct, Type: "A",
-			Server: r, Class: record.Address, Addrs: []string{Old(0)}, TTL: &ttl, Asked: at - 1, Prev: -1}})
+		lines = append(lines, record.Line{V: record.Version, T: at,
+			Answer: &record.Answer{ID: len(lines) + 1, View: record.Direct, Type: "A",
+				Server: r, Class: record.Address, Addrs: []string{Old(0)}, TTL: &ttl, Asked: at - 1, Prev: -1}})
 	}
 	p.Lines = slices.Insert(p.Lines, 1, lines...)
 }

@@ -99,7 +99,8 @@ func Of(id string, arm plan.Arm, pods int) World {
 	}
 	for i := range pods {
 		d := time.Duration(i) * 100 * ms / time.Duration(pods)
-		l := Life{Created: 20*ms + d/10, Scheduled: 50*ms + d/10, Started: 400*ms + d, Addressed: 520*ms + d, Ready: 520*ms + d, Node: i % 2}
+		l := Life{Created: 20*ms + d/10, Scheduled: 50*ms + d/10, Started: 400*ms + d, Addressed: 520*ms + d,
+			Ready: 520*ms + d, Node: i % 2}
 		if arm.Publish {
 			// The sandbox's address is reported before the process runs only
 			// where something else, such as a pull, takes its time.
@@ -130,7 +131,8 @@ func (l *Life) Delay(what results.What, by time.Duration) {
 	for _, s := range []struct {
 		what results.What
 		at   *time.Duration
-	}{{results.Created, &l.Created}, {results.Scheduled, &l.Scheduled}, {results.Started, &l.Started}, {results.Ready, &l.Ready}, {results.Changed, &l.InSlice}} {
+	}{{results.Created, &l.Created}, {results.Scheduled, &l.Scheduled}, {results.Started, &l.Started},
+		{results.Ready, &l.Ready}, {results.Changed, &l.InSlice}} {
 		if later = later || s.what == what; later {
 			*s.at += by
 		}
@@ -153,12 +155,14 @@ func (w *World) ServiceAt(at time.Duration) {
 func (w World) Trial() *Trial {
 	t := New(w.ID, w.Arm, len(w.Pods))
 	t.Plan.Deadline, t.Plan.Sample = plan.Duration(w.Deadline), w.Sample
-	s := &sim{World: &w, t: t, ring: w.Sample.Ring(len(w.Pods)), rng: rand.New(rand.NewPCG(w.Seed, 117819)), caches: map[cacheKey]cached{}}
+	s := &sim{World: &w, t: t, ring: w.Sample.Ring(len(w.Pods)), rng: rand.New(rand.NewPCG(w.Seed, 117819)),
+		caches: map[cacheKey]cached{}}
 	if w.Left > 0 {
 		t.Prime(2*time.Second, w.Left.Seconds())
 		s.prefill()
 	}
-	t.Run.Events = []results.Event{{T: int64(w.Service), Object: "service", Name: t.Plan.Service, UID: "uid-" + t.Plan.Service, What: results.Created}}
+	t.Run.Events = []results.Event{{T: int64(w.Service), Object: "service", Name: t.Plan.Service,
+		UID: "uid-" + t.Plan.Service, What: results.Created}}
 	for i, l := range w.Pods {
 		t.Live(i, l)
 		start := t.Start(i)
@@ -183,12 +187,14 @@ func (w World) Trial() *Trial {
 func (t *Trial) Live(index int, l Life) {
 	p := t.Pod(index)
 	t.Run.Events = slices.DeleteFunc(t.Run.Events, func(e results.Event) bool {
-		return e.UID == p.UID || slices.ContainsFunc(e.Endpoints, func(ep results.Endpoint) bool { return ep.Hostname == t.hostname(index) })
+		return e.UID == p.UID || slices.ContainsFunc(e.Endpoints,
+			func(ep results.Endpoint) bool { return ep.Hostname == t.hostname(index) })
 	})
 	for _, s := range []struct {
 		what results.What
 		at   time.Duration
-	}{{results.Created, l.Created}, {results.Scheduled, l.Scheduled}, {results.Addressed, l.Addressed}, {results.Started, max(l.Started, l.Addressed)}, {results.Ready, l.Ready}} {
+	}{{results.Created, l.Created}, {results.Scheduled, l.Scheduled}, {results.Addressed, l.Addressed},
+		{results.Started, max(l.Started, l.Addressed)}, {results.Ready, l.Ready}} {
 		e := results.Event{T: int64(s.at), Object: "pod", Name: p.Name, UID: p.UID, What: s.what, Index: &p.Index}
 		if s.at >= l.Addressed {
 			e.IPs = p.IPs
