@@ -20,6 +20,7 @@ import (
 	"headless-job-dns/internal/judge/synth"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
+	"headless-job-dns/internal/results"
 	"headless-job-dns/internal/stats"
 	"headless-job-dns/records/published"
 )
@@ -168,4 +169,26 @@ func TestHostile(t *testing.T) {
 	require.NotContains(t, string(svg), "<script")
 	require.NotContains(t, string(svg), "\x1b")
 	require.NotContains(t, string(svg), "\u202e")
+}
+
+// TestRecords: the pictures of recorded runs can be read.
+func TestRecords(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "records", "*", results.TrialsFile))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		records, err := results.Load(filepath.Dir(file))
+		require.NoError(t, err)
+		a := analysis.New(records.Plan)
+		for trial, err := range records.Trials() {
+			require.NoError(t, err)
+			v := judge.Judge(&trial)
+			a.Add(v)
+			if line := analysis.NewTimeline(&trial, v); line != nil {
+				readable(t, Clients(line))
+			}
+		}
+		readable(t, Trials(a.Summary()))
+		readable(t, Joins(a.Sweeps(), published.Joins()))
+	}
 }
