@@ -1,31 +1,13 @@
-// Command probe runs in every pod of the experiment's Job and finds out when
-// the names of the other pods lead to them: which answers the pod's resolver
-// gave, when each answer changed, and who answered at the address.
+// Command probe runs in every pod of the experiment's Job and finds out when the
+// names of the other pods lead to them. Flags and the pod's resolv.conf come in;
+// lines of package record go to standard output, the first of them Start, the
+// last Done. It is static, without a C library, and asks before it collects facts
+// about its surroundings: much is decided by the first question. After Done it
+// asks nothing and waits for SIGTERM, for its log would go with it. It knows
+// nothing of Kubernetes but how names are made.
 //
-// It is a static program without a C library, so that its first question
-// leaves within milliseconds of the process's start; much of what is measured
-// is decided by the first question. It takes its zero, parses its flags, reads
-// resolv.conf, listens, asks, and only then collects facts about its
-// surroundings. What it sees goes to standard output as lines of package
-// record; the log's first line is always Start, its last one Done.
-//
-// What it asks depends on the observer (see flags.go):
-//
-//	solo          what one worker of the original workload asked (solo.go)
-//	peers         every peer's name through the pod's resolver (peers.go)
-//	peers+server  the same, beside an uncached look at each DNS server (uncached.go)
-//	prime         each DNS server for the pod's own name, to fill its cache (prime.go)
-//	caching       how each DNS server caches (caching.go)
-//	empty-service pod 0 of a Job whose pod goes (emptyservice.go)
-//
-// Every pod listens and tells whoever connects who it is (listen.go), because
-// an address may have had another owner a moment ago. After Done a pod asks
-// nothing, answers connects and waits for SIGTERM: a pod that ended would take
-// its log along, one that went on asking would disturb the next trial.
-//
-// `probe record-writer` is another program in the same file, a DNS server (package
-// recordwriter): a file of its own would be built, put into the image and into
-// ConfigMaps a second time. It costs a probe 0.2 ms of its start and 1.2 MB.
+// `probe record-writer` is another program in the same file (package
+// recordwriter): a second file would be built, delivered and pulled once more.
 package main
 
 import (

@@ -126,7 +126,17 @@ func (p *probe) fail(err error) error {
 	return err
 }
 
-// observe asks what the observer asks and reports whether it saw it all.
+// observe asks what the observer asks and reports whether it saw it all:
+//
+//	solo          what one worker of the original workload asked (solo.go)
+//	peers         every peer's name through the pod's resolver (peers.go)
+//	peers+server  the same, beside an uncached look at each DNS server (uncached.go)
+//	prime         each DNS server for the pod's own name, to fill its cache (prime.go)
+//	caching       how each DNS server caches (caching.go)
+//	empty-service pod 0 of a Job whose pod goes (emptyservice.go)
+//
+// Meanwhile the pod tells whoever connects who it is (listen.go), because an
+// address may have had another owner a moment ago.
 func (p *probe) observe(ctx context.Context) bool {
 	if !pause(ctx, p.cfg.firstQueryAfter-time.Since(p.zero)) {
 		return false

@@ -1,19 +1,12 @@
-// Package judge computes from the records of one trial what happened: when
-// each pod could resolve and reach each other pod, which answers were wrong
-// and how. It is pure; the same records give the same verdict.
+// Package judge computes from the records of one trial what happened: when each
+// pod could resolve and reach each other pod, which answers were wrong and how,
+// and which stage the time went to. It is pure, and knows of no other trial.
 //
-// Every duration names its zero. The lag of an ordered pair counts from the
-// moment when the client's process runs and the peer is Ready (has its address,
-// with publishNotReadyAddresses); what came before is pod start. Since counts
-// from just before the request that created the Job.
-//
-// Shares say where the time since the Job's creation went: each moment of a
-// pair belongs to one part of the chain, or to what the client held or did
-// meanwhile, so that they add up to it exactly.
-//
-// What had not happened when the observation ended is censored: its value is
-// what it took at least. What an incomplete log cannot tell is lost. Neither
-// is dropped or becomes a zero.
+// The lag of an ordered pair counts from the moment when the client's process
+// runs and the peer is Ready (has its address, with publishNotReadyAddresses);
+// what came before is pod start. Since counts from just before the request that
+// created the Job. What had not happened when the observation ended is censored,
+// its value what it took at least; what an incomplete log cannot tell is lost.
 package judge
 
 import (

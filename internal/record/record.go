@@ -1,15 +1,12 @@
-// Package record defines what a probe writes to its standard output: JSON
-// lines of one versioned schema, the only thing that passes from the pods to
-// the runner. Both sides import these types; nothing else describes them.
+// Package record defines what a probe writes to its standard output: JSON lines
+// of one versioned schema, the only thing that passes from the pods to the
+// runner. Both sides import these types; nothing else describes them.
 //
 // All times named T, Asked, Prev, Last or Until are nanoseconds on the probe's
-// monotonic clock since the first instruction of its main function. Start
-// holds the wall-clock reading that belongs to zero.
-//
-// Equal consecutive answers are run-length encoded. A run is opened by an
-// Answer line when it begins and closed by a Closed line that carries its
-// length, so that a log that ends early still holds every change, and two
-// replicas that disagree do not fill it.
+// monotonic clock since the first instruction of its main function. Equal
+// consecutive answers are run-length encoded: an Answer line opens a run and a
+// Closed line with its length ends it, so that a log that ends early still holds
+// every change, and two replicas that disagree do not fill it.
 package record
 
 // Version is the schema version that every line carries. It changes when a

@@ -15,7 +15,9 @@ const (
 	draws = 100_000
 )
 
-// Permutation is a two-sided p from swapping the arms within blocks.
+// Permutation is a two-sided p from swapping the arms within blocks: a block's
+// two trials could have been run under each other's arm, and every swapping of
+// blocks was equally likely. It can be no smaller than [SmallestP].
 type Permutation struct {
 	P float64
 	// Exact says that all swaps were gone through. Otherwise P is from Draws

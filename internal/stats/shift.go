@@ -33,7 +33,19 @@ type Shift struct {
 // largest k that keeps the level, and p comes from the signed-rank statistic:
 // Hollander and Wolfe, Nonparametric Statistical Methods, chapter 3. That is
 // R's wilcox.test(d, conf.int=TRUE, exact=TRUE), but R shows the range of d as
-// the interval of fewer than 6 values. See the package comment on ties.
+// the interval of fewer than 6 values.
+//
+// The interval promises its level in the model that a shift belongs to: b's times
+// are distributed as a's plus one constant, apart from what their block does to
+// both, so that differences are symmetric about the shift; of any shape, bimodal
+// and tied ones included. Where an extra Service turns some 0 s into 30 s and
+// leaves others, there is no such constant: see [Mixed].
+//
+// Tied absolute differences get midranks, and p is exact given the ties (all 2^n
+// signs, by convolution). Differences of zero are ranked and then have no sign
+// (Pratt 1959), which agrees with the Walsh averages; R drops them. The limits
+// are those of the untied distribution and belong to the interval: with ties it
+// covers at least as often (Noether 1967, J. Am. Stat. Assoc. 62:184).
 //
 // It fails without values, with one that is not finite, with more than 500,
 // and with a level that is not between 0 and 1.
