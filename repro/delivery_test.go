@@ -133,3 +133,24 @@ func TestDeliveryRefuses(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.Empty(t, s.probe.objects)
 }
+
+// TestLoadedUnseen: where the nodes cannot get the image on which the probe is
+// unpacked, the probe's own may have been loaded a moment ago.
+func TestLoadedUnseen(t *testing.T) {
+	noImage := errors.New("dns cluster could not be examined: pod ns/p cannot get the image busybox:1 (ErrImagePull)")
+	s, _ := delivering(t, nil)
+	require.NoError(t, s.chooseDelivery(t.Context()))
+	_, err := s.buildProbe(t.Context())
+	require.NoError(t, err)
+	s.runner = s.newRunner()
+	require.False(t, s.loadedUnseen(nil))
+	require.False(t, s.loadedUnseen(errors.New("no node")))
+	require.True(t, s.loadedUnseen(noImage))
+	require.Equal(t, environment.Delivery{Way: "preloaded", Image: "localhost/headless-job-dns-probe:dev"}, *s.env.Delivery)
+	require.Empty(t, s.runner.Probe.Pieces)
+	require.False(t, s.loadedUnseen(noImage), "once")
+
+	s, _ = delivering(t, nil, "--deliver", "configmap")
+	require.NoError(t, s.chooseDelivery(t.Context()))
+	require.False(t, s.loadedUnseen(noImage))
+}

@@ -44,8 +44,7 @@ func (s *session) startDNS(ctx context.Context) error {
 		return err
 	}
 	var jobs []func(context.Context) error
-	var missing error // why the one that is optional could not be started
-	var absent plan.DNS
+	absent := map[plan.DNS]error{}   // optional ones, and why they cannot be had
 	servers := s.watcher.Observe("") // what belongs to no trial
 	for _, dns := range private {
 		s.say.line("starting a private DNS configured as %s", dns)
@@ -57,21 +56,27 @@ func (s *session) startDNS(ctx context.Context) error {
 		s.env.AddCorefile(dns, corefile)
 		jobs = append(jobs, func(ctx context.Context) error {
 			r, err := privatedns.Start(ctx, s.c, dns, params, func() string { return servers.Stuck(s.nodes) })
+			if err == nil {
+				err = s.examine(ctx, dns, r)
+			}
 			if err != nil && ctx.Err() == nil && s.optional(dns) {
-				missing, absent = err, dns // there is one optional DNS
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				absent[dns] = err
 				return nil
 			}
-			if err != nil {
-				return err
-			}
-			return s.examine(ctx, dns, r)
+			return err
 		})
 	}
 	if err := inParallel(ctx, jobs); err != nil {
 		return err
 	}
-	if missing != nil {
-		return s.leaveOut(absent, missing)
+	for _, dns := range private {
+		if why := absent[dns]; why != nil {
+			if err := s.leaveOut(dns, why); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -80,6 +85,9 @@ func (s *session) startDNS(ctx context.Context) error {
 // Where it is another than was expected its replicas are examined as well.
 func (s *session) examineCluster(ctx context.Context) error {
 	lines, err := s.runner.Caching(ctx, plan.ClusterDNS, s.runner.Resolvers[plan.ClusterDNS])
+	if s.loadedUnseen(err) {
+		lines, err = s.runner.Caching(ctx, plan.ClusterDNS, s.runner.Resolvers[plan.ClusterDNS])
+	}
 	if err != nil {
 		return err
 	}
@@ -129,10 +137,11 @@ func (s *session) recordCaching(dns plan.DNS, lines []record.Line) error {
 	return environment.Check(dns, facts)
 }
 
-// optional tells whether the plan goes on without a DNS that does not start: one
-// whose facts say so, unless it was asked for.
+// optional tells whether the plan goes on without a private DNS: nobody asked for
+// it, and it is a control beside the cluster's own, or its facts say so.
 func (s *session) optional(dns plan.DNS) bool {
-	return dns.Facts().Optional && s.resume == "" && !slices.Contains(s.asked, dns)
+	onCluster := slices.ContainsFunc(s.plan.Arms, func(a plan.Arm) bool { return a.DNS == plan.ClusterDNS })
+	return (onCluster || dns.Facts().Optional) && s.resume == "" && !slices.Contains(s.asked, dns)
 }
 
 // leaveOut takes the arms of a DNS that could not be started out of the plan,

@@ -121,7 +121,7 @@ func (s *session) subject() (preflight.Subject, error) {
 		build = s.buildProbe
 	}
 	return preflight.Subject{
-		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
+		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "", Control: s.optional,
 		Namespace: s.owner.Namespace, Made: s.namespace == "",
 		Lasting: lasting, Deliver: build, DNS: s.dnsObjects, Trial: s.trialObjects,
 	}, err
@@ -256,6 +256,24 @@ func (s *session) chooseDelivery(ctx context.Context) error {
 	}
 	s.say.line("the probe's image is %s (%s: %s)", s.env.Delivery.Image, choice.Way, choice.Why)
 	return nil
+}
+
+// loadedUnseen gives the pods the probe's own image where they were to unpack the
+// probe on one that the nodes cannot get. Nodes take up to a minute to say which
+// images they were given.
+func (s *session) loadedUnseen(err error) bool {
+	if !cluster.LacksImage(err) || s.delivery.Way != deliver.Auto || s.before != nil || len(s.probe.archs) == 0 {
+		return false
+	}
+	pod, e := manifests.ProbePod(s.patch)
+	if e != nil {
+		return false
+	}
+	image := pod.Containers[0].Image
+	s.say.line("%v; trying %s, which may have been loaded a moment ago", err, image)
+	s.probe.Probe, s.probe.archs, s.runner.Probe = manifests.Probe{}, nil, manifests.Probe{}
+	s.env.Delivery = &environment.Delivery{Way: string(deliver.Preloaded), Image: image}
+	return true
 }
 
 // buildProbe builds the probe and makes the ConfigMaps that bring it.

@@ -349,7 +349,7 @@ func (o *Observation) Stuck(nodes time.Duration) string {
 			}
 			switch w.Reason {
 			case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName":
-				return fmt.Sprintf("pod %s cannot get the image %s (%s)%s", name, cs.Image, w.Reason, otherImage(p, cs.Name))
+				return fmt.Sprintf("pod %s "+lacksImage+" %s (%s)%s", name, cs.Image, w.Reason, otherImage(p, cs.Name))
 			case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError",
 				"CrashLoopBackOff":
 				why := w.Message
@@ -384,6 +384,11 @@ func unschedulable(p *corev1.Pod) string {
 	}
 	return ""
 }
+
+const lacksImage = "cannot get the image"
+
+// LacksImage tells whether an error is that a node cannot get an image.
+func LacksImage(err error) bool { return err != nil && strings.Contains(err.Error(), lacksImage) }
 
 // otherImage ends a sentence about an image that a container of ours cannot get
 // with how to name another.

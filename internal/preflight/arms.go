@@ -11,8 +11,8 @@ import (
 	"headless-job-dns/internal/plan"
 )
 
-// privateDNS asks whether the plan's private DNS can be had. Where one cannot,
-// another may stand in for it; otherwise its arms are left out.
+// privateDNS asks whether the plan's private DNS can be had. Where one cannot, and
+// is no control, another may stand in for it; otherwise its arms are left out.
 func (p *preflight) privateDNS() error {
 	lacking := map[plan.DNS]string{}
 	for _, dns := range p.report.Plan.PrivateDNS() {
@@ -29,7 +29,7 @@ func (p *preflight) privateDNS() error {
 	}
 	standIn := map[plan.DNS]plan.DNS{}
 	for _, dns := range plan.AllDNS {
-		if absent := plan.DNS(dns.Facts().StandsInFor); lacking[absent] != "" {
+		if absent := plan.DNS(dns.Facts().StandsInFor); lacking[absent] != "" && !p.Control(absent) {
 			why, err := p.lacks(dns)
 			if err != nil {
 				return err

@@ -34,7 +34,10 @@ func TestDegradations(t *testing.T) {
 		dns     []plan.DNS // private ones that are left
 		arms    int        // all that are left
 		want    string
+		control bool
 	}{
+		"controls fall away": {options: all(plan.ClusterDNS, plan.Cache30, plan.Uncached), deny: "create clusterroles", arms: 1, control: true,
+			want: "this user may not create all that a private DNS consists of (clusterroles (create) cluster-wide); arms with cache-30, uncached are left out" + grants},
 		"forwarding stands in": {options: all(plan.Cache30), deny: "create clusterroles", dns: []plan.DNS{plan.Forwarding}, arms: 1, want: stands + grants},
 		"and others go": {options: all(plan.ClusterDNS, plan.Cache30, plan.Uncached, plan.NodeLocalCache30), deny: "create clusterroles",
 			dns: []plan.DNS{plan.Forwarding}, arms: 2, want: stands + "; arms with uncached, nodelocal-cache-30 are left out" + grants},
@@ -56,7 +59,7 @@ func TestDegradations(t *testing.T) {
 			if tc.deny != "" {
 				w.deny = strings.Split(tc.deny, ",")
 			}
-			w.refuse = tc.refuse
+			w.refuse, w.control = tc.refuse, tc.control
 			r, err := Run(t.Context(), w.s)
 			require.NoError(t, err)
 			require.True(t, r.Changed)
@@ -97,7 +100,7 @@ func TestWarnings(t *testing.T) {
 				}
 			}
 		}, []string{
-			"unknown   nodes: this user lacks nodes (list) cluster-wide: which images the nodes have, and for what architectures, is not known beforehand (manifests/rbac-cluster.yaml grants it)",
+			"unknown   nodes: this user lacks nodes (list) cluster-wide: which images the nodes have, for what architectures, and a DNS outside kube-system are not known beforehand (manifests/rbac-cluster.yaml grants it)",
 			"unknown   environment: this user lacks namespaces (get), configmaps (get), services (get, list), pods (list), daemonsets (list), endpointslices (list) in kube-system: the report describes the cluster's DNS and network as far as its pods see them (manifests/rbac-cluster.yaml grants it)",
 			"unknown   dns: the provider is not known; how it caches a pod finds out",
 			"unknown   addresses: their family is not known beforehand; peers ask for those that their pods have, solo for the first",

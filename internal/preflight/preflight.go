@@ -27,6 +27,8 @@ type Subject struct {
 	Made      bool
 	// Fixed is a plan that may not be changed: one that is resumed.
 	Fixed bool
+	// Control tells whether a private DNS is one that the plan goes on without.
+	Control func(plan.DNS) bool
 
 	Lasting []manifests.Object // what lives as long as the run, without the private DNS
 	// Deliver makes the ConfigMaps that bring the probe, which takes a build:

@@ -37,8 +37,9 @@ type world struct {
 	// refuse answers a dry run with an error; nil: it is admitted.
 	refuse func(o manifests.Object) error
 	// admit changes what is admitted.
-	admit func(o manifests.Object)
-	s     Subject
+	admit   func(o manifests.Object)
+	control bool // every private DNS is one
+	s       Subject
 }
 
 // theWorld is a cluster on which nothing stands in the way: two nodes, CoreDNS,
@@ -102,6 +103,7 @@ func theWorld(t *testing.T, options plan.Options, objs ...runtime.Object) *world
 	env.DNS = environment.DNS{Provider: environment.CoreDNS, Service: "kube-system/kube-dns", ClusterIPs: []string{"10.96.0.10"}, Replicas: []string{"10.1.0.2:53", "10.1.0.3:53"}}
 	w.s = Subject{
 		Client: &cluster.Client{Kube: w.kube}, Env: env, Plan: p, Namespace: "demo",
+		Control: func(plan.DNS) bool { return w.control },
 		DNS: func(dns plan.DNS) ([]manifests.Object, error) {
 			return privatedns.Objects(dns, privatedns.Params{Owner: owner})
 		},

@@ -84,7 +84,8 @@ type courtesy struct {
 func courtesies(namespace string, made bool) []courtesy {
 	const role, clusterRoles = "rbac.yaml", "rbac-cluster.yaml"
 	list := []courtesy{
-		{"nodes", grant("", "", "nodes", "list"), "which images the nodes have, and for what architectures, is not known beforehand", clusterRoles},
+		{"nodes", slices.Concat(grant("", "", "nodes", "list"), grant("", "", "services", "list"), grant("", "apps", "daemonsets", "list")),
+			"which images the nodes have, for what architectures, and a DNS outside kube-system are not known beforehand", clusterRoles},
 		{"environment", slices.Concat(
 			grant(kubeSystem, "", "namespaces", "get"),
 			grant(kubeSystem, "", "configmaps", "get"),
