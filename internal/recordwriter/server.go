@@ -26,8 +26,6 @@ type server struct {
 	apiServer netip.Addr // what kubernetes.default.svc leads to
 	ttl       uint
 
-	ready chan struct{} // closed once Services and EndpointSlices have been listed
-
 	mu    sync.Mutex
 	model *model
 	log   *json.Encoder

@@ -28,7 +28,6 @@ type Report struct {
 	warnings []string                // about the records
 	analysis *analysis.Analysis
 	shown    *analysis.Timeline // of the trial whose log and clients are shown; nil: none yet
-	invalid  []string           // about trials that do not count, and notes about others
 }
 
 // New begins a report on a plan. The environment is environment.json as it is

@@ -1,7 +1,6 @@
 package stats
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -34,42 +33,6 @@ func (i Interval) Bounded() bool {
 
 // Covers reports whether x lies in the interval, ends included.
 func (i Interval) Covers(x float64) bool { return i.Lo <= x && x <= i.Hi }
-
-// jsonInterval has nil for a side that is infinite, which JSON cannot say.
-type jsonInterval struct {
-	Lo       *float64 `json:"lo"`
-	Hi       *float64 `json:"hi"`
-	Level    float64  `json:"level"`
-	Attained float64  `json:"attained"`
-}
-
-// MarshalJSON writes an infinite side as null.
-func (i Interval) MarshalJSON() ([]byte, error) {
-	j := jsonInterval{Level: i.Level, Attained: i.Attained}
-	if !math.IsInf(i.Lo, 0) {
-		j.Lo = &i.Lo
-	}
-	if !math.IsInf(i.Hi, 0) {
-		j.Hi = &i.Hi
-	}
-	return json.Marshal(j)
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (i *Interval) UnmarshalJSON(text []byte) error {
-	var j jsonInterval
-	if err := json.Unmarshal(text, &j); err != nil {
-		return err
-	}
-	*i = Interval{math.Inf(-1), math.Inf(1), j.Level, j.Attained}
-	if j.Lo != nil {
-		i.Lo = *j.Lo
-	}
-	if j.Hi != nil {
-		i.Hi = *j.Hi
-	}
-	return nil
-}
 
 // ErrNoData is returned where there is nothing to estimate from.
 var ErrNoData = errors.New("no values")

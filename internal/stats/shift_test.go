@@ -1,7 +1,6 @@
 package stats
 
 import (
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -17,10 +16,6 @@ var (
 	// the first and second visit; the example of R's help page wilcox.test.
 	first  = []float64{1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30}
 	second = []float64{0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29}
-	// Hollander and Wolfe (1973), p. 69: permeability constants at term and
-	// earlier; of the same help page.
-	term    = []float64{0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46}
-	earlier = []float64{1.15, 0.88, 0.90, 0.74, 1.21}
 	// Darwin's maize (R package HistData, ZeaMays), in eighths of an inch;
 	// Fisher (1935), The Design of Experiments, section 21.
 	maize = []float64{49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48}
@@ -233,15 +228,4 @@ func TestManyBlocks(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, s.P, 1e-10)
 	require.True(t, s.Interval.Covers(1))
-}
-
-func TestIntervalInJSON(t *testing.T) {
-	for _, i := range []Interval{unbounded(0.95), {-1, 2, 0.95, 0.96}, {math.Inf(-1), 2, 0.9, 0.95}} {
-		text, err := json.Marshal(i)
-		require.NoError(t, err)
-		var back Interval
-		require.NoError(t, json.Unmarshal(text, &back))
-		require.Equal(t, i, back)
-	}
-	require.Error(t, json.Unmarshal([]byte(`{"lo":"x"}`), new(Interval)))
 }
