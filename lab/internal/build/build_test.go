@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/fstest"
@@ -43,23 +42,26 @@ func TestComponents(t *testing.T) {
 	}
 }
 
+func TestCount(t *testing.T) {
+	c := count{sizes: map[string]int64{"a": 100, "b": 200, "c": 600, "d": 100}}
+	require.Equal(t, "0s: 0 of 4 packages compiled", c.at(0))
+	require.True(t, c.add("a"))
+	require.True(t, c.add("d"))
+	require.False(t, c.add("b/b.go:3:1: undefined: x"))
+	require.Equal(t, "1m0s: 2 of 4 packages compiled, about 4m0s to go", c.at(time.Minute))
+	c.add("b")
+	c.add("c")
+	require.Equal(t, "3m0s: linking", c.at(3*time.Minute))
+}
+
 func TestProgress(t *testing.T) {
-	p, stop := newProgress(io.Discard)
+	p, stop := newProgress(io.Discard, map[string]int64{"foo/bar": 1})
 	defer stop()
 	for _, part := range []string{"foo/", "bar\nfoo/bar.go:3:1: ", "undefined: x\n# foo/bar\n"} {
 		fmt.Fprint(p, part)
 	}
 	require.Equal(t, "foo/bar.go:3:1: undefined: x\n# foo/bar\n", p.other.String())
-	require.Equal(t, 1, p.packages)
-}
-
-// stale lists the packages that Go's cache lacks.
-func stale(t *testing.T, dir string) []string {
-	t.Helper()
-	list := append(flags("v1.2.3"), "-deps", "-f={{if .Stale}}{{.ImportPath}}{{end}}")
-	out, err := goCommand(t.Context(), dir, "list", list, []string{"."}).Output()
-	require.NoError(t, err)
-	return strings.Fields(string(out))
+	require.Equal(t, 1, p.count.packages)
 }
 
 // TestInterrupted: a build that is interrupted leaves no process and no folder,
@@ -80,7 +82,10 @@ func TestInterrupted(t *testing.T) {
 	v := Versions{Kubernetes: "v1.2.3"}
 	src := t.TempDir()
 	require.NoError(t, os.CopyFS(src, b.Source))
-	require.Subset(t, stale(t, src), []string{"x/small", "x/large"})
+	stale, err := stalePackages(t.Context(), src, flags(v.Kubernetes), []string{"."})
+	require.NoError(t, err)
+	require.Contains(t, stale, "x/small")
+	require.EqualValues(t, len(large), stale["x/large"])
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -94,7 +99,9 @@ func TestInterrupted(t *testing.T) {
 	require.Error(t, cmd.Wait())
 	require.Eventually(t, func() bool { return syscall.Kill(-cmd.Process.Pid, 0) != nil }, time.Minute, time.Millisecond,
 		"the compilers end with it")
-	require.NotContains(t, stale(t, src), "x/small")
+	stale, err = stalePackages(t.Context(), src, flags(v.Kubernetes), []string{"."})
+	require.NoError(t, err)
+	require.NotContains(t, stale, "x/small")
 
 	_, err = b.compile(ctx, v, ".")
 	require.ErrorIs(t, err, context.Canceled)

@@ -1,8 +1,13 @@
 package build
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,10 +53,12 @@ func (b *Builder) compile(ctx context.Context, v Versions, packages ...string) (
 	if err := os.CopyFS(src, b.Source); err != nil {
 		return "", fmt.Errorf("write source: %w", err)
 	}
-	p, stop := newProgress(b.Out)
-	cmd := goCommand(ctx, src, "build", append(flags(v.Kubernetes), "-v", "-o", dir+"/"), packages)
-	cmd.Stderr = p
-	err = cmd.Run()
+	stale, err := stalePackages(ctx, src, flags(v.Kubernetes), packages)
+	if err != nil {
+		return "", err
+	}
+	p, stop := newProgress(b.Out, stale)
+	err = run(goCommand(ctx, src, "build", append(flags(v.Kubernetes), "-v", "-o", dir+"/"), packages), io.Discard, p)
 	stop()
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
@@ -76,4 +83,48 @@ func goCommand(ctx context.Context, dir, verb string, flags, packages []string) 
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
+}
+
+func run(cmd *exec.Cmd, stdout, stderr io.Writer) error {
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	return cmd.Run()
+}
+
+// stalePackages returns the packages that Go's cache lacks, with the size of
+// their source in bytes. It downloads the modules.
+func stalePackages(ctx context.Context, dir string, flags, packages []string) (map[string]int64, error) {
+	flags = append(flags, "-deps", "-json=ImportPath,Dir,GoFiles,Stale")
+	var stdout, stderr bytes.Buffer
+	err := run(goCommand(ctx, dir, "list", flags, packages), &stdout, &stderr)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list the cluster's packages: %w\n%s", err, stderr.Bytes())
+	}
+	sizes := map[string]int64{}
+	for d := json.NewDecoder(&stdout); ; {
+		var p struct {
+			ImportPath, Dir string
+			GoFiles         []string
+			Stale           bool
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return sizes, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("list the cluster's packages: %w", err)
+		}
+		if !p.Stale {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			info, err := os.Stat(filepath.Join(p.Dir, file))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("list the cluster's packages: %w", err)
+			}
+			if err == nil {
+				sizes[p.ImportPath] += info.Size()
+			}
+		}
+	}
 }
