@@ -287,7 +287,7 @@ func TestNoticeDoesNotHoldUpTheRun(t *testing.T) {
 	kube, err := kubernetes.NewForConfig(&rest.Config{Host: hanging.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	require.NoError(t, err)
 	var out bytes.Buffer
-	s := &session{c: &cluster.Client{Kube: kube}, say: newProgress(&out)}
+	s := &session{c: &cluster.Client{Kube: kube}, say: newProgress(&out, 1)}
 	s.warnOfLeftovers(t.Context())
 	require.Empty(t, out.String())
 }

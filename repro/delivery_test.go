@@ -28,7 +28,7 @@ func delivering(t *testing.T, images []string, args ...string) (*session, *bytes
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	n.Status.Images = []corev1.ContainerImage{{Names: images}}
 	var said bytes.Buffer
-	s := &session{options: o, c: &cluster.Client{Kube: fake.NewClientset(n)}, say: newProgress(&said),
+	s := &session{options: o, c: &cluster.Client{Kube: fake.NewClientset(n)}, say: newProgress(&said, len(o.plan.Trials)),
 		build: func(_ context.Context, arch string) ([]byte, error) { return []byte("a program for " + arch), nil }}
 	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: "lag-r1"}
 	return s, &said

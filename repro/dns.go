@@ -155,6 +155,7 @@ func (s *session) leaveOut(dns plan.DNS, why error) error {
 	s.env.Note(note)
 	s.say.line("%s", note)
 	s.plan, s.runner.Plan = p, p
+	s.say.of(len(p.Trials))
 	return s.folder.WritePlan(p)
 }
 

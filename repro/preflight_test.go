@@ -30,7 +30,7 @@ func planned(t *testing.T, args ...string) *session {
 	t.Helper()
 	o, err := parsed(args)
 	require.NoError(t, err)
-	s := &session{options: o, say: newProgress(&bytes.Buffer{})}
+	s := &session{options: o, say: newProgress(&bytes.Buffer{}, len(o.plan.Trials))}
 	s.owner = manifests.Owner{Run: o.plan.Run, Namespace: "lag-" + o.plan.Run}
 	return s
 }

@@ -37,8 +37,8 @@ func requireTame(t *testing.T, text string) {
 // What a pod or a cluster says does not steer the terminal.
 func TestNothingSteersTheTerminal(t *testing.T) {
 	var said bytes.Buffer
-	p := newProgress(&said)
-	p.begin(plan.Trial{ID: "t001"}, 1, 1, time.Second)
+	p := newProgress(&said, 1)
+	p.begin(plan.Trial{ID: "t001"}, 1, time.Second)
 	p.end(results.Trial{Status: results.Invalid, Reason: "log of pod x: " + steers}, &judge.Verdict{Status: results.Invalid, Reasons: []string{"log of pod x: " + steers}})
 	p.line("%s is left: %s", "pod", steers)
 	require.Equal(t, 3, strings.Count(said.String(), "\n"))

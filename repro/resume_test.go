@@ -134,7 +134,7 @@ func TestSameCluster(t *testing.T) {
 		"ended before it was": {"r", nil, results.Tally{}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &session{options: &options{resume: tc.resume, before: tc.before, done: tc.done}, c: &cluster.Client{Host: "https://h"}, say: newProgress(io.Discard)}
+			s := &session{options: &options{resume: tc.resume, before: tc.before, done: tc.done}, c: &cluster.Client{Host: "https://h"}, say: newProgress(io.Discard, 1)}
 			s.env.ClusterID, s.env.Server.GitVersion = "here", "v1.36.0"
 			err := s.checkSameCluster()
 			if tc.want != "" {

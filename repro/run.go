@@ -54,7 +54,7 @@ type session struct {
 
 // run carries out a plan on one cluster.
 func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	s := &session{options: o, say: newProgress(stderr), build: deliver.Build}
+	s := &session{options: o, say: newProgress(stderr, len(o.plan.Trials)), build: deliver.Build}
 	defer func() {
 		if e := o.folder.Close(); e != nil {
 			err = errors.Join(err, e)
@@ -77,6 +77,7 @@ func (o *options) run(ctx context.Context, stdout, stderr io.Writer) (err error)
 	// Whatever happens from here on, and be it a panic, what was created is
 	// deleted.
 	defer func() {
+		s.say.stop()
 		if e := s.delete(ctx); e != nil {
 			err = errors.Join(err, e)
 		}
@@ -109,7 +110,7 @@ func (s *session) setUp(ctx context.Context) error {
 
 // runTrial runs one trial and puts it on disk. An error ends the plan.
 func (s *session) runTrial(ctx context.Context, t plan.Trial, attempt int) error {
-	s.say.begin(t, len(s.plan.Trials), attempt, s.done.Left(s.plan))
+	s.say.begin(t, attempt, s.done.Left(s.plan))
 	r, err := s.runner.Run(ctx, s.withFreshNames(t, attempt))
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err // cut short by the user, the trial says nothing

@@ -108,6 +108,7 @@ func (s *session) preflight(ctx context.Context) error {
 		return err
 	}
 	s.plan = r.Plan
+	s.say.of(len(s.plan.Trials))
 	if err := s.checkRunIDUnused(ctx); err != nil {
 		return err
 	}
@@ -217,7 +218,7 @@ func (s *session) trialObjects(t plan.Trial) ([]manifests.Object, error) {
 func (s *session) newRunner() *trial.Runner {
 	return &trial.Runner{
 		Client: s.c, Watcher: s.watcher, Plan: s.plan, Namespace: s.owner.Namespace, Probe: s.probe.Probe, Nodes: s.nodes,
-		Resolvers: map[plan.DNS]trial.Resolver{plan.ClusterDNS: {Replicas: s.env.DNS.Replicas}},
+		Resolvers: map[plan.DNS]trial.Resolver{plan.ClusterDNS: {Replicas: s.env.DNS.Replicas}}, Step: s.say.step,
 	}
 }
 

@@ -65,7 +65,7 @@ type Runner struct {
 	// Alter, where not nil, may change what a trial is about to create: tests
 	// inject causes of delay with it.
 	Alter func([]manifests.Object)
-	// Step, where not nil, is told what is being done: tests act at a moment.
+	// Step is told what is being done, for progress lines.
 	Step func(string)
 
 	owners map[string]string // address -> pod that had it in an earlier trial
