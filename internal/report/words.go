@@ -120,7 +120,8 @@ func (r *Report) first() (analysis.Table, []string) {
 				parts = append(parts, s.With+" "+cell(c))
 			}
 		}
-		lines = append(lines, fmt.Sprintf("%s, after a Job that ran: %s", label(d), strings.Join(parts, "; ")))
+		lines = append(lines, fmt.Sprintf("%s (%s), after a Job that ran: %s",
+			label(d), plain(d.Facts().Title), strings.Join(parts, "; ")))
 	}
 	return usual, lines
 }
@@ -180,7 +181,7 @@ func sentence(v analysis.Verdict) string {
 var whyOf = map[analysis.Cause]string{
 	analysis.KeptDenial:  `a pod asks before its peer's record is there; a cache keeps the denial`,
 	analysis.Denial:      `a pod is told "does not exist" although its peer is there; whether kept cannot be told here`,
-	analysis.KeptAddress: "a cache answers a deleted pod's address until its TTL ends; connects to it meet silence",
+	analysis.KeptAddress: "a cache answers a deleted pod's address until its TTL ends; connects meet silence",
 	analysis.OldRecord:   "the DNS answers a deleted pod's address, its TTL begun anew: the record is not withdrawn",
 	analysis.OldAddress:  "the DNS answers a deleted pod's address; whether from a cache cannot be told here",
 	analysis.LatePublish: "a pod was Ready, and its record came to the DNS servers that much later",
