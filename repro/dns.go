@@ -134,6 +134,10 @@ func (s *session) recordCaching(dns plan.DNS, lines []record.Line) error {
 	}
 	s.env.AddCaching(dns, facts)
 	s.say.line("dns %s: %s", dns, facts)
+	if doubt := s.env.Doubt(facts); doubt != "" && dns == plan.ClusterDNS {
+		s.say.line("%s", doubt)
+		s.env.Note(doubt)
+	}
 	return environment.Check(dns, facts)
 }
 

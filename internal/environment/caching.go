@@ -144,6 +144,21 @@ func (f *CachingFacts) verdict(what string, ttls func(ServerCaching) []uint32) (
 	return cached, ttl, nil
 }
 
+// Doubt says why what was measured of the cluster's own DNS does not tell that
+// answers are not kept, as far as words of its Corefile contradict it; empty: they
+// do not.
+func (e *Environment) Doubt(f CachingFacts) string {
+	words := strings.Fields(e.DNS.Corefile)
+	switch {
+	case f.Positive && f.Negative:
+	case slices.Contains(words, "keepttl"):
+		return "whether the cluster's DNS keeps answers is not known: its Corefile has keepttl, with which TTLs do not fall in a cache"
+	case slices.Contains(words, "cache") && !slices.Contains(words, "disable"):
+		return "whether the cluster's DNS keeps answers is not known: its Corefile has cache without disable, yet TTLs were not seen to fall"
+	}
+	return ""
+}
+
 // recordTTL is the `ttl 30` of every private DNS of ours, in seconds: what an
 // answer has that no cache has held.
 const recordTTL = 30

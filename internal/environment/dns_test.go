@@ -126,3 +126,27 @@ func TestRedact(t *testing.T) {
 	}
 	require.Equal(t, corefile132, strings.ReplaceAll(Redact(corefile132), "credentials "+leftOut, "credentials root "+canary))
 }
+
+// TestCorefilesAreQuoted as they are, whatever they mean: nothing is read from them
+// but that they contradict what was measured.
+func TestCorefilesAreQuoted(t *testing.T) {
+	files, err := filepath.Glob("testdata/corefiles/*")
+	require.NoError(t, err)
+	require.Len(t, files, 13)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		want := strings.ReplaceAll(string(text), "tls /etc/c.pem /etc/k.pem", "tls "+leftOut)
+		require.Equal(t, want, Redact(string(text)), file)
+	}
+	const unseen = "whether the cluster's DNS keeps answers is not known: its Corefile has "
+	for corefile, want := range map[string]string{
+		".:53 {\n    cache 30 {\n        keepttl\n    }\n}": unseen + "keepttl, with which TTLs do not fall in a cache",
+		".:53 {\n    cache 30\n}":                           unseen + "cache without disable, yet TTLs were not seen to fall",
+		corefile132:                                         "", "": "",
+	} {
+		e := Environment{DNS: DNS{Corefile: corefile}}
+		require.Equal(t, want, e.Doubt(CachingFacts{Positive: true}), corefile)
+		require.Empty(t, e.Doubt(CachingFacts{Positive: true, Negative: true}))
+	}
+}

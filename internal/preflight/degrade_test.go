@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -132,8 +133,11 @@ func TestWarnings(t *testing.T) {
 			}
 		}, []string{"warning   admission: the cluster adds containers to the pods (istio-init, istio-proxy): connects may end in one of them instead of in the probe, and what they delay counts; switch that off for the namespace, or name another namespace with -n"}},
 		"no replica of the DNS": {onCluster, func(_ *testing.T, w *world) {
-			w.s.Env.DNS.NotReady, w.s.Env.DNS.Replicas = w.s.Env.DNS.Replicas, nil
-		}, []string{"warning   dns: CoreDNS, none of 2 replicas ready: `kubectl get pods -n kube-system` says more"}},
+			w.s.Env.DNS = environment.DNS{Provider: environment.CoreDNS, Service: "openshift-dns/dns-default", NotReady: []string{"10.128.0.5:5353"}, ClusterIPs: []string{"172.30.0.10"}}
+		}, []string{"warning   dns: CoreDNS, none of 1 replicas ready: `kubectl get pods -n openshift-dns` says more"}},
+		"a network policy": {onCluster, func(_ *testing.T, w *world) {
+			require.NoError(t, w.kube.Tracker().Add(&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "allow-dns", Namespace: "demo"}}))
+		}, []string{"unknown   network policies: allow-dns; whether they let DNS and port 8050 through shows in the trials"}},
 		"kube-dns, asked past its cache": {with(onCluster, func(o *plan.Options) { o.Observers = []record.Observer{record.PeersServer} }), func(_ *testing.T, w *world) {
 			w.s.Env.DNS = environment.DNS{Provider: environment.KubeDNS, NodeLocal: true, ClusterIPs: []string{"10.0.0.10"}, Replicas: []string{"10.1.0.2:53"}}
 		}, []string{"unknown   dns: observer peers+server asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing"}},

@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
+	"headless-job-dns/manifests"
 )
 
 // dns says what serves the cluster's names, as far as the environment shows it.
@@ -40,7 +42,10 @@ func (p *preflight) dns() error {
 		text += fmt.Sprintf(" and %d not ready", len(d.NotReady))
 	case len(d.NotReady) > 0:
 		state = environment.Warning
-		text += fmt.Sprintf(", none of %d replicas ready: `kubectl get pods -n %s` says more", len(d.NotReady), namespaceOf(d.Service))
+		text += fmt.Sprintf(", none of %d replicas ready", len(d.NotReady))
+		if in, _, found := strings.Cut(d.Service, "/"); found {
+			text += ": `kubectl get pods -n " + in + "` says more"
+		}
 	}
 	if state == environment.Met || state == environment.Untold {
 		text += "; how it caches a pod finds out"
@@ -55,10 +60,24 @@ func (p *preflight) dns() error {
 	return nil
 }
 
-// namespaceOf is the namespace of "namespace/name".
-func namespaceOf(name string) string {
-	namespace, _, _ := strings.Cut(name, "/")
-	return namespace
+// policies lists the namespace's network policies. What they let through is not
+// judged: a DNS on the node has no pods that a policy could select, and a network
+// may enforce none of them.
+func (p *preflight) policies() error {
+	if p.Made || !p.may(grant(p.Namespace, "networking.k8s.io", "networkpolicies", "list")) {
+		return nil
+	}
+	list, err := p.Client.Kube.NetworkingV1().NetworkPolicies(p.Namespace).List(p.ctx, metav1.ListOptions{})
+	if err != nil || len(list.Items) == 0 {
+		return nil
+	}
+	var names []string
+	for _, policy := range list.Items {
+		names = append(names, policy.Name)
+	}
+	p.say(environment.Untold, "network policies", "%s; whether they let DNS and port %d through shows in the trials",
+		cluster.OneLine(strings.Join(names, ", ")), manifests.ProbePort)
+	return nil
 }
 
 // addresses says of which family the pods and their records are. A headless

@@ -51,7 +51,7 @@ type Report struct {
 // The error is that refusal, an plan.InputError, or the context's.
 func Run(ctx context.Context, s Subject) (Report, error) {
 	p := &preflight{Subject: s, ctx: ctx, report: Report{Plan: s.Plan}, asked: map[right]bool{}}
-	return p.run(p.version, p.rights, p.namespace, p.privateDNS, p.gather, p.admission, p.dns, p.addresses)
+	return p.run(p.version, p.rights, p.namespace, p.privateDNS, p.gather, p.admission, p.dns, p.policies, p.addresses)
 }
 
 // Admit looks at what can only be tried in a namespace that exists: for a

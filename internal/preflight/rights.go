@@ -97,7 +97,8 @@ func courtesies(namespace string, made bool) []courtesy {
 	}
 	if !made {
 		list = append(list,
-			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role})
+			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role},
+			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether there are any is not known", role})
 	}
 	return list
 }
