@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -21,15 +22,17 @@ type Contrast struct {
 	// Shift is of the block differences b-a, nil where a time is censored: no
 	// difference is known then.
 	Shift *Shift
-	// Restricted stands in for Shift then.
-	Restricted *RestrictedDifference
+	// Restricted stands in for Shift then: the mean difference b-a with every time
+	// counted as Options.Deadline at most. It has no interval: a few trials cannot
+	// exclude that one in ten is late by as much as that.
+	Restricted *float64
 	// Late is the share of trials later than Options.Late, of the LateBlocks
 	// where that is known of both; nil where there are none.
 	Late       *PairedProportions
 	LateBlocks int
 	MixedA     bool // an arm has both prompt and late trials
 	MixedB     bool
-	// P is Shift's or Restricted's.
+	// P is Shift's, or SignFlip's of the restricted differences.
 	P float64
 }
 
@@ -37,8 +40,8 @@ type Contrast struct {
 // Blocks of which one trial is lost have to be left out before.
 //
 // It fails where the arms are not of one length, are empty, or hold a time that
-// is negative or not finite, where an option is missing, and where times are
-// censored so early that the restricted mean is unknown.
+// is negative or not finite, where an option is missing, and where one is
+// censored before the deadline.
 func Compare(a, b []Time, o Options) (Contrast, error) {
 	if len(a) != len(b) {
 		return Contrast{}, fmt.Errorf("%d values of one arm and %d of the other are not blocks", len(a), len(b))
@@ -75,18 +78,22 @@ func Compare(a, b []Time, o Options) (Contrast, error) {
 
 func (c *Contrast) estimate(a, b []Time, o Options) error {
 	censored := func(t Time) bool { return t.Censored }
-	if slices.ContainsFunc(a, censored) || slices.ContainsFunc(b, censored) {
-		if err := checkLevel(o.Level); err != nil {
-			return err
-		}
-		r, err := CompareRestricted(a, b, o.Deadline, o.Seed)
-		if err != nil {
-			return err
-		}
-		c.Restricted, c.P = &r, r.P
-		return nil
-	}
 	d := make([]float64, len(a))
+	if slices.ContainsFunc(a, censored) || slices.ContainsFunc(b, censored) {
+		mean := 0.0
+		for i := range d {
+			x, errX := a[i].restricted(o.Deadline)
+			y, errY := b[i].restricted(o.Deadline)
+			if err := cmp.Or(errX, errY); err != nil {
+				return err
+			}
+			d[i] = y - x
+			mean += d[i] / float64(len(d))
+		}
+		p, err := SignFlip(d, o.Seed)
+		c.Restricted, c.P = &mean, p.P
+		return err
+	}
 	for i := range d {
 		d[i] = b[i].At - a[i].At
 	}
@@ -103,7 +110,7 @@ func (c Contrast) Difference() float64 {
 	if c.Shift != nil {
 		return c.Shift.Estimate
 	}
-	return c.Restricted.Difference
+	return *c.Restricted
 }
 
 // Mixed reports whether either arm has both prompt and late trials.

@@ -2,7 +2,6 @@ package stats
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -49,6 +48,18 @@ func (t Time) Later(limit float64) (later, known bool) {
 	return t.Censored || t.At > limit, true
 }
 
+// restricted is the lesser of time and deadline. It fails where the deadline is not
+// positive, and where the time is censored before it.
+func (t Time) restricted(deadline float64) (float64, error) {
+	switch {
+	case !(deadline > 0) || math.IsInf(deadline, 0):
+		return 0, fmt.Errorf("deadline %v is not positive", deadline)
+	case t.Censored && t.At < deadline:
+		return 0, fmt.Errorf("a time is censored at %v, before the deadline %v", t.At, deadline)
+	}
+	return min(t.At, deadline), nil
+}
+
 // Quantile is the q-quantile of times by interpolation (type 7 of Hyndman and
 // Fan 1996, Am. Stat. 50:361, which is R's default; for 0.5 the usual median).
 // It is bounded from both sides, with each censored time at its bound and with
@@ -78,75 +89,4 @@ func interpolate(x []float64, q float64) float64 {
 		return x[i] + part*(x[i+1]-x[i])
 	}
 	return x[i]
-}
-
-// Restricted is the mean of the lesser of time and deadline, the area below the
-// Kaplan-Meier curve up to the deadline.
-type Restricted struct {
-	Mean     float64 // in the times' unit
-	Deadline float64
-	N        int
-	Events   int // by the deadline
-	Early    int // censored before the deadline, which costs certainty
-}
-
-// RestrictedMean estimates the restricted mean. Nothing later than the deadline
-// counts, so that trials that were watched for longer do not weigh more.
-//
-// It fails without times, with one that is negative or not finite, where the deadline is not positive, and where
-// the last trial was censored before the deadline: only the mean to an earlier
-// one is known then.
-func RestrictedMean(times []Time, deadline float64) (Restricted, error) {
-	if err := checkTimes(times); err != nil {
-		return Restricted{}, err
-	}
-	if !(deadline > 0) || math.IsInf(deadline, 0) {
-		return Restricted{}, fmt.Errorf("deadline %v is not positive", deadline)
-	}
-	cut := restrict(times, deadline)
-	slices.SortFunc(cut, CompareTimes)
-	out := Restricted{Deadline: deadline, N: len(cut)}
-	for _, t := range cut {
-		switch {
-		case !t.Censored:
-			out.Events++
-		case t.At < deadline:
-			out.Early++
-		}
-	}
-	if last := cut[len(cut)-1]; last.Censored && last.At < deadline {
-		return Restricted{}, fmt.Errorf("the last of %d trials was censored at %v, before the deadline %v: %w beyond",
-			len(cut), last.At, deadline, errUnknown)
-	}
-	out.Mean = area(cut, deadline)
-	return out, nil
-}
-
-var errUnknown = errors.New("the restricted mean is unknown")
-
-// restrict replaces what is later than the deadline by: not by the deadline.
-func restrict(times []Time, deadline float64) []Time {
-	out := slices.Clone(times)
-	for i, t := range out {
-		if t.At > deadline {
-			out[i] = Time{deadline, true}
-		}
-	}
-	return out
-}
-
-// area below the Kaplan-Meier curve of sorted, restricted times; a curve that
-// ends in a censored time before the deadline stays where it is.
-func area(sorted []Time, deadline float64) float64 {
-	sum, survival, from := 0.0, 1.0, 0.0
-	for i, t := range sorted {
-		if t.Censored {
-			continue
-		}
-		sum += survival * (t.At - from)
-		from = t.At
-		// Events of one time one after the other: (n-1)/n * (n-2)/(n-1) ...
-		survival *= float64(len(sorted)-i-1) / float64(len(sorted)-i)
-	}
-	return sum + survival*(deadline-from)
 }
