@@ -127,3 +127,17 @@ func TestEmptyService(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordWriterUnderTheRole: a record writer takes no more than manifests/rbac.yaml
+// and the probe in ConfigMaps.
+func TestRecordWriterUnderTheRole(t *testing.T) {
+	beside(t)
+	theirNamespace(t, "their-writer")
+	o := repro(t, "-n", "their-writer", "--as", somebody, "--deliver", "configmap", "--base-image", busyboxImage,
+		"--plan", "empty-service", "--deadline", "5s", "--dns", "record-writer")
+	require.Equal(t, 0, o.code)
+	o.nothingLeft(t)
+	list := verdicts(t, o.dir)
+	require.Len(t, list, 1)
+	require.Contains(t, analysis.NewEmptied(list[0]).PodGone, "never withdrawn")
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -205,4 +206,32 @@ func TestCorefile(t *testing.T) {
 	require.Contains(t, behind, "disable denial example.org")
 	_, err := Corefile(plan.ClusterDNS, params)
 	require.ErrorContains(t, err, "private dns cluster")
+}
+
+// TestStartRecordWriter: it runs the probe's program, and what it logs can be had.
+func TestStartRecordWriter(t *testing.T) {
+	c := serving("10.0.0.1")
+	p := params
+	p.Probe = manifests.Probe{Image: "probe:1"}
+	r, err := Start(t.Context(), c, plan.RecordWriterPublish, p, free)
+	require.NoError(t, err)
+	require.Equal(t, []string{"10.0.0.1:1053"}, r.Replicas)
+	require.Empty(t, r.Caches)
+	d, err := c.Kube.AppsV1().Deployments("ns").Get(t.Context(), name(plan.RecordWriterPublish), metav1.GetOptions{})
+	require.NoError(t, err)
+	spec := d.Spec.Template.Spec
+	require.Equal(t, "probe:1", spec.Containers[0].Image)
+	require.Subset(t, spec.Containers[0].Args, []string{"record-writer", "--on-empty=publish", "--domain=example.org",
+		"--selector=" + p.Owner.Selector()})
+	role, err := c.Kube.RbacV1().Roles("ns").Get(t.Context(), d.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	binding, err := c.Kube.RbacV1().RoleBindings("ns").Get(t.Context(), d.Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, []string{role.Name, spec.ServiceAccountName}, []string{binding.RoleRef.Name, binding.Subjects[0].Name})
+	log, err := r.Log(t.Context(), time.Now())
+	require.NoError(t, err)
+	require.Empty(t, log, "the fake's log is no entry's")
+	other, err := Start(t.Context(), serving("10.0.0.1"), plan.Uncached, p, free)
+	require.NoError(t, err)
+	require.Nil(t, other.Log)
 }

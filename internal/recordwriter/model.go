@@ -48,7 +48,7 @@ type model struct {
 	draw     func() float64 // from 0 to 1
 	services map[string]*service
 	records  map[string]record    // by hostname.service
-	writes   []write              // under way, in order
+	writes   []Entry              // under way, in order; At is from when they are answered
 	deleted  map[string]time.Time // Services whose records may still be there
 }
 
@@ -64,12 +64,6 @@ type service struct {
 type record struct {
 	addrs []netip.Addr
 	by    string // UID of the Service that wrote it last
-}
-
-// write is a change that is answered from a time on.
-type write struct {
-	at time.Time
-	Entry
 }
 
 func newModel(k knobs, draw func() float64) *model {
@@ -129,8 +123,8 @@ func (m *model) advance(now time.Time) (log []Entry) {
 			log = append(log, m.read(uid, s)...)
 		}
 	}
-	for len(m.writes) > 0 && !m.writes[0].at.After(now) {
-		e := m.writes[0].Entry
+	for len(m.writes) > 0 && m.writes[0].At <= now.UnixNano() {
+		e := m.writes[0]
 		m.writes = m.writes[1:]
 		delete(m.records, e.Name)
 		if e.What == "written" {
@@ -157,7 +151,7 @@ func (m *model) advance(now time.Time) (log []Entry) {
 // written and sends off the difference, name by name. A name that another object
 // wrote is overwritten.
 func (m *model) read(uid string, s *service) []Entry {
-	visible := s.read.Add(m.knobs.write)
+	at := s.read.Add(m.knobs.write).UnixNano()
 	s.read = time.Time{}
 	set := map[string][]netip.Addr{}
 	for _, endpoints := range s.slices {
@@ -170,13 +164,13 @@ func (m *model) read(uid string, s *service) []Entry {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.wrote)) {
 		if set[name] == nil {
-			m.writes = append(m.writes, write{visible, Entry{What: "withdrawn", Name: name, Service: uid}})
+			m.writes = append(m.writes, Entry{At: at, What: "withdrawn", Name: name, Service: uid})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		slices.SortFunc(set[name], netip.Addr.Compare)
 		if !slices.Equal(set[name], s.wrote[name]) {
-			m.writes = append(m.writes, write{visible, Entry{What: "written", Name: name, Addrs: set[name], Service: uid}})
+			m.writes = append(m.writes, Entry{At: at, What: "written", Name: name, Addrs: set[name], Service: uid})
 		}
 	}
 	s.wrote = set

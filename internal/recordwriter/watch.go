@@ -71,12 +71,9 @@ func (o object) ready() map[string][]netip.Addr {
 	return set
 }
 
-// see is told of an object that it is there, or that it is gone.
-type see func(o object, gone bool)
-
 // follow says which objects of a kind there are, and which are gone, until ctx
 // ends. It calls listed after each list.
-func (a *api) follow(ctx context.Context, path string, see see, listed func(), failed func(error)) {
+func (a *api) follow(ctx context.Context, path string, see func(o object, gone bool), listed func(), failed func(error)) {
 	known := map[string]object{}
 	for ctx.Err() == nil {
 		// However a watch ends, be it that its version has expired (410), the
@@ -88,7 +85,8 @@ func (a *api) follow(ctx context.Context, path string, see see, listed func(), f
 	}
 }
 
-func (a *api) listAndWatch(ctx context.Context, path string, known map[string]object, see see, listed func()) error {
+func (a *api) listAndWatch(ctx context.Context, path string, known map[string]object,
+	see func(o object, gone bool), listed func()) error {
 	var list struct {
 		Metadata struct{ ResourceVersion string }
 		Items    []object
@@ -138,9 +136,7 @@ func (a *api) listAndWatch(ctx context.Context, path string, known map[string]ob
 func (a *api) get(ctx context.Context, path string, query url.Values, read func(*json.Decoder) error) error {
 	ctx, stop := context.WithTimeout(ctx, watchLimit)
 	defer stop()
-	if a.selector != "" {
-		query.Set("labelSelector", a.selector)
-	}
+	query.Set("labelSelector", a.selector)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path+"?"+query.Encode(), nil)
 	if err != nil {
 		return err
