@@ -153,7 +153,7 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	said := make(chan struct{})
 	withdraw := context.AfterFunc(ctx, func() {
 		defer close(said)
-		say("kind: interrupted; a second time, and cluster %s may be left: %s", request.Name, kind.Remains(request.Name))
+		say("kind: interrupted; a second time, and cluster %s may be left: %s; so may be %s", request.Name, kind.Remains(request.Name), dir)
 	})
 	defer func() {
 		if !withdraw() {

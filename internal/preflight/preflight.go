@@ -44,7 +44,7 @@ type Report struct {
 	Conditions []environment.Condition
 	Plan       plan.Plan // with the arms that can be had here
 	Changed    bool      // it is not the one that was asked for
-	Role       string    // YAML: the rights without which the plan was refused
+	Role       string    // manifests/rbac.yaml, where the plan was refused for want of rights
 }
 
 // Run looks at everything, the most fundamental first, up to the first refusal.

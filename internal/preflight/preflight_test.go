@@ -203,16 +203,16 @@ func TestRefusals(t *testing.T) {
 			change: func(_ *testing.T, w *world) {
 				w.deny = []string{"create jobs demo", "deletecollection jobs demo", "get pods/log demo"}
 			},
-			want: "this user lacks in namespace demo what the plan needs: jobs (create, deletecollection), pods/log (get): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n"},
+			want: "this user lacks in namespace demo what the plan needs: jobs (create, deletecollection), pods/log (get): have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n"},
 		"right to an extra pod": {options: with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraMemberPod} }),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods demo"} },
-			want:   "this user lacks in namespace demo what the plan needs: pods (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n"},
+			want:   "this user lacks in namespace demo what the plan needs: pods (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n"},
 		"right to make a namespace": {options: onCluster,
 			change: func(t *testing.T, w *world) {
 				w.make(t)
 				w.deny = []string{"create namespaces", "delete namespaces", "create jobs demo"}
 			},
-			want: "this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the printed Role is granted (manifests/rbac.yaml is for every plan)"},
+			want: "this user may not make a namespace for the run, which takes namespaces (create, delete) cluster-wide: name one with -n in which the printed Role is granted (manifests/rbac.yaml)"},
 		"rights in one's own namespace": {options: onCluster,
 			change: func(t *testing.T, w *world) { w.make(t); w.deny = []string{"watch endpointslices demo"} },
 			want:   "this user may make namespace demo, but lacks in it endpointslices (watch): name one with -n in which the printed Role is granted"},

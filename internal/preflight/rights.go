@@ -124,18 +124,17 @@ func (p *preflight) rights() error {
 	ofNamespaces := slices.DeleteFunc(slices.Clone(missing), func(r right) bool { return r.resource != "namespaces" })
 	switch {
 	case len(ofNamespaces) > 0:
-		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the printed Role is granted (manifests/rbac.yaml is for every plan)", words(ofNamespaces))
-		missing = slices.DeleteFunc(need, func(r right) bool { return r.namespace != p.Namespace }) // in whichever is named
+		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the printed Role is granted (manifests/rbac.yaml)", words(ofNamespaces))
 	case len(missing) > 0 && p.Made:
 		p.refuse("rights", "this user may make namespace %s, but lacks in it %s: name one with -n in which the printed Role is granted", p.Namespace, words(missing))
 	case len(missing) > 0:
-		p.refuse("rights", "this user lacks in namespace %s what the plan needs: %s: have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n", p.Namespace, words(missing))
+		p.refuse("rights", "this user lacks in namespace %s what the plan needs: %s: have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n", p.Namespace, words(missing))
 	default:
 		p.say(environment.Met, "rights", "all %d that every arm needs in namespace %s", len(p.asked), p.Namespace)
 	}
 	if len(missing) > 0 {
-		p.report.Role = p.role(missing)
-		return nil
+		p.report.Role, err = manifests.Text("rbac.yaml")
+		return err
 	}
 	for _, c := range courtesies(p.Namespace, p.Made) {
 		missing, err := p.missing(c.rights)

@@ -157,69 +157,6 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestTheRoleThatIsMissing can be applied as it is printed.
-func TestTheRoleThatIsMissing(t *testing.T) {
-	w := theWorld(t, plan.Options{})
-	w.deny = []string{"create jobs demo", "deletecollection jobs demo", "watch jobs demo", "get pods/log demo", "watch endpointslices demo", "list endpointslices demo", "list pods demo"}
-	r, err := Run(t.Context(), w.s)
-	require.Error(t, err)
-	require.Equal(t, `# To be bound as well: kubectl create rolebinding headless-job-dns -n demo --role=headless-job-dns --user=WHO
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: headless-job-dns
-  namespace: demo
-rules:
-- apiGroups:
-  - ""
-  resources:
-  - pods/log
-  verbs:
-  - get
-- apiGroups:
-  - ""
-  resources:
-  - pods
-  verbs:
-  - list
-- apiGroups:
-  - batch
-  resources:
-  - jobs
-  verbs:
-  - create
-  - watch
-  - deletecollection
-- apiGroups:
-  - discovery.k8s.io
-  resources:
-  - endpointslices
-  verbs:
-  - list
-  - watch
-`, r.Role)
-	require.NotEmpty(t, rules(t, r.Role)["headless-job-dns"])
-
-	// Who may not make a namespace gets the Role for the one that he is to name:
-	// all that the plan needs, for it is not known which.
-	w = theWorld(t, onCluster)
-	w.make(t)
-	w.deny = []string{"create namespaces"}
-	r, err = Run(t.Context(), w.s)
-	require.Error(t, err)
-	require.Contains(t, r.Role, "kubectl create rolebinding headless-job-dns -n NAMESPACE ")
-	granted := rules(t, r.Role)["headless-job-dns"]
-	require.Equal(t, sortedRights(granted), sortedRights(append(always(""), on(trialsOf(t, w))...)))
-}
-
-// trialsOf are the objects of a world's first trial.
-func trialsOf(t *testing.T, w *world) []manifests.Object {
-	t.Helper()
-	objs, err := w.s.Trial(w.s.Plan.Trials[0])
-	require.NoError(t, err)
-	return objs
-}
-
 // TestTheProbeIsMadeOnceTheRightsSuffice: a build takes a minute, and nobody is
 // to wait for a refusal that long.
 func TestTheProbeIsMadeOnceTheRightsSuffice(t *testing.T) {
@@ -231,8 +168,8 @@ func TestTheProbeIsMadeOnceTheRightsSuffice(t *testing.T) {
 	}
 	w.deny = []string{"create configmaps demo"}
 	r, err := Run(t.Context(), w.s)
-	require.EqualError(t, err, "this user lacks in namespace demo what the plan needs: configmaps (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml is for every plan), or name another with -n")
-	require.Contains(t, r.Role, "- configmaps")
+	require.EqualError(t, err, "this user lacks in namespace demo what the plan needs: configmaps (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n")
+	require.NotEmpty(t, rules(t, r.Role)["headless-job-dns"])
 	require.Zero(t, made)
 
 	w.deny = nil
