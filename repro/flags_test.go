@@ -22,7 +22,7 @@ func TestFlagsMakeThePlan(t *testing.T) {
 		"--publish-not-ready true":         "cache-30/reused/none/solo/publish-not-ready",
 		"--order job-first":                "cache-30/reused/none/solo/job-first",
 		"--gap 2s,35s":                     "cache-30/reused/none/solo cache-30/reused/none/solo/gap=35s",
-		"--gap 2s,0s --no-wait":            "cache-30/reused/none/solo cache-30/reused/none/solo/gap=0s cache-30/reused/none/solo/gap=no-wait",
+		"--gap 2s,0s,no-wait":              "cache-30/reused/none/solo cache-30/reused/none/solo/gap=0s cache-30/reused/none/solo/gap=no-wait",
 		"--first-query-after 0s,1s":        "cache-30/reused/none/solo cache-30/reused/none/solo/first=1s",
 		"--gap 10s --first-query-after 5s": "cache-30/reused/none/solo",
 	} {
@@ -40,7 +40,7 @@ func TestFlagsMakeThePlan(t *testing.T) {
 	require.Equal(t, 10*time.Second, gap)
 	require.False(t, noWait)
 	require.Equal(t, 5*time.Second, o.plan.FirstQuery(o.plan.Arms[0]))
-	o, err = parsed(strings.Fields(base + "--no-wait"))
+	o, err = parsed(strings.Fields(base + "--gap no-wait"))
 	require.NoError(t, err)
 	_, noWait = o.plan.GapOf(o.plan.Arms[0])
 	require.True(t, noWait)
@@ -49,7 +49,9 @@ func TestFlagsMakeThePlan(t *testing.T) {
 // TestNamedPlansKeepTheirSettings unless a flag changes them.
 func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	for _, s := range plan.Summaries {
-		settings, blocks := plan.Preset(s.Name)
+		named, err := plan.Named(s.Name)
+		require.NoError(t, err)
+		settings, blocks := named.Settings, named.Blocks
 		o, err := parsed([]string{"--plan", s.Name})
 		require.NoError(t, err)
 		settings.Interval = o.plan.Settings.Interval
@@ -60,7 +62,7 @@ func TestNamedPlansKeepTheirSettings(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 5, o.plan.Settings.Pods)
 	require.Equal(t, plan.Duration(time.Minute), o.plan.Settings.Deadline)
-	require.Equal(t, []plan.Duration{0, plan.Duration(5 * time.Second)}, o.plan.Settings.ConnectTimeouts)
+	require.Equal(t, plan.Timeouts{0, plan.Duration(5 * time.Second)}, o.plan.Settings.ConnectTimeouts)
 	require.Equal(t, 6, o.plan.Blocks)
 	require.EqualValues(t, 9, o.plan.Seed)
 

@@ -62,7 +62,7 @@ func TestResumeRefuses(t *testing.T) {
 			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 		})
 	}
-	for _, flag := range []string{"--blocks=2", "--seed=1", "--dns=cluster", "--plan=quick", "--margin=1s", "--run-id=x", "--no-wait", "--pods=3"} {
+	for _, flag := range []string{"--blocks=2", "--seed=1", "--dns=cluster", "--plan=quick", "--margin=1s", "--run-id=x", "--gap=no-wait", "--pods=3"} {
 		_, stderr, code := try(t, "--resume", interrupted(t, 5), flag)
 		require.Equal(t, 2, code)
 		require.Contains(t, stderr, strings.Split(flag, "=")[0]+" does not go with --resume")

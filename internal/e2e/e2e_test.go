@@ -256,7 +256,7 @@ func TestOwnNamespace(t *testing.T) {
 	defer k.CoreV1().Namespaces().Delete(ctx, ns, metav1.DeleteOptions{})
 	_, err = k.CoreV1().ConfigMaps(ns).Create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "theirs"}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	o := repro(t, "-n", ns, "--dns", "uncached", "--names", "reused", "--no-wait", "--extra", "member-pod,service-pod", "--pods", "3")
+	o := repro(t, "-n", ns, "--dns", "uncached", "--names", "reused", "--gap", "no-wait", "--extra", "member-pod,service-pod", "--pods", "3")
 	require.Equal(t, 0, o.code)
 	o.nothingLeft(t)
 	for _, v := range verdicts(t, o.dir) {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ const (
 	maxTime   = 24 * time.Hour // of every duration
 	// maxTimeouts is one for each worker.
 	maxTimeouts = MaxPods
+	shortest    = Duration(time.Millisecond) // between two questions
 	// maxText bounds names and texts that are only shown.
 	maxText = 200
 	// maxRun keeps the names that hold the run's id within what Kubernetes and
@@ -96,42 +98,32 @@ func (p Plan) checkName() error {
 
 // check refuses settings that cannot be carried out.
 func (s Settings) check() error {
-	switch {
-	case s.Pods < 2:
-		return Inputf("--pods %d is too few: a job needs at least 2 pods, one that asks and one that is asked for", s.Pods)
-	case s.Pods > MaxPods:
-		return Inputf("--pods %d is too many: accepted: 2 to %d", s.Pods, MaxPods)
-	case s.Peers < 0 || s.Peers >= s.Pods:
-		return Inputf("--peers %d is not possible with %d pods; accepted: 1 to %d others that each pod asks for, or 0 for all", s.Peers, s.Pods, s.Pods-1)
-	case s.QPS < 1:
-		return Inputf("--qps %d is not positive: the budget is in questions per second over all pods, e.g. 1000", s.QPS)
-	case s.QPS > maxQPS:
-		return Inputf("--qps %d is too many; accepted: 1 to %d", s.QPS, maxQPS)
-	case s.Gap < 0:
-		return Inputf("--gap %s is negative; accepted: %s", time.Duration(s.Gap), gapsAccepted)
-	case s.Interval != 0 && s.Interval < Duration(time.Millisecond):
-		return Inputf("--interval %s is too short; accepted: 1ms or more, e.g. 50ms", time.Duration(s.Interval))
-	case s.Deadline <= 0:
-		return Inputf("--deadline %s is not positive; accepted: a duration such as 40s", time.Duration(s.Deadline))
-	case s.Follow <= 0:
-		return Inputf("--follow %s is not positive; accepted: a duration such as 150s", time.Duration(s.Follow))
-	case s.FirstQueryAfter < 0:
-		return Inputf("--first-query-after %s is negative; accepted: 0s or a duration such as 5s", time.Duration(s.FirstQueryAfter))
-	case len(s.ConnectTimeouts) == 0:
-		return Inputf("--connect-timeouts is empty; accepted: a list such as none,30s,5s,1s")
-	case len(s.ConnectTimeouts) > maxTimeouts:
-		return Inputf("--connect-timeouts holds %d; accepted: at most %d, one for each worker", len(s.ConnectTimeouts), maxTimeouts)
+	for _, n := range []struct {
+		flag            string
+		is, least, most int
+	}{
+		{"pods", s.Pods, 2, MaxPods}, // one asks and one is asked for
+		{"peers", s.Peers, 0, s.Pods - 1},
+		{"qps", s.QPS, 1, maxQPS},
+	} {
+		if n.is < n.least || n.is > n.most {
+			return Inputf("--%s %d is not possible; accepted: %d to %d", n.flag, n.is, n.least, n.most)
+		}
 	}
 	for _, d := range []struct {
-		flag string
-		d    Duration
-	}{{"run-length", s.RunLength}, {"delete-after", s.DeleteAfter}, {"gap", s.Gap}, {"interval", s.Interval}, {"deadline", s.Deadline}, {"follow", s.Follow}, {"first-query-after", s.FirstQueryAfter}} {
-		if d.d < 0 {
-			return Inputf("--%s %s is negative; accepted: a duration such as 2s", d.flag, time.Duration(d.d))
+		flag      string
+		is, least Duration
+	}{
+		{"run-length", s.RunLength, 0}, {"delete-after", s.DeleteAfter, 0}, {"gap", s.Gap, 0},
+		{"first-query-after", s.FirstQueryAfter, 0}, {"deadline", s.Deadline, shortest},
+		{"follow", s.Follow, shortest}, {"interval", cmp.Or(s.Interval, shortest), shortest},
+	} {
+		if d.is < d.least || d.is > Duration(maxTime) {
+			return Inputf("--%s %s is not possible; accepted: %s to %s", d.flag, time.Duration(d.is), time.Duration(d.least), maxTime)
 		}
-		if d.d > Duration(maxTime) {
-			return Inputf("--%s %s is too long; accepted: up to %s", d.flag, time.Duration(d.d), maxTime)
-		}
+	}
+	if n := len(s.ConnectTimeouts); n == 0 || n > maxTimeouts {
+		return Inputf("--connect-timeouts holds %d; accepted: 1 to %d, one for each worker", n, maxTimeouts)
 	}
 	for _, t := range s.ConnectTimeouts {
 		if t < 0 || t > Duration(maxTime) {
@@ -145,10 +137,8 @@ func (s Settings) check() error {
 func (p Plan) checkArms() error {
 	s := p.Settings
 	switch {
-	case p.Blocks < 1:
-		return Inputf("--blocks %d is not positive: a plan needs at least 1", p.Blocks)
-	case p.Blocks > maxBlocks:
-		return Inputf("--blocks %d is too many; accepted: 1 to %d", p.Blocks, maxBlocks)
+	case p.Blocks < 1 || p.Blocks > maxBlocks:
+		return Inputf("--blocks %d is not possible; accepted: 1 to %d", p.Blocks, maxBlocks)
 	case len(p.Arms) == 0:
 		return Inputf("plan %s has no arms; accepted: at least one", p.Name)
 	case p.Blocks*len(p.Arms) > maxTrials:
@@ -180,43 +170,26 @@ func (p Plan) checkArms() error {
 
 // check refuses an arm that does not exist.
 func (a Arm) check() error {
-	wrong := func(factor, level, accepted string) error {
-		return Inputf("arm %.*q: %s %.*q is not known; accepted: %s", maxText, a.String(), factor, maxText, level, accepted)
+	for _, f := range factors {
+		level := f.get(a)
+		if known := a; !f.set(&known, level) {
+			return Inputf("arm %.*q: %w", maxText, a.String(), f.unknown(level))
+		}
+	}
+	wrong := func(what, accepted string) error {
+		return Inputf("arm %s: %s; accepted: %s", a, what, accepted)
 	}
 	switch {
-	case !slices.Contains(AllDNS, a.DNS):
-		return wrong("dns", string(a.DNS), Join(AllDNS))
-	case !slices.Contains(AllNames, a.Names):
-		return wrong("names", string(a.Names), Join(AllNames))
-	case !slices.Contains(Extras, a.Extra):
-		return wrong("extra", string(a.Extra), Join(Extras))
-	case !slices.Contains(Observers, a.Observer):
-		return wrong("observer", string(a.Observer), Join(Observers))
-	case a.Order != ServiceFirst && a.Order != JobFirst:
-		return wrong("order", string(a.Order), string(JobFirst))
-	case a.First < 0 || a.First > Duration(maxTime):
-		return wrong("first", time.Duration(a.First).String(), "0s to "+maxTime.String())
 	case a.Gap != "" && a.Names != Reused:
-		return wrong("gap with names", string(a.Names), string(Reused))
-	case a.Copy != 0 && a.Copy != 2:
-		return wrong("copy", fmt.Sprint(a.Copy), "2")
-	case a.Previous != Primed && a.Previous != Ran:
-		return wrong("previous", string(a.Previous), string(Ran))
+		return wrong("a gap with fresh names", "gap with reused names")
 	case a.Previous == Ran && (a.Names != Reused || a.Observer != record.Solo):
-		return wrong("previous with "+string(a.Names)+" names and observer", string(a.Observer), "ran with reused names and solo")
+		return wrong("a previous Job that ran", "ran with reused names and observer solo")
 	case a.Previous != Ran && (a.DeleteAfter != 0 || a.Outlive != 0):
-		return wrong("delete_after or workers_outlive of a previous Job", "that did not run", "with ran only")
-	case a.DeleteAfter < 0 || a.DeleteAfter > Duration(maxTime) || a.Outlive < 0 || a.Outlive > Duration(maxTime):
-		return wrong("delete_after or workers_outlive", time.Duration(min(a.DeleteAfter, a.Outlive)).String(), "0s to "+maxTime.String())
+		return wrong("delete-after or workers-outlive without ran", "both with ran only")
 	case a.Observer == record.EmptyService && a != Arm{DNS: a.DNS, Names: Fresh, Extra: ExtraNone, Observer: a.Observer, Copy: a.Copy, Every: a.Every}:
-		return wrong("observer with other factors", string(a.Observer), "new names, no extra, and the default of the rest")
+		return wrong("observer empty-service with other factors", "fresh names, no extra, and the default of the rest")
 	case a.Every < 0 || a.Every > maxBlocks:
-		return wrong("every", fmt.Sprint(a.Every), fmt.Sprintf("1 to %d", maxBlocks))
-	}
-	if a.Gap != "" {
-		if _, err := parseGap(string(a.Gap)); err != nil {
-			return wrong("gap", string(a.Gap), gapsAccepted)
-		}
+		return wrong(fmt.Sprintf("every %d", a.Every), fmt.Sprintf("1 to %d", maxBlocks))
 	}
 	return nil
 }
@@ -252,7 +225,7 @@ func (p Plan) checkContrast(c Contrast) error {
 		if slices.Contains(p.Settings.dealt(), t) {
 			return nil
 		}
-		return fmt.Errorf("no worker has the connect timeout %s; accepted: %s", TimeoutName(t), FormatTimeouts(p.Settings.dealt()))
+		return fmt.Errorf("no worker has the connect timeout %s; accepted: %s", TimeoutName(t), p.Settings.dealt())
 	}
 	switch {
 	case c.Name == "" || len(c.Name) > maxText || strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' }):

@@ -22,9 +22,8 @@ func TestRecordedPlansPass(t *testing.T) {
 		require.NoError(t, json.Unmarshal(b, &p))
 		again, err := Parse("plan.json", b)
 		require.NoError(t, err)
-		o := again.Options()
-		o.Run = p.Run
-		q, err := Build(o)
+		again.Run = p.Run
+		q, err := Build(again, nil)
 		require.NoError(t, err)
 		if name == "standard" {
 			require.ElementsMatch(t, p.Arms, q.Arms)
@@ -46,13 +45,13 @@ func TestCheckRefuses(t *testing.T) {
 		"no run":            {func(p *Plan) { p.Run = "" }, `--run-id "" cannot be part of a name`},
 		"name":              {func(p *Plan) { p.Name = "a\nb" }, `name "a\nb" cannot be a plan's`},
 		"no interval":       {func(p *Plan) { p.Settings.Interval = 0 }, "interval is 0s"},
-		"a year":            {func(p *Plan) { p.Settings.Gap = Duration(9000 * time.Hour) }, "--gap 9000h0m0s is too long; accepted: up to 24h0m0s"},
+		"a year":            {func(p *Plan) { p.Settings.Gap = Duration(9000 * time.Hour) }, "--gap 9000h0m0s is not possible; accepted: 0s to 24h0m0s"},
 		"a long connect":    {func(p *Plan) { p.Settings.ConnectTimeouts[0] = Duration(25 * time.Hour) }, "--connect-timeouts holds 25h0m0s"},
-		"many timeouts":     {func(p *Plan) { p.Settings.ConnectTimeouts = make([]Duration, 1001) }, "--connect-timeouts holds 1001; accepted: at most 1000"},
-		"qps":               {func(p *Plan) { p.Settings.QPS = 1 << 40 }, "too many"},
-		"pods":              {func(p *Plan) { p.Settings.Pods = -1 << 62 }, "too few"},
-		"blocks":            {func(p *Plan) { p.Blocks = 1 << 40 }, "too many; accepted: 1 to 1000"},
-		"no blocks":         {func(p *Plan) { p.Blocks = 0 }, "not positive"},
+		"many timeouts":     {func(p *Plan) { p.Settings.ConnectTimeouts = make([]Duration, 1001) }, "--connect-timeouts holds 1001; accepted: 1 to 1000"},
+		"qps":               {func(p *Plan) { p.Settings.QPS = 1 << 40 }, "accepted: 1 to 1000000"},
+		"pods":              {func(p *Plan) { p.Settings.Pods = -1 << 62 }, "accepted: 2 to 1000"},
+		"blocks":            {func(p *Plan) { p.Blocks = 1 << 40 }, "accepted: 1 to 1000"},
+		"no blocks":         {func(p *Plan) { p.Blocks = 0 }, "--blocks 0 is not possible"},
 		"no arms":           {func(p *Plan) { p.Arms = nil }, "has no arms"},
 		"many trials":       {func(p *Plan) { p.Blocks = 1000 }, "are too many trials; accepted: up to 10000"},
 		"arm twice":         {func(p *Plan) { p.Arms[1] = p.Arms[0] }, "is there twice; accepted: each once"},
@@ -60,7 +59,7 @@ func TestCheckRefuses(t *testing.T) {
 		"long level":        {func(p *Plan) { p.Arms[0].Extra = Extra(strings.Repeat("x", 1<<20)) }, "is not known"},
 		"negative delay":    {func(p *Plan) { p.Arms[0].First = -five }, "first"},
 		"late question":     {func(p *Plan) { p.Arms[0].First = Duration(time.Hour) }, "--first-query-after 1h0m0s is not before the deadline"},
-		"third copy":        {func(p *Plan) { p.Arms[0].Copy = 3 }, `copy "3" is not known; accepted: 2`},
+		"third copy":        {func(p *Plan) { p.Arms[0].Copy = 3 }, `copy "3" is not known; accepted: 1, 2`},
 		"order":             {func(p *Plan) { p.Arms[0].Order = "random" }, `order "random" is not known`},
 		"gap":               {func(p *Plan) { p.Arms[0].Gap = "forever" }, `gap "forever" is not known`},
 		"trial missing":     {func(p *Plan) { p.Trials = p.Trials[1:] }, "the plan has 159 trials; accepted: 160, for 16 arms in 10 blocks"},
@@ -85,7 +84,7 @@ func TestCheckRefuses(t *testing.T) {
 		"itself, a worker":  {func(p *Plan) { p.Primary.With, p.Primary.Outcome.ControlTimeout = p.Primary.Control, &five }, "it compares an arm with itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := build(t, "standard", nil)
+			p, err := build(t, "standard", nil, nil)
 			require.NoError(t, err)
 			tc.change(&p)
 			err = Check(p)
@@ -97,7 +96,7 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestReplace(t *testing.T) {
-	standard, err := build(t, "standard", nil)
+	standard, err := build(t, "standard", nil, nil)
 	require.NoError(t, err)
 	without := func(a Arm) (Arm, bool) {
 		if a.DNS == Cache30 {
@@ -119,12 +118,12 @@ func TestReplace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, standard, same)
 
-	only, err := build(t, "private", func(o *Options) { o.DNS, o.Blocks = []DNS{Uncached}, 6 })
+	only, err := build(t, "private", Levels{"dns": "uncached"}, func(p *Plan) { p.Blocks = 6 })
 	require.NoError(t, err)
 	_, err = only.Replace(without)
 	require.ErrorContains(t, err, "none of its arms can be had here")
 
-	both, err := build(t, "private", func(o *Options) { o.DNS, o.Blocks = []DNS{Cache30, Forwarding}, 6 })
+	both, err := build(t, "private", Levels{"dns": "cache-30,forwarding"}, func(p *Plan) { p.Blocks = 6 })
 	require.NoError(t, err)
 	p, err = both.Replace(without)
 	require.NoError(t, err)

@@ -49,20 +49,3 @@ const (
 // DefaultMargin is up to what a difference does not matter unless the plan says
 // otherwise: a quarter of the second that a pod's start takes anyway.
 const DefaultMargin = Duration(250 * time.Millisecond)
-
-// What a user or a cluster's owner could change, as plans and tables name it.
-const (
-	RemedyNoDenials  = "no denial caching"
-	RemedyNoSuccess  = "no success caching"
-	RemedyPublish    = "publishNotReadyAddresses"
-	RemedyFresh      = "fresh names"
-	RemedyLater      = "first question later"
-	RemedyTimeout1s  = "connect timeout 1 s"
-	RemedyTimeout5s  = "connect timeout 5 s"
-	RemedyPause      = "a pause longer than the TTL"
-	RemedyKubeadm132 = "kubeadm 1.32's Corefile"
-)
-
-// Remedies lists every remedy in the order in which tables name them.
-var Remedies = []string{RemedyNoDenials, RemedyNoSuccess, RemedyPublish, RemedyFresh, RemedyLater,
-	RemedyTimeout1s, RemedyTimeout5s, RemedyPause, RemedyKubeadm132}

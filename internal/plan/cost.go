@@ -168,7 +168,7 @@ func (p Plan) joins(stale time.Duration) time.Duration {
 }
 
 // dealt returns the connect timeouts that the workers use.
-func (s Settings) dealt() []Duration {
+func (s Settings) dealt() Timeouts {
 	return s.ConnectTimeouts[:min(len(s.ConnectTimeouts), max(0, s.Pods-1))]
 }
 
@@ -300,6 +300,6 @@ func (p Plan) reaches() error {
 }
 
 // unused returns the connect timeouts that no worker takes.
-func (s Settings) unused() []Duration {
+func (s Settings) unused() Timeouts {
 	return slices.Clone(s.ConnectTimeouts[len(s.dealt()):])
 }

@@ -25,7 +25,7 @@ func (p Plan) Describe() string {
 	}
 	b.WriteString("\n")
 	if unused := s.unused(); solo > 0 && len(unused) > 0 {
-		fmt.Fprintf(&b, "  connect timeouts %s go unused: %d workers take one each\n", FormatTimeouts(unused), s.Pods-1)
+		fmt.Fprintf(&b, "  connect timeouts %s go unused: %d workers take one each\n", unused, s.Pods-1)
 	}
 	if budget > 0 && s.Interval > Duration(time.Second) {
 		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; %s or more --qps make it finer\n", fewer(s))

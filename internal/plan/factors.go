@@ -156,37 +156,6 @@ type Arm struct {
 	Every       int      `json:"every,omitempty"`           // 2: in every second block, from the first; 0 and 1: in each
 }
 
-// String names the arm as progress lines and reports do: the four factors that
-// every arm has, then what is not the default.
-func (a Arm) String() string {
-	s := string(a.DNS) + "/" + string(a.Names) + "/" + string(a.Extra) + "/" + string(a.Observer)
-	if a.Publish {
-		s += "/publish-not-ready"
-	}
-	if a.Order != ServiceFirst {
-		s += "/" + string(a.Order)
-	}
-	if a.First != 0 {
-		s += "/first=" + TimeoutName(a.First)
-	}
-	if a.Previous != Primed {
-		s += "/" + string(a.Previous)
-	}
-	if a.DeleteAfter != 0 {
-		s += "/delete-after=" + TimeoutName(a.DeleteAfter)
-	}
-	if a.Outlive != 0 {
-		s += "/workers-outlive=" + TimeoutName(a.Outlive)
-	}
-	if a.Gap != "" {
-		s += "/gap=" + string(a.Gap)
-	}
-	if a.Copy != 0 {
-		s += "/again"
-	}
-	return s
-}
-
 // Duration is a time.Duration that JSON shows as Go writes it ("1m30s").
 type Duration time.Duration
 
@@ -221,18 +190,18 @@ type Trial struct {
 
 // Settings are the same for every trial of a plan.
 type Settings struct {
-	Pods            int        `json:"pods"`
-	Peers           int        `json:"peers,omitempty"`        // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
-	ConnectTimeouts []Duration `json:"connect_timeouts"`       // solo: dealt out over indices 1, 2, ...; 0 = none
-	QPS             int        `json:"qps"`                    // questions a second over all pods, at most
-	Interval        Duration   `json:"interval,omitempty"`     // between questions of one stream: the resolution
-	Gap             Duration   `json:"gap"`                    // reused names: last pod gone to first new question
-	NoWait          bool       `json:"no_wait"`                // reused names: create anew without waiting for deletion
-	RunLength       Duration   `json:"run_length,omitempty"`   // a previous Job that ran: from its last join to its end; 0: DefaultRunLength
-	DeleteAfter     Duration   `json:"delete_after,omitempty"` // likewise: from its end to its Service's deletion; 0: DefaultDeleteAfter
-	FirstQueryAfter Duration   `json:"first_query_after"`
-	Deadline        Duration   `json:"deadline"`
-	Follow          Duration   `json:"follow"` // deadline of the one trial that follows the worker without a connect timeout to its end
+	Pods            int      `json:"pods"`
+	Peers           int      `json:"peers,omitempty"`        // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
+	ConnectTimeouts Timeouts `json:"connect_timeouts"`       // solo: dealt out over indices 1, 2, ...; 0 = none
+	QPS             int      `json:"qps"`                    // questions a second over all pods, at most
+	Interval        Duration `json:"interval,omitempty"`     // between questions of one stream: the resolution
+	Gap             Duration `json:"gap"`                    // reused names: last pod gone to first new question
+	NoWait          bool     `json:"no_wait"`                // reused names: create anew without waiting for deletion
+	RunLength       Duration `json:"run_length,omitempty"`   // a previous Job that ran: from its last join to its end; 0: DefaultRunLength
+	DeleteAfter     Duration `json:"delete_after,omitempty"` // likewise: from its end to its Service's deletion; 0: DefaultDeleteAfter
+	FirstQueryAfter Duration `json:"first_query_after"`
+	Deadline        Duration `json:"deadline"`
+	Follow          Duration `json:"follow"` // deadline of the one trial that follows the worker without a connect timeout to its end
 }
 
 // Plan is the whole experiment: plan.json.

@@ -1,23 +1,25 @@
 package plan
 
 import (
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"headless-job-dns/internal/record"
 )
 
-// build makes a named plan with its own settings and blocks, changed.
-func build(t *testing.T, name string, change func(*Options)) (Plan, error) {
+// build makes a named plan, changed.
+func build(t *testing.T, name string, levels Levels, change func(*Plan)) (Plan, error) {
 	t.Helper()
-	o := Options{Name: name, Run: "r", Seed: 1}
-	o.Settings, o.Blocks = Preset(name)
+	p, err := Named(name)
+	require.NoError(t, err)
+	p.Run, p.Seed = "r", 1
 	if change != nil {
-		change(&o)
+		change(&p)
 	}
-	p, err := Build(o)
+	p, err = Build(p, levels)
 	if err == nil {
 		require.NoError(t, Check(p), "what is built is whole")
 	}
@@ -32,33 +34,31 @@ func names(arms []Arm) (out []string) {
 }
 
 func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
-	s := func(d int) Duration { return Duration(time.Duration(d) * time.Second) }
-	base := func(o *Options) {
-		o.DNS, o.Names, o.Extras, o.Observers = []DNS{Cache30}, []Names{Reused}, []Extra{ExtraNone}, []record.Observer{record.Solo}
-	}
 	for name, tc := range map[string]struct {
-		change func(*Options)
+		levels Levels
 		want   []string
 	}{
-		"defaults leave no trace": {func(o *Options) {
-			o.Publish, o.Orders = []bool{false}, []Order{ServiceFirst}
-			o.First, o.Gaps = []Duration{0}, []Gap{"2s"}
-		}, []string{"cache-30/reused/none/solo"}},
-		"gaps": {func(o *Options) { o.Gaps = []Gap{"0s", "2s", "35s", NoWait} }, []string{
+		"defaults leave no trace": {Levels{"publish-not-ready": "false", "order": "service-first", "first-query-after": "0s", "gap": "2s",
+			"previous": "primed", "workers-outlive": "0s"}, []string{"cache-30/reused/none/solo"}},
+		"gaps, in one spelling each": {Levels{"gap": "0, 2s,2000ms,35s,no-wait,90s,1.5s"}, []string{
 			"cache-30/reused/none/solo/gap=0s", "cache-30/reused/none/solo",
-			"cache-30/reused/none/solo/gap=35s", "cache-30/reused/none/solo/gap=no-wait"}},
-		"a gap is of reused names": {func(o *Options) { o.Names, o.Gaps = AllNames, []Gap{"2s", "10s"} }, []string{
+			"cache-30/reused/none/solo/gap=35s", "cache-30/reused/none/solo/gap=no-wait",
+			"cache-30/reused/none/solo/gap=90s", "cache-30/reused/none/solo/gap=1.5s"}},
+		"a gap is of reused names": {Levels{"names": "fresh,reused", "gap": "2s,10s"}, []string{
 			"cache-30/fresh/none/solo", "cache-30/reused/none/solo", "cache-30/reused/none/solo/gap=10s"}},
-		"all that is left": {func(o *Options) {
-			o.Publish, o.Orders, o.First = []bool{false, true}, []Order{JobFirst}, []Duration{0, s(5)}
-		}, []string{
+		"what makes no difference is there once": {Levels{"dns": "uncached, cluster,uncached"}, []string{
+			"uncached/reused/none/solo", "cluster/reused/none/solo"}},
+		"all that is left": {Levels{"publish-not-ready": "false,true", "order": "job-first", "first-query-after": "0s,5s"}, []string{
 			"cache-30/reused/none/solo/job-first", "cache-30/reused/none/solo/job-first/first=5s",
 			"cache-30/reused/none/solo/publish-not-ready/job-first", "cache-30/reused/none/solo/publish-not-ready/job-first/first=5s"}},
-		"one gap and one delay are settings": {func(o *Options) { o.Gaps, o.First = []Gap{"10s"}, []Duration{s(5)} }, []string{
-			"cache-30/reused/none/solo"}},
+		"of a previous Job that ran": {Levels{"previous": "primed,ran", "workers-outlive": "0s,3s"}, []string{
+			"cache-30/reused/none/solo", "cache-30/reused/none/solo/ran", "cache-30/reused/none/solo/ran/workers-outlive=3s"}},
+		"one gap and one delay are settings": {Levels{"gap": "10s", "first-query-after": "5s"}, []string{"cache-30/reused/none/solo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := build(t, "private", func(o *Options) { base(o); tc.change(o) })
+			levels := Levels{"dns": "cache-30", "names": "reused", "extra": "none", "observer": "solo"}
+			maps.Copy(levels, tc.levels)
+			p, err := build(t, "private", levels, nil)
 			require.NoError(t, err)
 			require.Equal(t, tc.want, names(p.Arms))
 			for _, a := range p.Arms {
@@ -71,52 +71,49 @@ func TestFactorsAreCrossedWhereTheyApply(t *testing.T) {
 }
 
 func TestOneLevelIsASetting(t *testing.T) {
-	p, err := build(t, "private", func(o *Options) {
-		o.Gaps, o.First = []Gap{"10s"}, []Duration{Duration(time.Second)}
-	})
+	p, err := build(t, "private", Levels{"gap": "10s", "first-query-after": "1s"}, nil)
 	require.NoError(t, err)
 	gap, noWait := p.GapOf(p.Arms[0])
 	require.Equal(t, 10*time.Second, gap)
 	require.False(t, noWait)
 	require.Equal(t, time.Second, p.FirstQuery(p.Arms[0]))
-	p, err = build(t, "private", func(o *Options) { o.Gaps = []Gap{NoWait} })
+	p, err = build(t, "private", Levels{"gap": "no-wait"}, nil)
 	require.NoError(t, err)
 	_, noWait = p.GapOf(p.Arms[0])
 	require.True(t, noWait)
 }
 
-// TestEveryLevelIsRead: what help and errors list is accepted.
-func TestEveryLevelIsRead(t *testing.T) {
-	for _, d := range AllDNS {
-		got, err := ParseDNS(string(d))
-		require.NoError(t, err)
-		require.Equal(t, []DNS{d}, got)
+// TestLevels: of each factor what help and errors list is accepted, and nothing else.
+func TestLevels(t *testing.T) {
+	p, err := build(t, "private", Levels{"extra": "all"}, nil)
+	require.NoError(t, err)
+	for _, e := range Extras {
+		require.True(t, slices.ContainsFunc(p.Arms, func(a Arm) bool { return a.Extra == e }), "%s", e)
 	}
-	first, err := ParseFirst("0s,1s, 5s,35s,1s")
-	require.NoError(t, err)
-	require.Equal(t, []Duration{0, Duration(time.Second), Duration(5 * time.Second), Duration(35 * time.Second)}, first)
-	gaps, err := ParseGaps("0,2s,2000ms,no-wait,90s,1.5s")
-	require.NoError(t, err)
-	require.Equal(t, []Gap{"0s", "2s", NoWait, "90s", "1.5s"}, gaps, "one spelling each")
-	publish, err := ParsePublish("false,true")
-	require.NoError(t, err)
-	require.Equal(t, []bool{false, true}, publish)
-	orders, err := ParseOrders("job-first,service-first")
-	require.NoError(t, err)
-	require.Equal(t, []Order{JobFirst, ServiceFirst}, orders)
-	for _, empty := range []func(string) (int, error){
-		func(s string) (int, error) { l, err := ParseGaps(s); return len(l), err },
-		func(s string) (int, error) { l, err := ParseFirst(s); return len(l), err },
-		func(s string) (int, error) { l, err := ParsePublish(s); return len(l), err },
-		func(s string) (int, error) { l, err := ParseOrders(s); return len(l), err },
-	} {
-		n, err := empty("")
-		require.NoError(t, err)
-		require.Zero(t, n)
-		_, err = empty(",")
-		require.Error(t, err)
-		_, err = empty("x")
-		require.Error(t, err)
+	for _, f := range factors {
+		for _, level := range strings.Split(f.accepted, ", ") {
+			if strings.Contains(level, " ") { // prose
+				continue
+			}
+			var a Arm
+			require.True(t, f.set(&a, level), "%s %s", f.name, level)
+			require.Equal(t, level, f.get(a))
+		}
+		for _, bad := range []string{",", "x", "-1s", "48h"} {
+			_, err := build(t, "private", Levels{f.name: bad}, nil)
+			require.ErrorContains(t, err, "--"+f.name+" ")
+			require.ErrorContains(t, err, " is not known; accepted: "+f.accepted)
+		}
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	var ts Timeouts
+	require.NoError(t, ts.Set("none,30s, 1500ms"))
+	require.Equal(t, Timeouts{0, Duration(30 * time.Second), Duration(1500 * time.Millisecond)}, ts)
+	require.Equal(t, "none,30s,1.5s", ts.String())
+	for _, bad := range []string{"", "0s", "-1s", "fast", "none,"} {
+		require.Error(t, ts.Set(bad), "%q", bad)
 	}
 }
 
@@ -130,10 +127,10 @@ func TestParseArmRefuses(t *testing.T) {
 		"cluster/fresh/none/all":                `observer "all" is not known`,
 		"cluster/fresh/none/solo/first=0s":      `"first=0s" is not known`,
 		"cluster/fresh/none/solo/first=5s,6s":   `"first=5s,6s" is not known`,
-		"cluster/fresh/none/solo/gap=2s":        `gap with names "fresh" is not known; accepted: reused`,
+		"cluster/fresh/none/solo/gap=2s":        "a gap with fresh names; accepted: gap with reused names",
 		"cluster/reused/none/solo/gap=-2s":      `"gap=-2s" is not known`,
-		"cluster/reused/none/solo/again/again":  `"again" is there twice`,
-		"cluster/reused/none/solo/late\n":       `"late\n" is not known; accepted: publish-not-ready`,
+		"cluster/reused/none/solo/again/again":  `"again" is not known, or is there twice`,
+		"cluster/reused/none/solo/late\n":       `"late\n" is not known, or is there twice; accepted: publish-not-ready`,
 		"cluster/reused/none/solo/by-telephone": `"by-telephone" is not known`,
 	} {
 		_, err := ParseArm(arm)

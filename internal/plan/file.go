@@ -35,11 +35,10 @@ func Parse(path string, text []byte) (Plan, error) {
 		return Plan{}, Inputf("%s: %w", path, err)
 	}
 	p.V, p.Run, p.Trials = PlanVersion, "", nil
-	declared := p
-	if declared.Margin == 0 {
-		declared.Margin = DefaultMargin
+	if p.Declares() && p.Margin == 0 {
+		p.Margin = DefaultMargin
 	}
-	if err := declared.checkContrasts(); err != nil {
+	if err := p.checkContrasts(); err != nil {
 		return Plan{}, Inputf("%s: %w", path, err)
 	}
 	return p, nil
@@ -57,12 +56,6 @@ func oneLine(s string) string {
 func (p Plan) File() ([]byte, error) {
 	p.Run, p.Trials = "", nil
 	return yaml.Marshal(p)
-}
-
-// Options returns what Build needs to make the plan for a new run.
-func (p Plan) Options() Options {
-	return Options{Name: p.Name, About: p.About, Seed: p.Seed, Blocks: p.Blocks, Arms: p.Arms,
-		Primary: p.Primary, Secondary: p.Secondary, Margin: p.Margin, Settings: p.Settings, PodPatch: p.PodPatch}
 }
 
 // contrastFile is a Contrast as files hold it: arms by their names.

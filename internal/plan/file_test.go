@@ -18,9 +18,8 @@ func TestPlanFile(t *testing.T) {
 	require.NoError(t, err)
 	p, err := Parse(path, b)
 	require.NoError(t, err)
-	o := p.Options()
-	o.Run, o.Seed = "r", 1
-	p, err = Build(o)
+	p.Run, p.Seed = "r", 1
+	p, err = Build(p, nil)
 	require.NoError(t, err)
 	require.NoError(t, Check(p))
 	require.Equal(t, "providers", p.Name)
@@ -39,7 +38,7 @@ func TestPlanFile(t *testing.T) {
 }`))
 	require.NoError(t, err)
 	want := Defaults()
-	want.Pods, want.ConnectTimeouts, want.Gap, want.Deadline = 3, []Duration{0, Duration(1500 * time.Millisecond)}, 0, Duration(time.Minute)
+	want.Pods, want.ConnectTimeouts, want.Gap, want.Deadline = 3, Timeouts{0, Duration(1500 * time.Millisecond)}, 0, Duration(time.Minute)
 	require.Equal(t, want, list.Settings)
 	require.Equal(t, []string{"cluster/fresh/none/solo", "cluster/reused/none/solo/gap=35s"}, names(list.Arms))
 	require.False(t, list.Declares(), "what is not said is not tested")
@@ -48,7 +47,7 @@ func TestPlanFile(t *testing.T) {
 // TestPlanJSONIsAPlanFile: it repeats the run with its seed, under a new id.
 func TestPlanJSONIsAPlanFile(t *testing.T) {
 	for _, name := range planNames {
-		first, err := build(t, name, func(o *Options) { o.Seed = 117819 })
+		first, err := build(t, name, nil, func(p *Plan) { p.Seed = 117819 })
 		require.NoError(t, err)
 		text, err := json.Marshal(first)
 		require.NoError(t, err)
@@ -58,9 +57,8 @@ func TestPlanJSONIsAPlanFile(t *testing.T) {
 			p, err := Parse("plan.json", text)
 			require.NoError(t, err)
 			require.Empty(t, p.Run)
-			o := p.Options()
-			o.Run = first.Run
-			again, err := Build(o)
+			p.Run = first.Run
+			again, err := Build(p, nil)
 			require.NoError(t, err)
 			require.Equal(t, first, again)
 		}
@@ -121,9 +119,8 @@ func FuzzPlanFile(f *testing.F) {
 			refused(err)
 			return
 		}
-		o := p.Options()
-		o.Run, o.Seed = "r", 1
-		p, err = Build(o)
+		p.Run, p.Seed = "r", 1
+		p, err = Build(p, nil)
 		if err != nil {
 			refused(err)
 			return

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -39,76 +38,31 @@ func (e *InputError) Unwrap() error { return e.Err }
 // Inputf makes an InputError.
 func Inputf(format string, a ...any) error { return &InputError{fmt.Errorf(format, a...)} }
 
-// Options are a plan to make, with what a user changes of it.
-type Options struct {
-	Name   string // one of Summaries, or any with Arms
-	About  string // one line that says what it is for
-	Run    string // run id
-	Seed   uint64
-	Blocks int
-
-	// Arms, where there are any, and what is compared are a plan file's; else
-	// they are those of the plan that is called Name.
-	Arms      []Arm
-	Primary   *Contrast
-	Secondary []Contrast
-	Margin    Duration // 0: the plan's, or DefaultMargin
-	Settings  Settings // Interval is computed unless it is given
-	PodPatch  json.RawMessage
-
-	// Levels that take the place of the arms' own; empty: the arms keep
-	// theirs. A list of one level for First or Gaps changes the setting, so
-	// that arms keep their names.
-	DNS       []DNS
-	Names     []Names
-	Extras    []Extra
-	Observers []record.Observer
-	Publish   []bool
-	Orders    []Order
-	First     []Duration
-	Gaps      []Gap
-	Previous  []Previous
-	Outlive   []Duration
-}
-
-// Build makes the plan: it validates the options, computes the interval and
-// draws the order of trials from the seed, block by block. A comparison of arms
-// or connect timeouts that an override has removed goes with them. Its errors
-// are InputErrors.
-func Build(o Options) (Plan, error) {
-	if len(o.Arms) == 0 {
-		named, err := Named(o.Name)
-		if err != nil {
-			return Plan{}, err
-		}
-		o.About, o.Arms, o.Primary, o.Secondary = named.About, named.Arms, named.Primary, named.Secondary
-		if o.Margin == 0 {
-			o.Margin = named.Margin
-		}
-	}
-	if err := o.settle(); err != nil {
+// Build makes a plan of a named one or of a plan file, which has its run and its seed
+// by now: it puts levels in the place of the arms' own, validates it, computes the
+// interval unless it is given and draws the order of trials from the seed, block by
+// block. A comparison of arms or connect timeouts that are gone goes with them. Its
+// errors are InputErrors.
+func Build(p Plan, levels Levels) (Plan, error) {
+	if err := p.Settings.check(); err != nil {
 		return Plan{}, err
 	}
-	s := o.Settings
-	if err := s.check(); err != nil {
+	p.V = PlanVersion
+	if err := p.override(levels); err != nil {
 		return Plan{}, err
 	}
+	s := &p.Settings
 	if s.Interval == 0 {
 		s.Interval = Duration(record.Interval(s.Pods, s.Peers, s.QPS))
 	}
-	p := Plan{V: PlanVersion, Run: o.Run, Name: o.Name, About: o.About, Seed: o.Seed, Blocks: o.Blocks, Arms: o.Arms, Settings: s,
-		PodPatch: o.PodPatch, Primary: o.Primary, Secondary: o.Secondary}
-	if err := p.change(o); err != nil {
-		return Plan{}, err
-	}
+	dealt := s.dealt()
+	p.keepContrasts(func(c *Contrast) bool {
+		o := c.Outcome
+		return o.Of != Joined || slices.Contains(dealt, o.Timeout) &&
+			(o.ControlTimeout == nil || slices.Contains(dealt, *o.ControlTimeout))
+	})
 	if err := p.checkArms(); err != nil {
 		return Plan{}, err
-	}
-	if p.Declares() {
-		p.Margin = o.Margin
-		if p.Margin == 0 {
-			p.Margin = DefaultMargin
-		}
 	}
 	if err := p.checkContrasts(); err != nil {
 		return Plan{}, err
@@ -120,47 +74,28 @@ func Build(o Options) (Plan, error) {
 	return p, nil
 }
 
-// change applies the overrides to the arms. Contrasts whose arms or connect
-// timeouts are gone go with them.
-func (p *Plan) change(o Options) error {
-	dealt := p.Settings.dealt()
-	gone := func(c Contrast) bool {
-		t := c.Outcome
-		return o.overrides() && (!slices.Contains(p.Arms, c.Control) || !slices.Contains(p.Arms, c.With)) ||
-			t.Of == Joined && (!slices.Contains(dealt, t.Timeout) || t.ControlTimeout != nil && !slices.Contains(dealt, *t.ControlTimeout))
-	}
-	var err error
-	if o.overrides() {
-		if p.Arms, err = o.override(p.Arms); err != nil {
-			return err
+// keepContrasts keeps the contrasts for which keep, which may change them, says so.
+func (p *Plan) keepContrasts(keep func(*Contrast) bool) {
+	if p.Primary != nil {
+		if c := *p.Primary; keep(&c) {
+			p.Primary = &c
+		} else {
+			p.Primary = nil
 		}
 	}
-	if p.Primary != nil && gone(*p.Primary) {
-		p.Primary = nil
-	}
-	p.Secondary = slices.DeleteFunc(slices.Clone(p.Secondary), gone)
-	if len(p.Secondary) == 0 {
-		p.Secondary = nil
-	}
-	return nil
-}
-
-// settle turns lists of one level into settings.
-func (o *Options) settle() error {
-	if len(o.First) == 1 {
-		o.Settings.FirstQueryAfter, o.First = o.First[0], nil
-	}
-	if len(o.Gaps) == 1 {
-		if o.Settings.NoWait = o.Gaps[0] == NoWait; !o.Settings.NoWait {
-			d, err := time.ParseDuration(string(o.Gaps[0]))
-			if err != nil {
-				return Inputf("--gap %q is not known; accepted: %s", string(o.Gaps[0]), gapsAccepted)
-			}
-			o.Settings.Gap = Duration(d)
+	var kept []Contrast
+	for _, c := range p.Secondary {
+		if keep(&c) {
+			kept = append(kept, c)
 		}
-		o.Gaps = nil
 	}
-	return nil
+	p.Secondary = kept
+	switch {
+	case !p.Declares():
+		p.Margin = 0
+	case p.Margin == 0:
+		p.Margin = DefaultMargin
+	}
 }
 
 // lay makes the trials of the plan's arms and blocks: each block holds every
@@ -252,36 +187,23 @@ func (p Plan) PrivateDNS() []DNS {
 // Contrasts follow their arms, and go with them. It fails, with an InputError,
 // where nothing is left, or not enough for the plan's primary contrast.
 func (p Plan) Replace(with func(Arm) (Arm, bool)) (Plan, error) {
-	old := p
-	p.Arms, p.Primary, p.Secondary = nil, nil, nil
-	for _, a := range old.Arms {
+	arms := p.Arms
+	p.Arms = nil
+	for _, a := range arms {
 		if b, ok := with(a); ok && !slices.Contains(p.Arms, b) {
 			p.Arms = append(p.Arms, b)
 		}
 	}
 	if len(p.Arms) == 0 {
-		return Plan{}, Inputf("plan %s: none of its arms can be had here", old.Name)
+		return Plan{}, Inputf("plan %s: none of its arms can be had here", p.Name)
 	}
-	follow := func(c Contrast) (Contrast, bool) {
+	p.keepContrasts(func(c *Contrast) bool {
 		same := c.Control == c.With
 		a, haveA := with(c.Control)
 		b, haveB := with(c.With)
 		c.Control, c.With = a, b
-		return c, haveA && haveB && (same || a != b)
-	}
-	if old.Primary != nil {
-		if c, ok := follow(*old.Primary); ok {
-			p.Primary = &c
-		}
-	}
-	for _, c := range old.Secondary {
-		if c, ok := follow(c); ok {
-			p.Secondary = append(p.Secondary, c)
-		}
-	}
-	if !p.Declares() {
-		p.Margin = 0
-	}
+		return haveA && haveB && (same || a != b)
+	})
 	if err := p.checkArms(); err != nil {
 		return Plan{}, err
 	}

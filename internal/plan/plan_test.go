@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -10,14 +9,8 @@ import (
 	"headless-job-dns/internal/record"
 )
 
-func options(name string) Options {
-	return Options{Name: name, Run: "r", Seed: 1, Blocks: 1, Settings: Defaults()}
-}
-
 func TestBlocksHoldEveryArmOnce(t *testing.T) {
-	o := options("private")
-	o.Blocks = 3
-	p, err := Build(o)
+	p, err := build(t, "private", nil, func(p *Plan) { p.Blocks = 3 })
 	require.NoError(t, err)
 	require.Len(t, p.Trials, 3*len(p.Arms))
 	names := map[string]bool{}
@@ -36,14 +29,12 @@ func TestBlocksHoldEveryArmOnce(t *testing.T) {
 }
 
 func TestOrderFollowsFromTheSeed(t *testing.T) {
-	a, err := Build(options("private"))
+	a, err := build(t, "private", nil, nil)
 	require.NoError(t, err)
-	b, err := Build(options("private"))
+	b, err := build(t, "private", nil, nil)
 	require.NoError(t, err)
 	require.Equal(t, a, b)
-	o := options("private")
-	o.Seed = 2
-	c, err := Build(o)
+	c, err := build(t, "private", nil, func(p *Plan) { p.Seed = 2 })
 	require.NoError(t, err)
 	require.NotEqual(t, order(a), order(c))
 }
@@ -57,26 +48,22 @@ func order(p Plan) (arms []Arm) {
 
 func TestNamedPlans(t *testing.T) {
 	for _, s := range Summaries {
-		o := options(s.Name)
-		o.Settings, o.Blocks = Preset(s.Name)
-		p, err := Build(o)
+		p, err := build(t, s.Name, nil, nil)
 		require.NoError(t, err)
-		require.NotEmpty(t, p.Trials)
-		require.NoError(t, Check(p), s.Name)
+		require.NotEmpty(t, p.Trials, s.Name)
 	}
-	quick, err := Build(options("quick"))
+	one := func(p *Plan) { p.Blocks = 1 }
+	quick, err := build(t, "quick", nil, one)
 	require.NoError(t, err)
 	require.Less(t, quick.Expected(), 4*time.Minute)
-	def, err := Build(options("cluster"))
+	def, err := build(t, "cluster", nil, one)
 	require.NoError(t, err)
 	require.Less(t, def.Expected(), 12*time.Minute)
 	require.Equal(t, []DNS{Cache30, Uncached}, def.PrivateDNS())
 }
 
 func TestExactlyOneTrialIsFollowed(t *testing.T) {
-	o := options("private")
-	o.Blocks = 2
-	p, err := Build(o)
+	p, err := build(t, "private", nil, func(p *Plan) { p.Blocks = 2 })
 	require.NoError(t, err)
 	var followed []Trial
 	for _, tr := range p.Trials {
@@ -89,9 +76,7 @@ func TestExactlyOneTrialIsFollowed(t *testing.T) {
 }
 
 func TestNothingIsFollowedWithoutTheWorker(t *testing.T) {
-	o := options("private")
-	o.Settings.ConnectTimeouts = []Duration{Duration(time.Second)}
-	p, err := Build(o)
+	p, err := build(t, "private", nil, func(p *Plan) { p.Settings.ConnectTimeouts = Timeouts{Duration(time.Second)} })
 	require.NoError(t, err)
 	for _, tr := range p.Trials {
 		require.Equal(t, p.Settings.Deadline, tr.Deadline)
@@ -114,16 +99,13 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 		require.Equal(t, tc.want, record.Interval(tc.pods, tc.peers, tc.qps), "%d pods, %d peers, %d a second", tc.pods, tc.peers, tc.qps)
 	}
 	for pods := 2; pods < 120; pods++ {
-		o := options("quick")
-		o.Settings.Pods = pods
-		p, err := Build(o)
+		p, err := build(t, "quick", nil, func(p *Plan) { p.Settings.Pods = pods })
 		require.NoError(t, err)
 		budget, solo := p.Load()
 		require.LessOrEqual(t, budget, 1000)
 		require.Equal(t, 40*(pods-1), solo)
 
-		o.Settings.Peers = 1 + pods/10
-		sampled, err := Build(o)
+		sampled, err := build(t, "quick", nil, func(p *Plan) { p.Settings.Pods, p.Settings.Peers = pods, 1+pods/10 })
 		require.NoError(t, err)
 		budget, _ = sampled.Load()
 		require.LessOrEqual(t, budget, 1000)
@@ -132,61 +114,30 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	set := func(f func(*Options)) Options { o := options("private"); f(&o); return o }
-	for name, tc := range map[string]struct {
-		o    Options
-		want string
-	}{
-		"plan":          {options("slow"), `--plan "slow" is not known; accepted: cluster, quick, tour, empty-service, seed`},
-		"no pods":       {set(func(o *Options) { o.Settings.Pods = 0 }), "--pods 0 is too few"},
-		"minus pods":    {set(func(o *Options) { o.Settings.Pods = -1 }), "--pods -1 is too few"},
-		"blocks":        {set(func(o *Options) { o.Blocks = 0 }), "--blocks 0 is not positive"},
-		"gap":           {set(func(o *Options) { o.Settings.Gap = -1 }), "--gap -1ns is negative"},
-		"qps":           {set(func(o *Options) { o.Settings.QPS = -5 }), "--qps -5 is not positive"},
-		"interval":      {set(func(o *Options) { o.Settings.Interval = -1 }), "--interval -1ns is too short"},
-		"deadline":      {set(func(o *Options) { o.Settings.Deadline = 0 }), "--deadline 0s is not positive"},
-		"follow":        {set(func(o *Options) { o.Settings.Follow = 0 }), "--follow 0s is not positive"},
-		"first query":   {set(func(o *Options) { o.Settings.FirstQueryAfter = -1 }), "--first-query-after -1ns is negative"},
-		"a nanosecond":  {set(func(o *Options) { o.Settings.Interval = 1 }), "--interval 1ns is too short"},
-		"late query":    {set(func(o *Options) { o.Settings.FirstQueryAfter = o.Settings.Deadline }), "--first-query-after 40s is not before the deadline"},
-		"primer":        {set(func(o *Options) { o.Settings.Deadline = Duration(2 * time.Second) }), "--deadline 2s is too short for reused names"},
-		"many pods":     {set(func(o *Options) { o.Settings.Pods = 100000 }), "--pods 100000 is too many"},
-		"no resolution": {set(func(o *Options) { o.Settings.Pods = 500 }), "leave 4m11s between two questions"},
-		"timeouts":      {set(func(o *Options) { o.Settings.ConnectTimeouts = nil }), "--connect-timeouts is empty"},
+	_, err := Named("slow")
+	require.ErrorContains(t, err, `--plan "slow" is not known; accepted: cluster, quick, tour, empty-service, seed`)
+	_, err = build(t, "private", Levels{"dns": "bind"}, nil)
+	require.ErrorContains(t, err, `--dns "bind" is not known; accepted: cluster, cache-30, uncached`)
+	for want, change := range map[string]func(*Plan){
+		"--pods 0 is not possible":                                 func(p *Plan) { p.Settings.Pods = 0 },
+		"--pods -1 is not possible":                                func(p *Plan) { p.Settings.Pods = -1 },
+		"--pods 100000 is not possible; accepted: 2 to 1000":       func(p *Plan) { p.Settings.Pods = 100000 },
+		"--blocks 0 is not possible":                               func(p *Plan) { p.Blocks = 0 },
+		"--gap -1ns is not possible":                               func(p *Plan) { p.Settings.Gap = -1 },
+		"--qps -5 is not possible":                                 func(p *Plan) { p.Settings.QPS = -5 },
+		"--interval -1ns is not possible":                          func(p *Plan) { p.Settings.Interval = -1 },
+		"--interval 1ns is not possible; accepted: 1ms to 24h0m0s": func(p *Plan) { p.Settings.Interval = 1 },
+		"--deadline 0s is not possible":                            func(p *Plan) { p.Settings.Deadline = 0 },
+		"--follow 0s is not possible":                              func(p *Plan) { p.Settings.Follow = 0 },
+		"--first-query-after -1ns is not possible":                 func(p *Plan) { p.Settings.FirstQueryAfter = -1 },
+		"--first-query-after 40s is not before the deadline":       func(p *Plan) { p.Settings.FirstQueryAfter = p.Settings.Deadline },
+		"--deadline 2s is too short for reused names":              func(p *Plan) { p.Settings.Deadline = Duration(2 * time.Second) },
+		"leave 4m11s between two questions":                        func(p *Plan) { p.Settings.Pods = 500 },
+		"--connect-timeouts holds 0; accepted: 1 to 1000":          func(p *Plan) { p.Settings.ConnectTimeouts = nil },
 	} {
-		_, err := Build(tc.o)
+		_, err := build(t, "private", nil, change)
 		var in *InputError
-		require.True(t, errors.As(err, &in), name)
-		require.ErrorContains(t, err, tc.want, name)
-	}
-}
-
-func TestParse(t *testing.T) {
-	d, err := ParseDNS("uncached, cluster,cluster")
-	require.NoError(t, err)
-	require.Equal(t, []DNS{Uncached, ClusterDNS}, d)
-	d, err = ParseDNS("")
-	require.NoError(t, err)
-	require.Empty(t, d)
-	e, err := ParseExtras("all")
-	require.NoError(t, err)
-	require.Equal(t, Extras, e)
-	for list, want := range map[string]string{
-		"bind":     `--dns "bind" is not known; accepted: cluster, cache-30, uncached`,
-		"cluster,": `--dns "" is not known`,
-	} {
-		_, err = ParseDNS(list)
+		require.ErrorAs(t, err, &in, want)
 		require.ErrorContains(t, err, want)
-	}
-	_, err = ParseExtras("nginx")
-	require.ErrorContains(t, err, `--extra "nginx" is not known; accepted: none, service, service-pod, pod, member-pod, oneshot-pod`)
-
-	ts, err := ParseTimeouts("none,30s,1500ms")
-	require.NoError(t, err)
-	require.Equal(t, []Duration{0, Duration(30 * time.Second), Duration(1500 * time.Millisecond)}, ts)
-	require.Equal(t, "none,30s,1.5s", FormatTimeouts(ts))
-	for _, bad := range []string{"", "0s", "-1s", "fast", "none,"} {
-		_, err = ParseTimeouts(bad)
-		require.Error(t, err, "%q", bad)
 	}
 }

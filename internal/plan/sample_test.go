@@ -13,11 +13,10 @@ import (
 // sampled builds a plan of both kinds of observers with a sample of peers.
 func sampled(t *testing.T, pods, peers int) Plan {
 	t.Helper()
-	o := options("quick")
-	o.Seed, o.Observers = 117819, []record.Observer{record.Solo, record.PeersServer}
-	o.Settings.Pods, o.Settings.Peers = pods, peers
-	o.Settings.Deadline = o.Settings.Enough(pods)
-	p, err := Build(o)
+	p, err := build(t, "quick", Levels{"observer": "solo,peers+server"}, func(p *Plan) {
+		p.Seed, p.Settings.Pods, p.Settings.Peers = 117819, pods, peers
+		p.Settings.Deadline = p.Settings.Enough(pods)
+	})
 	require.NoError(t, err)
 	return p
 }
@@ -62,9 +61,7 @@ func TestSampleIsDescribed(t *testing.T) {
 	require.NotContains(t, sampled(t, 5, 0).Describe(), "others")
 
 	// A deadline that ends before the last pod starts.
-	o := options("quick")
-	o.Settings.Pods, o.Settings.Peers = 150, 8
-	p, err := Build(o)
+	p, err := build(t, "quick", nil, func(p *Plan) { p.Settings.Pods, p.Settings.Peers = 150, 8 })
 	require.NoError(t, err)
 	require.Contains(t, p.Describe(), "  warning: 150 pods may start up to 1m5s apart, and --deadline 40s counts from each one's own start; 1m45s leaves time for the last\n")
 }
@@ -80,13 +77,11 @@ func TestSampleIsRefused(t *testing.T) {
 		pods, peers int
 		want        string
 	}{
-		{5, 5, "--peers 5 is not possible with 5 pods; accepted: 1 to 4 others that each pod asks for, or 0 for all"},
-		{5, -1, "--peers -1 is not possible with 5 pods"},
-		{5, 1 << 40, "is not possible with 5 pods"},
+		{5, 5, "--peers 5 is not possible; accepted: 0 to 4"},
+		{5, -1, "--peers -1 is not possible; accepted: 0 to 4"},
+		{5, 1 << 40, "is not possible; accepted: 0 to 4"},
 	} {
-		o := options("quick")
-		o.Settings.Pods, o.Settings.Peers = tc.pods, tc.peers
-		_, err := Build(o)
+		_, err := build(t, "quick", nil, func(p *Plan) { p.Settings.Pods, p.Settings.Peers = tc.pods, tc.peers })
 		var in *InputError
 		require.ErrorAs(t, err, &in)
 		require.ErrorContains(t, err, tc.want)
@@ -98,9 +93,8 @@ func TestSampleInAPlanFile(t *testing.T) {
 	p, err := Parse("p.yaml", []byte("name: large\nsettings: {pods: 500, peers: 16, qps: 10000, deadline: 5m}\n"+
 		"arms: [{dns: uncached, names: fresh, extra: none, observer: peers}]\n"))
 	require.NoError(t, err)
-	o := p.Options()
-	o.Run, o.Seed = "r", 3
-	p, err = Build(o)
+	p.Run, p.Seed = "r", 3
+	p, err = Build(p, nil)
 	require.NoError(t, err)
 	require.Equal(t, record.Sample{Peers: 16, Seed: 3}, p.Trials[0].Sample)
 	require.Equal(t, Duration(900*time.Millisecond), p.Settings.Interval)

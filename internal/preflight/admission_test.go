@@ -31,8 +31,8 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 		dnsmasq   = imageOf + "dnsmasq with --dnsmasq-image" + without
 		both      = imageOf + "dnsmasq with --dnsmasq-image, " + imageOf + "coredns with --dns-image" + without
 	)
-	private := func(dns plan.DNS) plan.Options {
-		return with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{dns} })
+	private := func(dns plan.DNS) plan.Levels {
+		return with(onCluster, plan.Levels{"dns": string(dns)})
 	}
 	isPod := func(o manifests.Object) bool { _, pod := o.(*corev1.Pod); return pod }
 	denied := func(text string) error {
@@ -44,7 +44,7 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 		}
 	}
 	for name, tc := range map[string]struct {
-		options plan.Options
+		options plan.Levels
 		change  func(s *Subject)
 		of      func(o manifests.Object) bool // what is refused
 		err     error
@@ -120,9 +120,9 @@ func TestCPULimit(t *testing.T) {
 		}
 	}
 	const end = ": throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; have it taken away, or name another namespace with -n"
-	member := with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraMemberPod} })
+	member := with(onCluster, plan.Levels{"extra": "member-pod"})
 	for name, tc := range map[string]struct {
-		options plan.Options
+		options plan.Levels
 		admit   func(o manifests.Object)
 		want    string // empty: none
 	}{
@@ -149,7 +149,7 @@ func TestCPULimit(t *testing.T) {
 				limit(&pod.Spec, "probe", "500m")
 			}
 		}, "500m"},
-		"a private DNS": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Cache30} }), func(o manifests.Object) {
+		"a private DNS": {with(onCluster, plan.Levels{"dns": "cache-30"}), func(o manifests.Object) {
 			if pod, ok := o.(*corev1.Pod); ok {
 				limit(&pod.Spec, "coredns", "500m")
 			}

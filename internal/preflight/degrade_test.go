@@ -17,7 +17,6 @@ import (
 
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
-	"headless-job-dns/internal/record"
 	"headless-job-dns/manifests"
 )
 
@@ -25,11 +24,11 @@ import (
 func TestDegradations(t *testing.T) {
 	const stands = "this user may not create all that a private DNS consists of (clusterroles (create) cluster-wide): forwarding stands in for cache-30, which adds caching to the cluster's own DNS and cannot remove any"
 	const grants = " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
-	all := func(dns ...plan.DNS) plan.Options {
-		return with(onCluster, func(o *plan.Options) { o.DNS = dns })
+	all := func(dns ...plan.DNS) plan.Levels {
+		return with(onCluster, plan.Levels{"dns": strings.ReplaceAll(plan.Join(dns), " ", "")})
 	}
 	for name, tc := range map[string]struct {
-		options plan.Options
+		options plan.Levels
 		deny    string // comma-separated
 		refuse  func(o manifests.Object) error
 		dns     []plan.DNS // private ones that are left
@@ -84,7 +83,7 @@ func TestWarnings(t *testing.T) {
 	}
 	away := apierrors.NewTimeoutError("the server was unable to return a response in the time allotted", 1)
 	for name, tc := range map[string]struct {
-		options plan.Options
+		options plan.Levels
 		change  func(t *testing.T, w *world)
 		want    []string // conditions that are not ok
 	}{
@@ -138,7 +137,7 @@ func TestWarnings(t *testing.T) {
 		"a network policy": {onCluster, func(_ *testing.T, w *world) {
 			require.NoError(t, w.kube.Tracker().Add(&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Name: "allow-dns", Namespace: "demo"}}))
 		}, []string{"unknown   network policies: allow-dns; whether they let DNS and port 8050 through shows in the trials"}},
-		"kube-dns, asked past its cache": {with(onCluster, func(o *plan.Options) { o.Observers = []record.Observer{record.PeersServer} }), func(_ *testing.T, w *world) {
+		"kube-dns, asked past its cache": {with(onCluster, plan.Levels{"observer": "peers+server"}), func(_ *testing.T, w *world) {
 			w.s.Env.DNS = environment.DNS{Provider: environment.KubeDNS, NodeLocal: true, ClusterIPs: []string{"10.0.0.10"}, Replicas: []string{"10.1.0.2:53"}}
 		}, []string{"unknown   dns: observer peers+server asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing"}},
 		"no version": {onCluster, func(_ *testing.T, w *world) { w.s.Env.Server.GitVersion = environment.Unknown },
@@ -183,7 +182,7 @@ func TestWaitsForTheDefaultAccount(t *testing.T) {
 
 // TestPodsAreTriedAsTheirControllersMakeThem: policies look at labels and owners.
 func TestPodsAreTriedAsTheirControllersMakeThem(t *testing.T) {
-	w := theWorld(t, plan.Options{})
+	w := theWorld(t, plan.Levels{})
 	owners := map[string]string{}
 	w.admit = func(o manifests.Object) {
 		if pod, ok := o.(*corev1.Pod); ok {

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -22,7 +23,6 @@ import (
 	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/privatedns"
-	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/trial"
 	"headless-job-dns/manifests"
 )
@@ -44,27 +44,12 @@ type world struct {
 
 // theWorld is a cluster on which nothing stands in the way: two nodes, CoreDNS,
 // every right, a namespace "demo".
-func theWorld(t *testing.T, options plan.Options, objs ...runtime.Object) *world {
+func theWorld(t *testing.T, levels plan.Levels, objs ...runtime.Object) *world {
 	t.Helper()
-	options.Run, options.Seed = "abc", 1
-	if options.Name == "" {
-		options.Name = "private"
-		if len(options.Names) == 0 {
-			options.Names = []plan.Names{plan.Fresh}
-		}
-		if len(options.Extras) == 0 {
-			options.Extras = []plan.Extra{plan.ExtraNone, plan.ExtraService}
-		}
-	}
-	settings, blocks := plan.Preset(options.Name)
-	if options.Settings.Pods > 0 {
-		settings.Pods = options.Settings.Pods
-	}
-	options.Settings = settings
-	if options.Blocks == 0 {
-		options.Blocks = max(1, blocks)
-	}
-	p, err := plan.Build(options)
+	p, err := plan.Named("private")
+	require.NoError(t, err)
+	p.Run, p.Seed = "abc", 1
+	p, err = plan.Build(p, with(plan.Levels{"names": "fresh", "extra": "none,service"}, levels))
 	require.NoError(t, err)
 	base := []runtime.Object{aNode("n1"), aNode("n2"), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "demo", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}}}}
 	w := &world{kube: fake.NewClientset(append(base, objs...)...)}
@@ -143,11 +128,13 @@ func lines(r Report) []string {
 	return list
 }
 
-var onCluster = plan.Options{DNS: []plan.DNS{plan.ClusterDNS}, Extras: []plan.Extra{plan.ExtraNone}, Observers: []record.Observer{record.Solo}}
+var onCluster = plan.Levels{"dns": "cluster", "extra": "none", "observer": "solo"}
 
-func with(o plan.Options, change func(*plan.Options)) plan.Options {
-	change(&o)
-	return o
+// with returns levels with others in their place.
+func with(levels, others plan.Levels) plan.Levels {
+	levels = maps.Clone(levels)
+	maps.Copy(levels, others)
+	return levels
 }
 
 func forbidden(resource, why string) error {
@@ -155,7 +142,7 @@ func forbidden(resource, why string) error {
 }
 
 func TestNothingInTheWay(t *testing.T) {
-	w := theWorld(t, plan.Options{})
+	w := theWorld(t, plan.Levels{})
 	r, err := Run(t.Context(), w.s)
 	require.NoError(t, err)
 	require.Equal(t, w.s.Plan, r.Plan)
@@ -192,7 +179,7 @@ func TestNothingInTheWay(t *testing.T) {
 // TestRefusals: each is provoked; what was tried, what happened, what to do.
 func TestRefusals(t *testing.T) {
 	for name, tc := range map[string]struct {
-		options plan.Options
+		options plan.Levels
 		objs    []runtime.Object
 		change  func(t *testing.T, w *world)
 		want    string
@@ -204,7 +191,7 @@ func TestRefusals(t *testing.T) {
 				w.deny = []string{"create jobs demo", "deletecollection jobs demo", "get pods/log demo"}
 			},
 			want: "this user lacks in namespace demo what the plan needs: jobs (create, deletecollection), pods/log (get): have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n"},
-		"right to an extra pod": {options: with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraMemberPod} }),
+		"right to an extra pod": {options: with(onCluster, plan.Levels{"extra": "member-pod"}),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create pods demo"} },
 			want:   "this user lacks in namespace demo what the plan needs: pods (create): have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n"},
 		"right to make a namespace": {options: onCluster,
@@ -229,10 +216,10 @@ func TestRefusals(t *testing.T) {
 				})
 			},
 			want: "namespace demo is being deleted: wait until it is gone, or name another with -n"},
-		"private dns only": {options: with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Uncached} }),
+		"private dns only": {options: with(onCluster, plan.Levels{"dns": "uncached"}),
 			change: func(_ *testing.T, w *world) { w.deny = []string{"create clusterroles"} },
 			want:   "plan private: none of its arms can be had here: a private DNS takes what this user lacks (clusterroles (create) cluster-wide); accepted: --dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml"},
-		"private dns of a plan to resume": {options: plan.Options{},
+		"private dns of a plan to resume": {options: plan.Levels{},
 			change: func(_ *testing.T, w *world) { w.s.Fixed, w.deny = true, []string{"create clusterrolebindings"} },
 			want:   "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (clusterrolebindings (create) cluster-wide); accepted: the user who began it"},
 		"webhook": {options: onCluster,

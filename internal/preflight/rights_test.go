@@ -62,7 +62,7 @@ func everything(t *testing.T) []right {
 	for _, c := range courtesies("demo", false) {
 		need = append(need, c.rights...)
 	}
-	w := theWorld(t, plan.Options{Extras: plan.Extras})
+	w := theWorld(t, plan.Levels{"extra": "all"})
 	for _, tr := range w.s.Plan.Trials {
 		objs, err := w.s.Trial(tr)
 		require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestANamespaceAdminMayGrantIt(t *testing.T) {
 // TestOnlyWhatThePlanNeedsIsAskedFor.
 func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 	for name, tc := range map[string]struct {
-		options plan.Options
+		options plan.Levels
 		made    bool
 		with    []string
 		without []string
@@ -130,10 +130,10 @@ func TestOnlyWhatThePlanNeedsIsAskedFor(t *testing.T) {
 		"cluster": {onCluster, false,
 			[]string{"create jobs demo", "get pods/log demo", "deletecollection pods demo", "get namespaces demo"},
 			[]string{"create pods demo", "create configmaps demo", "create deployments demo", "create clusterroles", "create pods/exec demo", "create namespaces"}},
-		"extra pod": {with(onCluster, func(o *plan.Options) { o.Extras = []plan.Extra{plan.ExtraPod} }), false, []string{"create pods demo"}, nil},
-		"forwarding": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.Forwarding} }), false,
+		"extra pod": {with(onCluster, plan.Levels{"extra": "pod"}), false, []string{"create pods demo"}, nil},
+		"forwarding": {with(onCluster, plan.Levels{"dns": "forwarding"}), false,
 			[]string{"create configmaps demo", "create deployments demo", "list replicasets demo"}, []string{"create clusterroles", "create daemonsets demo"}},
-		"nodelocal": {with(onCluster, func(o *plan.Options) { o.DNS = []plan.DNS{plan.NodeLocalCache30} }), false,
+		"nodelocal": {with(onCluster, plan.Levels{"dns": "nodelocal-cache-30"}), false,
 			[]string{"create daemonsets demo", "create clusterroles", "delete clusterrolebindings", "list clusterroles"}, nil},
 		"namespace of the runs": {onCluster, true, []string{"create namespaces", "delete namespaces", "create jobs demo"}, []string{"get namespaces demo"}},
 	} {

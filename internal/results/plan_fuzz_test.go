@@ -17,8 +17,10 @@ import (
 // Whatever it holds, Load and the walk over the trials end with a result or
 // with one line that names the file; what was read is what is written again.
 func FuzzLoad(f *testing.F) {
-	built, err := plan.Build(plan.Options{Name: "extras", Run: "r1", Seed: 7, Blocks: 1, Settings: plan.Defaults(),
-		Extras: []plan.Extra{plan.ExtraMemberPod}})
+	built, err := plan.Named("extras")
+	require.NoError(f, err)
+	built.Run, built.Seed = "r1", 7
+	built, err = plan.Build(built, plan.Levels{"extra": "member-pod"})
 	require.NoError(f, err)
 	for _, p := range []plan.Plan{built, testPlan("t001", "t002"), {V: plan.PlanVersion}} {
 		b, err := json.Marshal(p)

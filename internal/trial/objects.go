@@ -69,7 +69,7 @@ func (r *Runner) args(pt plan.Trial, primer bool) map[string]string {
 		"observer":         string(arm.Observer),
 		"interval":         time.Duration(s.Interval).String(),
 		"deadline":         time.Duration(pt.Deadline).String(),
-		"connect-timeouts": plan.FormatTimeouts(s.ConnectTimeouts),
+		"connect-timeouts": s.ConnectTimeouts.String(),
 	}
 	if first := r.Plan.FirstQuery(arm); first > 0 {
 		args["first-query-after"] = first.String()

@@ -81,9 +81,12 @@ func TestFirstStart(t *testing.T) {
 }
 
 func runner(observer record.Observer) (*Runner, plan.Trial) {
-	o := plan.Options{Name: "private", Run: "r", Seed: 1, Blocks: 1, Settings: plan.Defaults(), Observers: []record.Observer{observer},
-		DNS: []plan.DNS{plan.Cache30}, Names: []plan.Names{plan.Reused}, Extras: []plan.Extra{plan.ExtraMemberPod}}
-	p, err := plan.Build(o)
+	p, err := plan.Named("private")
+	if err != nil {
+		panic(err)
+	}
+	p.Run, p.Seed = "r", 1
+	p, err = plan.Build(p, plan.Levels{"dns": "cache-30", "names": "reused", "extra": "member-pod", "observer": string(observer)})
 	if err != nil {
 		panic(err)
 	}
