@@ -147,7 +147,8 @@ func SetUpstream(obj Object, address string) error {
 		return nil
 	}
 	if address == "" {
-		return fmt.Errorf("configmap %s/%s: the address of the DNS Service that it forwards to is not known", cm.Namespace, cm.Name)
+		return fmt.Errorf("configmap %s/%s: the address of the DNS Service that it forwards to is not known", cm.Namespace,
+			cm.Name)
 	}
 	cm.Data["Corefile"] = strings.ReplaceAll(cm.Data["Corefile"], upstreamMark, address)
 	return nil

@@ -40,7 +40,8 @@ func Job(p JobParams) (*batchv1.Job, error) {
 	}
 	// The pods' hostnames are the Job's name and their index.
 	if host := fmt.Sprintf("%s-%d", p.Name, p.Pods-1); len(host) > validation.DNS1123LabelMaxLength {
-		return nil, fmt.Errorf("job %s: hostname %q of its last pod is longer than %d", p.Name, host, validation.DNS1123LabelMaxLength)
+		return nil, fmt.Errorf("job %s: hostname %q of its last pod is longer than %d", p.Name, host,
+			validation.DNS1123LabelMaxLength)
 	}
 	job, err := one[*batchv1.Job]("job.yaml")
 	if err != nil {

@@ -21,7 +21,8 @@ var patchable = map[string][]string{
 	"metadata": {"labels", "annotations"},
 	"spec": {"affinity", "containers", "imagePullSecrets", "nodeSelector", "priorityClassName", "runtimeClassName",
 		"schedulerName", "securityContext", "tolerations", "topologySpreadConstraints"},
-	"spec.containers[0]": {"imagePullPolicy", "livenessProbe", "readinessProbe", "resources", "securityContext", "startupProbe"},
+	"spec.containers[0]": {"imagePullPolicy", "livenessProbe", "readinessProbe", "resources", "securityContext",
+		"startupProbe"},
 }
 
 // PodPatch is a strategic merge patch over the template of every pod. Its only

@@ -94,7 +94,8 @@ func (p Probe) deliver(spec *corev1.PodSpec) error {
 	}
 	from, probe := pod.Spec, &spec.Containers[0]
 	probe.Image, probe.Command = from.Containers[0].Image, from.Containers[0].Command
-	probe.Lifecycle, probe.TerminationMessagePolicy = from.Containers[0].Lifecycle, from.Containers[0].TerminationMessagePolicy
+	probe.Lifecycle, probe.TerminationMessagePolicy = from.Containers[0].Lifecycle,
+		from.Containers[0].TerminationMessagePolicy
 	probe.VolumeMounts = append(probe.VolumeMounts, from.Containers[0].VolumeMounts...)
 	for _, v := range from.Volumes {
 		if v.Name == piecesVolume {
@@ -131,7 +132,8 @@ func Pieces(o Owner, arch string, parts [][]byte, sum string) ([]Object, error) 
 	immutable := true
 	var objs []Object
 	for i, part := range parts {
-		cm := &corev1.ConfigMap{Immutable: &immutable, BinaryData: map[string][]byte{fmt.Sprintf("%s.gz.%02d", machine, i): part}}
+		cm := &corev1.ConfigMap{Immutable: &immutable,
+			BinaryData: map[string][]byte{fmt.Sprintf("%s.gz.%02d", machine, i): part}}
 		cm.APIVersion, cm.Kind = "v1", "ConfigMap"
 		cm.Name = fmt.Sprintf("probe-%s-%s-%d", o.Run, arch, i)
 		if i == 0 {

@@ -54,12 +54,14 @@ func newCleanCommand(stdout, stderr io.Writer) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.scope.Run, "run", "", "only what carries this run id (default: all runs)")
 	c.Flags().BoolVar(&o.yes, "yes", false, "delete without asking, runs that may still be alive included")
-	loader, _ := addConnectionFlags(c, "where to look for what may not be listed in all namespaces (default: the context's)")
+	loader, _ := addConnectionFlags(c, "where to look for what may not be listed in all namespaces (default: the "+
+		"context's)")
 	c.RunE = func(*cobra.Command, []string) (err error) {
 		// An empty id would mean all runs: not what --run "$ID" wants where a
 		// script's ID was never set.
 		if e := validation.IsValidLabelValue(o.scope.Run); c.Flags().Changed("run") && (o.scope.Run == "" || len(e) > 0) {
-			return plan.Inputf("--run %q is not a run id; accepted: an id as `repro clean` lists them, or no --run for all", o.scope.Run)
+			return plan.Inputf("--run %q is not a run id; accepted: an id as `repro clean` lists them, or no --run for all",
+				o.scope.Run)
 		}
 		if o.c, _, err = cluster.Connect(c.Context(), loader); err != nil {
 			return err
@@ -171,11 +173,13 @@ func (o *cleaning) consent(ctx context.Context, found cluster.Leftovers, stdout 
 		return nil
 	}
 	if o.question == nil {
-		return fmt.Errorf("%s left, nothing was deleted: nobody is at a terminal to ask; --yes deletes without asking", objects)
+		return fmt.Errorf("%s left, nothing was deleted: nobody is at a terminal to ask; --yes deletes without asking",
+			objects)
 	}
 	text := fmt.Sprintf("delete %s of %s?", objects, counted(len(runs), "run"))
 	if alive > 0 {
-		text = fmt.Sprintf("delete %s of %s, also where it may still be running (%d)?", objects, counted(len(runs), "run"), alive)
+		text = fmt.Sprintf("delete %s of %s, also where it may still be running (%d)?", objects, counted(len(runs), "run"),
+			alive)
 	}
 	yes, err := o.question(ctx, text)
 	if err == nil && !yes {

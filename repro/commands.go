@@ -55,12 +55,14 @@ func newRootCommand(stdout, stderr io.Writer) *cobra.Command {
 		return plan.Inputf("%w; `%s --help` lists the flags", err, c.CommandPath())
 	})
 	root.AddCommand(newKindCommand(stdout, stderr), newReportCommand(stdout), newCleanCommand(stdout, stderr))
-	root.AddCommand(&cobra.Command{Use: "factors", Short: "what the levels of the experiment's factors are", Long: factorsTopic()})
+	root.AddCommand(&cobra.Command{Use: "factors", Short: "what the levels of the experiment's factors are",
+		Long: factorsTopic()})
 	root.AddCommand(&cobra.Command{Use: "delivery", Short: "how the probe gets into the pods", Long: deliveryTopic})
 	root.AddCommand(&cobra.Command{Use: "pod-patch", Short: "a patch over every pod, for what a cluster demands of pods",
 		Long: podPatchTopic + "  " + strings.Join(manifests.Patchable(), "\n  ")})
 	root.AddCommand(&cobra.Command{Use: "flags", Short: "the rarer flags, kubectl's among them",
-		Long: "Flags of `repro` and `repro kind` beside those of --help:\n\n" + strings.TrimRight(flagHelp(inGroup(root, rareFlags)), "\n")})
+		Long: "Flags of `repro` and `repro kind` beside those of --help:\n\n" +
+			strings.TrimRight(flagHelp(inGroup(root, rareFlags)), "\n")})
 	return root
 }
 
@@ -88,7 +90,8 @@ func noArguments(c *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case c.HasParent():
-		return plan.Inputf("%s takes no argument %q; accepted: flags only, as %s --help lists them", c.Name(), args[0], c.CommandPath())
+		return plan.Inputf("%s takes no argument %q; accepted: flags only, as %s --help lists them", c.Name(), args[0],
+			c.CommandPath())
 	}
 	return plan.Inputf("%q is not a command; accepted: flags only, or first of all kind, report DIR or clean", args[0])
 }

@@ -20,7 +20,8 @@ import (
 func (s *session) dnsParams() privatedns.Params {
 	p := privatedns.Params{
 		Owner: s.owner, Image: cmp.Or(s.dnsImage, s.env.DNS.CoreDNSImage), Dnsmasq: cmp.Or(s.dnsmasq, s.env.DNS.DnsmasqImage),
-		Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Probe: s.probe.Probe, Nodes: s.nodes, ClusterReplicas: s.env.DNS.Replicas,
+		Domain: cmp.Or(s.domain, s.env.DNS.Domain, manifests.DefaultDomain), Probe: s.probe.Probe, Nodes: s.nodes,
+		ClusterReplicas: s.env.DNS.Replicas,
 	}
 	// What pods ask is forwarded to; before one has been seen, the Service.
 	if len(s.env.Pods) > 0 && len(s.env.Pods[0].Resolv.Servers) > 0 {

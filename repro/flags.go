@@ -59,17 +59,21 @@ func (f *runFlags) declare(c *cobra.Command) {
 	f.plan.declare(c)
 	o, fs := &f.o, newFlagSet()
 	fs.BoolVar(&o.dryRun, "dry-run", false, "look at the cluster, print the plan and how long it takes; create nothing")
-	fs.DurationVar(&o.maxLag, "max-lag", 0, "end with exit code 4 where a trial on the cluster's own DNS took longer, e.g. 2s")
+	fs.DurationVar(&o.maxLag, "max-lag", 0, "end with exit code 4 where a trial on the cluster's own DNS took "+
+		"longer, e.g. 2s")
 	fs.StringVar(&o.resume, "resume", "", "results folder of an interrupted plan to complete, with its own seed")
 	fs.StringVar(&o.results, "results", "results", "where <UTC time>/ and <UTC time>.tgz are made")
-	fs.StringVar((*string)(&o.delivery.Way), "deliver", string(deliver.Auto), "how the probe gets into the pods: auto, preloaded, image, configmap")
+	fs.StringVar((*string)(&o.delivery.Way), "deliver", string(deliver.Auto), "how the probe gets into the pods: auto, "+
+		"preloaded, image, configmap")
 	fs.StringVar(&o.delivery.Image, "image", "", "probe image (default: the one in manifests/job.yaml)")
 	addFlags(c, plainFlags, fs)
 
 	rare := newFlagSet()
-	rare.StringVar(&o.delivery.Base, "base-image", "", "image with a shell, for --deliver configmap (default: the one in manifests/delivered-pod.yaml)")
+	rare.StringVar(&o.delivery.Base, "base-image", "", "image with a shell, for --deliver configmap (default: the one "+
+		"in manifests/delivered-pod.yaml)")
 	rare.StringVar(&o.dnsImage, "dns-image", "", "image of a private CoreDNS (default: the cluster's own CoreDNS image)")
-	rare.StringVar(&o.dnsmasq, "dnsmasq-image", "", "image of kube-dns' dnsmasq, at /usr/sbin/dnsmasq (default: the cluster's own, or the one in manifests/)")
+	rare.StringVar(&o.dnsmasq, "dnsmasq-image", "", "image of kube-dns' dnsmasq, at /usr/sbin/dnsmasq (default: the "+
+		"cluster's own, or the one in manifests/)")
 	rare.DurationVar(&o.nodes, "wait-for-nodes", 0, "let the pods wait so long for nodes that the cluster adds, e.g. 5m")
 	rare.StringVar(&o.domain, "cluster-domain", "", "cluster domain (default: found out from what pods search)")
 	rare.DurationVar(&f.limit, "time-budget", 0, "refuse a plan that takes longer (default: none)")
@@ -119,7 +123,8 @@ func addConnectionFlags(c *cobra.Command, namespaceUsage string) (clientcmd.Clie
 	loading := clientcmd.NewDefaultClientConfigLoadingRules()
 	over := &clientcmd.ConfigOverrides{}
 	bound, plain, rare := newFlagSet(), newFlagSet(), newFlagSet()
-	bound.StringVar(&loading.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path to the kubeconfig file, as kubectl's")
+	bound.StringVar(&loading.ExplicitPath, clientcmd.RecommendedConfigPathFlag, "", "path to the kubeconfig file, as "+
+		"kubectl's")
 	clientcmd.BindOverrideFlags(over, bound, clientcmd.RecommendedConfigOverrideFlags(""))
 	bound.Lookup(clientcmd.FlagNamespace).Usage = namespaceUsage
 	bound.VisitAll(func(f *pflag.Flag) {

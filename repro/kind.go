@@ -75,10 +75,12 @@ func newKindCommand(stdout, stderr io.Writer) *cobra.Command {
 
 func (k *kindFlags) declare(c *cobra.Command) {
 	fs := newFlagSet()
-	fs.StringVar(&k.name, "name", "", "name of the cluster; one that exists is used and not deleted (default: a random one)")
+	fs.StringVar(&k.name, "name", "", "name of the cluster; one that exists is used and not deleted (default: a "+
+		"random one)")
 	fs.StringVar(&k.nodeImage, "node-image", "", "image of the nodes (default: that of kind's release)")
 	fs.StringVar(&k.config, "kind-config", "", "kind's configuration (default: 1 control plane, 2 workers)")
-	fs.StringVar(&k.archive, "probe-archive", "", "image archive of the probe, as make image writes it (default: built, in a checkout)")
+	fs.StringVar(&k.archive, "probe-archive", "", "image archive of the probe, as make image writes it (default: built, "+
+		"in a checkout)")
 	fs.BoolVar(&k.keep, "keep", false, "do not delete the cluster")
 	addFlags(c, kindOwnFlags, fs)
 }
@@ -91,7 +93,8 @@ func (k *kindFlags) check(fs *pflag.FlagSet) error {
 	var refused error
 	kubectl.Flags().VisitAll(func(f *pflag.Flag) {
 		if f.Name != clientcmd.FlagNamespace && fs.Changed(f.Name) && refused == nil {
-			refused = plan.Inputf("--%s does not go with kind, which brings its own cluster and its admin; accepted: --name of a kind cluster, or `repro --%[1]s` without kind", f.Name)
+			refused = plan.Inputf("--%s does not go with kind, which brings its own cluster and its admin; accepted: --name "+
+				"of a kind cluster, or `repro --%[1]s` without kind", f.Name)
 		}
 	})
 	if refused != nil {
@@ -121,7 +124,8 @@ func (t *inTurn) Write(b []byte) (int, error) {
 }
 
 // run makes the cluster, runs the plan on it and deletes it.
-func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detect func(context.Context, *kind.Progress) (kind.Engine, error), runPlan func() error) (err error) {
+func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer,
+	detect func(context.Context, *kind.Progress) (kind.Engine, error), runPlan func() error) (err error) {
 	stderr = &inTurn{w: stderr}
 	say := func(format string, a ...any) { fmt.Fprintf(stderr, format+"\n", a...) }
 	request := kind.Request{Name: cmp.Or(k.name, "headless-job-dns-"+newID()), NodeImage: k.nodeImage}
@@ -153,7 +157,8 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 	said := make(chan struct{})
 	withdraw := context.AfterFunc(ctx, func() {
 		defer close(said)
-		say("kind: interrupted; a second time, and cluster %s may be left: %s; so may be %s", request.Name, kind.Remains(request.Name), dir)
+		say("kind: interrupted; a second time, and cluster %s may be left: %s; so may be %s", request.Name,
+			kind.Remains(request.Name), dir)
 	})
 	defer func() {
 		if !withdraw() {
@@ -172,7 +177,8 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 			say("kind: nothing is done about %s, which only a new cluster heeds", strings.Join(k.ignored, ", "))
 		}
 	case k.keep:
-		defer say("kind: cluster %s stays: `%[3]s export kubeconfig --name %[1]s` for kubectl; %[2]s", c.Name, kind.Remains(c.Name), kind.Program())
+		defer say("kind: cluster %s stays: `%[3]s export kubeconfig --name %[1]s` for kubectl; %[2]s", c.Name,
+			kind.Remains(c.Name), kind.Program())
 	default:
 		defer func() {
 			say("kind: deleting cluster %s", c.Name)
@@ -181,7 +187,8 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 			}
 		}()
 	}
-	o.loader = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: c.Kubeconfig},
+	o.loader = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		&clientcmd.ClientConfigLoadingRules{ExplicitPath: c.Kubeconfig},
 		&clientcmd.ConfigOverrides{Context: clientcmdapi.Context{Namespace: o.namespace}})
 	if archive != "" {
 		say("kind: loading the probe's image on every node")
@@ -202,7 +209,8 @@ func (k *kindFlags) run(ctx context.Context, o *options, stderr io.Writer, detec
 
 // probeArchive returns the image archive to load; nothing where the probe gets
 // into the pods by another way.
-func (k *kindFlags) probeArchive(ctx context.Context, o *options, dir string, say func(string, ...any)) (string, error) {
+func (k *kindFlags) probeArchive(ctx context.Context, o *options, dir string,
+	say func(string, ...any)) (string, error) {
 	switch {
 	case k.archive != "":
 		if _, err := os.Stat(k.archive); err != nil {
@@ -212,7 +220,8 @@ func (k *kindFlags) probeArchive(ctx context.Context, o *options, dir string, sa
 	case o.delivery.Way != deliver.Auto && o.delivery.Way != deliver.Preloaded, o.delivery.Image != "":
 		return "", nil
 	case !kind.InCheckout():
-		say("kind: this is no checkout of headless-job-dns, where an image of the probe could be made; it is delivered in ConfigMaps, on an image that the nodes pull")
+		say("kind: this is no checkout of headless-job-dns, where an image of the probe could be made; it is delivered in " +
+			"ConfigMaps, on an image that the nodes pull")
 		o.delivery.Way = deliver.ConfigMap
 		return "", nil
 	}
@@ -230,7 +239,8 @@ func buildArchive(ctx context.Context, dir string, say func(string, ...any)) (st
 		return "", err
 	}
 	archive := filepath.Join(dir, "probe.tar")
-	args := []string{"-C", "lab", "run", "./image", "--name", pod.Containers[0].Image, "--entrypoint", "/probe", "-o", archive, "--layout", filepath.Join(dir, "probe.oci")}
+	args := []string{"-C", "lab", "run", "./image", "--name", pod.Containers[0].Image, "--entrypoint", "/probe", "-o",
+		archive, "--layout", filepath.Join(dir, "probe.oci")}
 	for _, arch := range nodeArchs {
 		say("kind: building the probe for linux/%s", arch)
 		program, err := deliver.Build(ctx, arch)
@@ -251,7 +261,8 @@ func buildArchive(ctx context.Context, dir string, say func(string, ...any)) (st
 		return "", ctx.Err()
 	}
 	if err != nil {
-		return "", fmt.Errorf("make the probe's image: go run ./image: %w: %s; --deliver configmap needs none", err, cmp.Or(strings.TrimSpace(string(out)), "it said nothing"))
+		return "", fmt.Errorf("make the probe's image: go run ./image: %w: %s; --deliver configmap needs none", err,
+			cmp.Or(strings.TrimSpace(string(out)), "it said nothing"))
 	}
 	return archive, nil
 }

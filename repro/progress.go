@@ -119,7 +119,8 @@ func (p *progress) draw(stop chan struct{}) {
 	}
 	elapsed, remaining := time.Since(p.began), p.remaining()
 	full := int(barWidth * elapsed / max(1, elapsed+remaining))
-	s := visible(fmt.Sprintf("[%s%s] %s passed, about %s to go: %s, %s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full),
+	s := visible(fmt.Sprintf("[%s%s] %s passed, about %s to go: %s, %s", strings.Repeat("#", full),
+		strings.Repeat(".", barWidth-full),
 		round(elapsed), round(remaining), p.what, p.doing))
 	// A line that wraps cannot be drawn again.
 	if width, _, err := term.GetSize(int(p.tty.Fd())); err == nil && width > 1 && len(s) > width-1 {

@@ -17,7 +17,8 @@ import (
 func newReportCommand(stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use: "report DIR", Short: "make the report of a results folder again",
-		Long:    "repro report DIR makes the report of a results folder again from its records alone:\nreport.md, its pictures and summary.json, and prints the summary.",
+		Long: "repro report DIR makes the report of a results folder again from its records alone:\nreport.md, its " +
+			"pictures and summary.json, and prints the summary.",
 		Example: "  repro report results/latest\n  repro report --format comment results/latest",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -26,7 +27,8 @@ func newReportCommand(stdout io.Writer) *cobra.Command {
 			return nil
 		},
 	}
-	format := c.Flags().String("format", "form", "form: write report.md, the form of Kubernetes' bug reports; comment: print the shorter form for an issue that exists")
+	format := c.Flags().String("format", "form", "form: write report.md, the form of Kubernetes' bug reports; comment: "+
+		"print the shorter form for an issue that exists")
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		dir := args[0]
 		if *format != "form" && *format != "comment" {
@@ -38,7 +40,8 @@ func newReportCommand(stdout io.Writer) *cobra.Command {
 		}
 		if w := r.Warnings(); len(w) > 0 {
 			// A report that was made from all the records is not written over.
-			return plan.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir, strings.Join(w, "; "))
+			return plan.Inputf("%s: %s, so no report is written; accepted: the records as they were written", dir,
+				strings.Join(w, "; "))
 		}
 		if *format == "comment" {
 			_, err := stdout.Write(r.Comment())

@@ -18,7 +18,8 @@ import (
 // folder. No plan flag may be given: they would change the plan.
 func (o *options) takeUp(given []string) (err error) {
 	if len(given) > 0 {
-		return plan.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, --context, --image and the like", given[0])
+		return plan.Inputf("--%s does not go with --resume, which completes a plan as it was made; accepted: --kubeconfig, "+
+			"--context, --image and the like", given[0])
 	}
 	if o.folder, err = results.Resume(o.resume); err != nil {
 		return err
@@ -39,12 +40,14 @@ func (o *options) takeUp(given []string) (err error) {
 		return err
 	}
 	if _, _, unfinished := o.done.Next(r.Plan); !unfinished {
-		return plan.Inputf("%s: the plan is finished, and a finished plan is never extended: whoever looks before deciding on more trials finds what chance made; accepted: an interrupted plan, or a new one with --blocks", o.resume)
+		return plan.Inputf("%s: the plan is finished, and a finished plan is never extended: whoever looks before deciding "+
+			"on more trials finds what chance made; accepted: an interrupted plan, or a new one with --blocks", o.resume)
 	}
 	if r.Environment != nil {
 		o.before = &environment.Environment{}
 		if err := json.Unmarshal(r.Environment, o.before); err != nil {
-			return plan.Inputf("%s: is not an environment: %w; accepted: the file as it was written", filepath.Join(o.resume, results.EnvironmentFile), err)
+			return plan.Inputf("%s: is not an environment: %w; accepted: the file as it was written",
+				filepath.Join(o.resume, results.EnvironmentFile), err)
 		}
 	}
 	o.plan = r.Plan
@@ -68,14 +71,17 @@ func (s *session) checkSameCluster() error {
 	old := s.before
 	switch {
 	case old == nil && s.done.Trials() > 0:
-		return plan.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this cluster; accepted: a folder as it was written", s.resume, results.EnvironmentFile)
+		return plan.Inputf("--resume %s: the folder has trials and no %s, so nobody can tell whether they are of this "+
+			"cluster; accepted: a folder as it was written", s.resume, results.EnvironmentFile)
 	case old == nil:
 		s.env.Note(note)
 		return nil
 	case old.ClusterID == "":
-		return plan.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has a cluster_id", s.resume, results.EnvironmentFile)
+		return plan.Inputf("--resume %s: its records do not say which cluster they are of; accepted: a folder whose %s has "+
+			"a cluster_id", s.resume, results.EnvironmentFile)
 	case old.ClusterID != s.env.ClusterID:
-		return plan.Inputf("--resume %s: its trials are of another cluster (%s) than this one (%s at %s); accepted: the cluster on which the plan began", s.resume, old.ClusterID, s.env.ClusterID, s.c.Host)
+		return plan.Inputf("--resume %s: its trials are of another cluster (%s) than this one (%s at %s); accepted: the "+
+			"cluster on which the plan began", s.resume, old.ClusterID, s.env.ClusterID, s.c.Host)
 	}
 	if was, is := old.Server.GitVersion, s.env.Server.GitVersion; was != is {
 		note += fmt.Sprintf(" Kubernetes was %s before and is %s.", was, is)

@@ -148,7 +148,8 @@ func (s *session) runTrial(ctx context.Context, t plan.Trial, attempt int) error
 	}
 	s.consecutiveFailures++
 	if s.consecutiveFailures == maxConsecutiveFailures {
-		return fmt.Errorf("%d trials in a row were invalid or could not be deleted, the last because: %s", maxConsecutiveFailures, why)
+		return fmt.Errorf("%d trials in a row were invalid or could not be deleted, the last because: %s",
+			maxConsecutiveFailures, why)
 	}
 	// What spoiled it may still be on: one outage is to cost one trial.
 	return s.c.WaitReady(ctx, outagePatience)
@@ -266,14 +267,16 @@ func (s *session) describePlan() {
 	if s.namespace == "" {
 		s.say.line("  namespace %s is created and deleted at the end", s.owner.Namespace)
 	} else {
-		s.say.line("  namespace %s is used; only objects labelled %s=%s are touched", s.namespace, manifests.LabelRun, s.plan.Run)
+		s.say.line("  namespace %s is used; only objects labelled %s=%s are touched", s.namespace, manifests.LabelRun,
+			s.plan.Run)
 	}
 	if s.patch != nil {
 		s.say.line("  every pod is patched: %s", cluster.OneLine(string(s.plan.PodPatch)))
 	}
 	dns := slices.DeleteFunc(s.plan.PrivateDNS(), func(d plan.DNS) bool { return !d.Facts().ClusterRole })
 	if len(dns) > 0 {
-		s.say.line("  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end", plan.Join(dns))
+		s.say.line("  cluster-wide: a ClusterRole and its binding for each private DNS (%s), read-only, deleted at the end",
+			plan.Join(dns))
 	}
 }
 
@@ -297,5 +300,6 @@ func (s *session) judgeRun(r *report.Report) error {
 // was connected.
 func (s *session) later(v *judge.Verdict) bool {
 	lag := v.Connected.Lag
-	return s.maxLag > 0 && v.Trial.Arm.DNS == plan.ClusterDNS && v.Status != results.Invalid && lag.Known() && lag.Value > s.maxLag
+	return s.maxLag > 0 && v.Trial.Arm.DNS == plan.ClusterDNS && v.Status != results.Invalid && lag.Known() &&
+		lag.Value > s.maxLag
 }

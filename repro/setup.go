@@ -87,7 +87,8 @@ func (s *session) chooseNamespace(ctx context.Context) error {
 	}
 	s.namespace, s.owner.Namespace = named, named
 	s.keep(environment.Condition{Of: "namespace", State: environment.Degraded,
-		Text: fmt.Sprintf("this user may not make one for the run, which takes %s: %s, which the kubeconfig's context names, is used as it is (-n names another)", lacks, named)})
+		Text: fmt.Sprintf("this user may not make one for the run, which takes %s: %s, which the kubeconfig's context "+
+			"names, is used as it is (-n names another)", lacks, named)})
 	return nil
 }
 
@@ -157,9 +158,11 @@ func (s *session) checkRunIDUnused(ctx context.Context) error {
 	case len(found.Items) == 0:
 		return nil
 	case s.resume != "":
-		return plan.Inputf("--resume %s: %s is there, perhaps what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, found.Items[0], s.plan.Run)
+		return plan.Inputf("--resume %s: %s is there, perhaps what the interrupted run left; accepted: after "+
+			"`repro clean --run %s`", s.resume, found.Items[0], s.plan.Run)
 	}
-	return plan.Inputf("--run-id %[1]s: objects of a run of that id are there (first of them %[2]s), perhaps of one that still runs; accepted: another id, or after `repro clean --run %[1]s`", s.plan.Run, found.Items[0])
+	return plan.Inputf("--run-id %[1]s: objects of a run of that id are there (first of them %[2]s), perhaps of one "+
+		"that still runs; accepted: another id, or after `repro clean --run %[1]s`", s.plan.Run, found.Items[0])
 }
 
 // checkNamesFree refuses a plan whose names somebody else has taken.
@@ -188,9 +191,11 @@ func (s *session) checkNamesFree(ctx context.Context) error {
 		err := s.c.Free(ctx, o)
 		switch {
 		case errors.Is(err, cluster.ErrTaken) && s.resume != "":
-			return plan.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after `repro clean --run %s`", s.resume, err, s.plan.Run)
+			return plan.Inputf("--resume %s: %w, perhaps by what the interrupted run left; accepted: after "+
+				"`repro clean --run %s`", s.resume, err, s.plan.Run)
 		case errors.Is(err, cluster.ErrTaken):
-			return plan.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it out for a random one)", s.plan.Run, err)
+			return plan.Inputf("--run-id %s: %w by something that is not ours; accepted: an id whose names are free (leave it "+
+				"out for a random one)", s.plan.Run, err)
 		case err != nil:
 			return err
 		}
@@ -247,12 +252,14 @@ func (s *session) chooseDelivery(ctx context.Context) error {
 		return err
 	}
 	if is := string(choice.Way); before.Way != "" && is != before.Way {
-		return plan.Inputf("--resume %s: the probe came by %s before and would come by %s now (%s), which are not to be mixed in one plan; accepted: --deliver %s", s.resume, before.Way, is, choice.Why, before.Way)
+		return plan.Inputf("--resume %s: the probe came by %s before and would come by %s now (%s), which are not to be "+
+			"mixed in one plan; accepted: --deliver %s", s.resume, before.Way, is, choice.Why, before.Way)
 	}
 	s.probe = probe{Probe: manifests.Probe{Image: choice.Image}, archs: choice.Archs}
 	s.env.Delivery = &environment.Delivery{Way: string(choice.Way), Image: cmp.Or(choice.Image, pod.Containers[0].Image)}
 	if choice.Way == deliver.ConfigMap {
-		s.say.line("the probe comes in ConfigMaps, for %s, on image %s (%s)", strings.Join(choice.Archs, " and "), choice.Image, choice.Why)
+		s.say.line("the probe comes in ConfigMaps, for %s, on image %s (%s)", strings.Join(choice.Archs, " and "),
+			choice.Image, choice.Why)
 		return nil
 	}
 	s.say.line("the probe's image is %s (%s: %s)", s.env.Delivery.Image, choice.Way, choice.Why)

@@ -39,11 +39,12 @@ func (a *Analysis) Predictions(dns plan.DNS) []Prediction {
 		}
 		usual := p.Arm.DeleteAfter == 0 && p.Arm.Outlive == 0
 		for into, is := range map[*PreviousArm]bool{
-			&all:      true,
-			&none:     usual && p.Arm.Extra == plan.ExtraNone,
-			&member:   usual && p.Arm.Extra == plan.ExtraMemberPod,
-			&late:     p.Arm.Extra == plan.ExtraMemberPod && p.Deleted >= longEnough.Seconds(),
-			&outlived: p.Arm.Extra == plan.ExtraNone && time.Duration(p.Arm.Outlive) >= outlives && p.Deleted >= outlives.Seconds(),
+			&all:    true,
+			&none:   usual && p.Arm.Extra == plan.ExtraNone,
+			&member: usual && p.Arm.Extra == plan.ExtraMemberPod,
+			&late:   p.Arm.Extra == plan.ExtraMemberPod && p.Deleted >= longEnough.Seconds(),
+			&outlived: p.Arm.Extra == plan.ExtraNone && time.Duration(p.Arm.Outlive) >= outlives &&
+				p.Deleted >= outlives.Seconds(),
 		} {
 			if is {
 				into.Old, into.Withdrawn, into.Unknown = into.Old+p.Old, into.Withdrawn+p.Withdrawn, into.Unknown+p.Unknown
@@ -56,7 +57,8 @@ func (a *Analysis) Predictions(dns plan.DNS) []Prediction {
 	}
 	share := func(what, predicted string, p PreviousArm, holds func(share float64) bool) Prediction {
 		n := p.Withdrawn + p.Old
-		out := Prediction{What: what, Predicted: predicted, Seen: fmt.Sprintf("%d of %d", p.Withdrawn, n), Decision: NotTestable}
+		out := Prediction{What: what, Predicted: predicted, Seen: fmt.Sprintf("%d of %d", p.Withdrawn, n),
+			Decision: NotTestable}
 		switch {
 		case n < fewest:
 		case holds(float64(p.Withdrawn) / float64(n)):
@@ -75,7 +77,8 @@ func (a *Analysis) Predictions(dns plan.DNS) []Prediction {
 	most := func(s float64) bool { return s >= 0.5 }
 	nearly := func(s float64) bool { return s >= 0.9 }
 	return []Prediction{
-		{"the Job's pods go, the Service stays: is the old record withdrawn?", "no", "the plan empty-service asks this", NotTestable},
+		{"the Job's pods go, the Service stays: is the old record withdrawn?", "no", "the plan empty-service asks this",
+			NotTestable},
 		share("withdrawn without an extra", ".07", none, few),
 		share("withdrawn with a pod inside the Service", ".78", member, most),
 		share("the same, the Service deleted 2 s or more after the end", ".9 to 1", late, nearly),

@@ -17,8 +17,9 @@ import (
 // policies name labels.
 var (
 	lacksResource = regexp.MustCompile(`\b(requests|limits)\.([a-z-]+) for: `)
-	outOfRange    = regexp.MustCompile(`\b(?:minimum|maximum) (\S+) usage per (?:Container|Pod) is (\w+)(?:, but|\.  No) (request|limit) is`)
-	lacksLabel    = regexp.MustCompile("[`'\"]([\\w./-]+)[`'\"] in object\\.metadata\\.labels|" +
+	outOfRange    = regexp.MustCompile(`\b(?:minimum|maximum) (\S+) usage per (?:Container|Pod) is (\w+)` +
+		`(?:, but|\.  No) (request|limit) is`)
+	lacksLabel = regexp.MustCompile("[`'\"]([\\w./-]+)[`'\"] in object\\.metadata\\.labels|" +
 		"metadata\\.labels(?:\\.|\\[['\"])([\\w/-]+)|(?i)\\blabels?:? [{\\[]?[`'\"]([\\w./-]+)[`'\"]")
 	namedTaint = regexp.MustCompile(`untolerated taint \{([^:}]+)`)
 )

@@ -15,9 +15,10 @@ func Schedulable(n *corev1.Node, pod *corev1.PodSpec) bool {
 		return false
 	}
 	return Ready(n) && !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(pod.Tolerations, func(by corev1.Toleration) bool {
-			return by.ToleratesTaint(klog.Background(), &t, false)
-		})
+		return t.Effect != corev1.TaintEffectPreferNoSchedule &&
+			!slices.ContainsFunc(pod.Tolerations, func(by corev1.Toleration) bool {
+				return by.ToleratesTaint(klog.Background(), &t, false)
+			})
 	})
 }
 

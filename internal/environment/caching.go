@@ -41,7 +41,8 @@ func (f CachingFacts) String() string {
 	if !f.Uncached {
 		uncached = "no uncached view"
 	}
-	return strings.Join([]string{lifetime("addresses", f.Positive, f.PositiveTTL), lifetime("denials", f.Negative, f.NegativeTTL), uncached}, ", ")
+	return strings.Join([]string{lifetime("addresses", f.Positive, f.PositiveTTL),
+		lifetime("denials", f.Negative, f.NegativeTTL), uncached}, ", ")
 }
 
 // lifetime says how one class of answers is cached; ttl in seconds.
@@ -90,7 +91,8 @@ func ProveCaching(lines []record.Line) (CachingFacts, error) {
 				f.Warnings = append(f.Warnings, "server "+c.Server+": "+c.Err)
 			}
 			if !enough {
-				return f, fmt.Errorf("server %s answered %d questions for a name that exists and %d for one that does not; each takes %d to tell", c.Server, len(c.Positive), len(c.Negative), leastTTLs)
+				return f, fmt.Errorf("server %s answered %d questions for a name that exists and %d for one that does not; each "+
+					"takes %d to tell", c.Server, len(c.Positive), len(c.Negative), leastTTLs)
 			}
 			f.Servers = append(f.Servers, ServerCaching{Server: c.Server, Positive: c.Positive, Negative: c.Negative})
 		}
@@ -103,7 +105,8 @@ func ProveCaching(lines []record.Line) (CachingFacts, error) {
 		f.Servers[i].Resolver = slices.Contains(resolvers, f.Servers[i].Server)
 	}
 	var err error
-	if f.Positive, f.PositiveTTL, err = f.verdict("addresses", func(s ServerCaching) []uint32 { return s.Positive }); err != nil {
+	if f.Positive, f.PositiveTTL, err = f.verdict("addresses",
+		func(s ServerCaching) []uint32 { return s.Positive }); err != nil {
 		return f, err
 	}
 	f.Negative, f.NegativeTTL, err = f.verdict("denials", func(s ServerCaching) []uint32 { return s.Negative })
@@ -135,11 +138,13 @@ func (f *CachingFacts) verdict(what string, ttls func(ServerCaching) []uint32) (
 		}
 	}
 	if len(with) > 0 && len(without) > 0 {
-		return false, ttl, fmt.Errorf("the replicas do not agree: %s are cached by %s and not by %s", what, strings.Join(with, ", "), strings.Join(without, ", "))
+		return false, ttl, fmt.Errorf("the replicas do not agree: %s are cached by %s and not by %s", what,
+			strings.Join(with, ", "), strings.Join(without, ", "))
 	}
 	cached = front || len(with) > 0
 	if !cached && len(without) == 0 {
-		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: only the resolver's address was asked, %d times; that nothing is cached is proven for fewer replicas than that", what, fewest))
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%s: only the resolver's address was asked, %d times; that nothing is "+
+			"cached is proven for fewer replicas than that", what, fewest))
 	}
 	return cached, ttl, nil
 }
@@ -152,9 +157,11 @@ func (e *Environment) Doubt(f CachingFacts) string {
 	switch {
 	case f.Positive && f.Negative:
 	case slices.Contains(words, "keepttl"):
-		return "whether the cluster's DNS keeps answers is not known: its Corefile has keepttl, with which TTLs do not fall in a cache"
+		return "whether the cluster's DNS keeps answers is not known: its Corefile has keepttl, with which TTLs do not " +
+			"fall in a cache"
 	case slices.Contains(words, "cache") && !slices.Contains(words, "disable"):
-		return "whether the cluster's DNS keeps answers is not known: its Corefile has cache without disable, yet TTLs were not seen to fall"
+		return "whether the cluster's DNS keeps answers is not known: its Corefile has cache without disable, yet TTLs " +
+			"were not seen to fall"
 	}
 	return ""
 }
@@ -177,7 +184,8 @@ func Check(dns plan.DNS, f CachingFacts) error {
 	if want.AsksCluster {
 		least = 0
 	}
-	if kept(f.Positive, f.PositiveTTL, 0, want.KeepsAddresses) && kept(f.Negative, f.NegativeTTL, least, want.KeepsDenials) {
+	if kept(f.Positive, f.PositiveTTL, 0, want.KeepsAddresses) &&
+		kept(f.Negative, f.NegativeTTL, least, want.KeepsDenials) {
 		return nil
 	}
 	full := func(ttl uint32) uint32 {
@@ -187,7 +195,8 @@ func Check(dns plan.DNS, f CachingFacts) error {
 		return ttl
 	}
 	return fmt.Errorf("dns %s: expected %s, %s; saw %s", dns,
-		lifetime("addresses", want.KeepsAddresses > 0, full(want.KeepsAddresses)), lifetime("denials", want.KeepsDenials > 0, full(want.KeepsDenials)), f)
+		lifetime("addresses", want.KeepsAddresses > 0, full(want.KeepsAddresses)),
+		lifetime("denials", want.KeepsDenials > 0, full(want.KeepsDenials)), f)
 }
 
 // kept tells whether one class of answers is cached as promised: not at all

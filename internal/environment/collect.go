@@ -52,7 +52,8 @@ func Collect(ctx context.Context, kube kubernetes.Interface, v *version.Info) En
 	env := Environment{V: Version, Collected: time.Now().UTC(), Cloud: Unknown, Distribution: Unknown, KubeProxy: Unknown}
 	env.DNS.Provider = Unknown
 	c := &collector{ctx: ctx, kube: kube, env: &env}
-	env.Server = Server{GitVersion: v.GitVersion, GitCommit: v.GitCommit, BuildDate: v.BuildDate, GoVersion: v.GoVersion, Platform: v.Platform}
+	env.Server = Server{GitVersion: v.GitVersion, GitCommit: v.GitCommit, BuildDate: v.BuildDate, GoVersion: v.GoVersion,
+		Platform: v.Platform}
 	env.KubectlVersion = "Client Version: client-go " + clientVersion() + "\nServer Version: " + v.GitVersion + "\n"
 	c.id()
 	c.nodes()
@@ -158,7 +159,8 @@ func (c *collector) daemonSets() {
 
 // cniNames maps names of DaemonSets to the network that they install.
 var cniNames = map[string]string{
-	"kindnet": "kindnet", "calico-node": "Calico", "canal": "Canal", "cilium": "Cilium", "anetd": "GKE Dataplane V2 (Cilium)",
+	"kindnet": "kindnet", "calico-node": "Calico", "canal": "Canal", "cilium": "Cilium",
+	"anetd":        "GKE Dataplane V2 (Cilium)",
 	"kube-flannel": "flannel", "kube-flannel-ds": "flannel", "weave-net": "Weave Net", "aws-node": "Amazon VPC CNI",
 	"azure-cns": "Azure CNI", "antrea-agent": "Antrea", "kube-router": "kube-router", "ovnkube-node": "OVN-Kubernetes",
 	"netd": "GKE netd", "kube-ovn-cni": "Kube-OVN", "multus": "Multus", "kube-multus-ds": "Multus",

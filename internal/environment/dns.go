@@ -329,7 +329,8 @@ func (c *collector) quote(namespace, name string, wanted func(corefile string) b
 		return false
 	}
 	for _, key := range sorted(cm.Data) {
-		text := fmt.Sprintf("# ConfigMap %s/%s, %s\n%s\n", namespace, name, key, strings.TrimRight(Redact(cm.Data[key]), "\n"))
+		text := fmt.Sprintf("# ConfigMap %s/%s, %s\n%s\n", namespace, name, key,
+			strings.TrimRight(Redact(cm.Data[key]), "\n"))
 		if !strings.Contains(c.env.DNS.Corefile, text) {
 			c.env.DNS.Corefile += text
 		}

@@ -130,7 +130,8 @@ type Pod struct {
 // AddPod keeps what a probe's first line says of its node and its resolver.
 // What is known already is not repeated.
 func (e *Environment) AddPod(s record.Start) {
-	p := Pod{Node: s.Node, Kernel: s.Kernel, SynRetries: s.SynRetries, SynLinearRetries: s.SynLinearRetries, Resolv: s.Resolv}
+	p := Pod{Node: s.Node, Kernel: s.Kernel, SynRetries: s.SynRetries, SynLinearRetries: s.SynLinearRetries,
+		Resolv: s.Resolv}
 	if slices.ContainsFunc(e.Pods, func(q Pod) bool { return reflect.DeepEqual(p, q) }) {
 		return
 	}

@@ -247,7 +247,8 @@ func (p Plan) Within(budget time.Duration) error {
 			do += fmt.Sprintf(" and the primary contrast needs %d blocks", least)
 		}
 	}
-	return Inputf("--time-budget %s is too short: plan %s takes about %s; accepted: %s or more, or %s", budget, p.Name, all.Round(time.Second), all.Round(time.Second)+time.Second, do)
+	return Inputf("--time-budget %s is too short: plan %s takes about %s; accepted: %s or more, or %s", budget, p.Name,
+		all.Round(time.Second), all.Round(time.Second)+time.Second, do)
 }
 
 // Declares tells whether the plan states beforehand what it tests.
@@ -294,7 +295,8 @@ func needed(contrasts int) int {
 // reaches refuses a plan that cannot reach p < 0.05 on its primary contrast.
 func (p Plan) reaches() error {
 	if least, _ := p.SmallestP(); p.Primary != nil && least >= stats.Alpha {
-		return Inputf("--blocks %d cannot show anything: the smallest p of the primary contrast would be %.2g; accepted: %d or more for plan %s, or a plan that declares none, such as quick", p.Blocks, least, LeastBlocks, p.Name)
+		return Inputf("--blocks %d cannot show anything: the smallest p of the primary contrast would be %.2g; accepted: "+
+			"%d or more for plan %s, or a plan that declares none, such as quick", p.Blocks, least, LeastBlocks, p.Name)
 	}
 	return nil
 }

@@ -18,7 +18,8 @@ func (p Plan) Describe() string {
 		fmt.Fprintf(&b, ", each asks for %d others, drawn from the seed and asked for by as many", s.Peers)
 	}
 	if budget > 0 {
-		fmt.Fprintf(&b, "; resolution (interval between questions) %s; at most %d questions a second per DNS replica, twice that where pods have IPv6", time.Duration(s.Interval), budget)
+		fmt.Fprintf(&b, "; resolution (interval between questions) %s; at most %d questions a second per DNS replica, "+
+			"twice that where pods have IPv6", time.Duration(s.Interval), budget)
 	}
 	if solo > 0 {
 		fmt.Fprintf(&b, "; solo: as the original's workers, at most %d", solo)
@@ -31,7 +32,8 @@ func (p Plan) Describe() string {
 		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; %s or more --qps make it finer\n", fewer(s))
 	}
 	if apart, enough := StartsApart(s.Pods), Defaults().Enough(s.Pods); apart > 0 && s.Deadline < enough {
-		fmt.Fprintf(&b, "  warning: %d pods may start up to %s apart, and --deadline %s counts from each one's own start; %s leaves time for the last\n", s.Pods, apart, time.Duration(s.Deadline), time.Duration(enough))
+		fmt.Fprintf(&b, "  warning: %d pods may start up to %s apart, and --deadline %s counts from each one's own start; "+
+			"%s leaves time for the last\n", s.Pods, apart, time.Duration(s.Deadline), time.Duration(enough))
 	}
 	b.WriteString("  trials x duration, arm (dns/names/extra/observer, then what is not the default):\n")
 	kinds := make([]string, len(p.Arms))
@@ -57,7 +59,8 @@ func (p Plan) Describe() string {
 	for i, a := range p.Arms {
 		fmt.Fprintf(&b, "    %-*s  %s\n", width, kinds[i], a)
 	}
-	fmt.Fprintf(&b, "  a trial that is spoiled is run once more at the end of its block, at most %d in all\n", p.MostRepeats())
+	fmt.Fprintf(&b, "  a trial that is spoiled is run once more at the end of its block, at most %d in all\n",
+		p.MostRepeats())
 	p.describeTests(&b)
 	return b.String()
 }
@@ -81,12 +84,14 @@ func round(d time.Duration) time.Duration {
 // describeTests says what is declared and what the design can show of it.
 func (p Plan) describeTests(b *strings.Builder) {
 	if !p.Declares() {
-		fmt.Fprintf(b, "  no test is declared: numbers of %d block(s) are sizes, not tests; --blocks %d or more can reach p < 0.05\n", p.Blocks, max(p.Blocks, LeastBlocks))
+		fmt.Fprintf(b, "  no test is declared: numbers of %d block(s) are sizes, not tests; --blocks %d or more can reach "+
+			"p < 0.05\n", p.Blocks, max(p.Blocks, LeastBlocks))
 		return
 	}
 	primary, secondary := p.SmallestP()
 	if p.Primary != nil {
-		fmt.Fprintf(b, "  primary: %s: %s; smallest p that %d blocks can reach: %.2g\n", p.Primary.Name, p.Primary.Outcome, p.Blocks, primary)
+		fmt.Fprintf(b, "  primary: %s: %s; smallest p that %d blocks can reach: %.2g\n", p.Primary.Name, p.Primary.Outcome,
+			p.Blocks, primary)
 	}
 	if n := p.tests(); n > 0 {
 		fmt.Fprintf(b, "  secondary: %d; smallest p after Holm: %.2g", n, secondary)

@@ -150,8 +150,9 @@ type Arm struct {
 	Gap     Gap      `json:"gap,omitempty"`               // reused names only
 	Copy    int      `json:"copy,omitempty"`              // 2: the same combination once more in each block (A/A)
 
-	Previous    Previous `json:"previous,omitempty"`        // reused names only
-	DeleteAfter Duration `json:"delete_after,omitempty"`    // ran: from its end to its Service's deletion; 0: the plan's setting
+	Previous Previous `json:"previous,omitempty"` // reused names only
+	// ran: from its end to its Service's deletion; 0: the plan's setting
+	DeleteAfter Duration `json:"delete_after,omitempty"`
 	Outlive     Duration `json:"workers_outlive,omitempty"` // ran: its workers go on so long after pod 0 ended
 	Every       int      `json:"every,omitempty"`           // 2: in every second block, from the first; 0 and 1: in each
 }
@@ -190,18 +191,23 @@ type Trial struct {
 
 // Settings are the same for every trial of a plan.
 type Settings struct {
-	Pods            int      `json:"pods"`
-	Peers           int      `json:"peers,omitempty"`        // each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
-	ConnectTimeouts Timeouts `json:"connect_timeouts"`       // solo: dealt out over indices 1, 2, ...; 0 = none
-	QPS             int      `json:"qps"`                    // questions a second over all pods, at most
-	Interval        Duration `json:"interval,omitempty"`     // between questions of one stream: the resolution
-	Gap             Duration `json:"gap"`                    // reused names: last pod gone to first new question
-	NoWait          bool     `json:"no_wait"`                // reused names: create anew without waiting for deletion
-	RunLength       Duration `json:"run_length,omitempty"`   // a previous Job that ran: from its last join to its end; 0: DefaultRunLength
-	DeleteAfter     Duration `json:"delete_after,omitempty"` // likewise: from its end to its Service's deletion; 0: DefaultDeleteAfter
+	Pods int `json:"pods"`
+	// each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
+	Peers           int      `json:"peers,omitempty"`
+	ConnectTimeouts Timeouts `json:"connect_timeouts"`   // solo: dealt out over indices 1, 2, ...; 0 = none
+	QPS             int      `json:"qps"`                // questions a second over all pods, at most
+	Interval        Duration `json:"interval,omitempty"` // between questions of one stream: the resolution
+	Gap             Duration `json:"gap"`                // reused names: last pod gone to first new question
+	NoWait          bool     `json:"no_wait"`            // reused names: create anew without waiting for deletion
+	// a previous Job that ran: from its last join to its end; 0: DefaultRunLength
+	RunLength Duration `json:"run_length,omitempty"`
+	// likewise: from its end to its Service's deletion; 0: DefaultDeleteAfter
+	DeleteAfter     Duration `json:"delete_after,omitempty"`
 	FirstQueryAfter Duration `json:"first_query_after"`
 	Deadline        Duration `json:"deadline"`
-	Follow          Duration `json:"follow"` // deadline of the one trial that follows the worker without a connect timeout to its end
+	// deadline of the one trial that follows the worker without a connect timeout
+	// to its end
+	Follow Duration `json:"follow"`
 }
 
 // Plan is the whole experiment: plan.json.

@@ -31,7 +31,8 @@ func (p *preflight) namespace() error {
 		p.refuse("namespace", "namespace %s does not exist: create it, or leave -n out to have one made", p.Namespace)
 		return nil
 	case err != nil:
-		p.say(environment.Untold, "namespace", "namespace %s could not be read (%s); it is used as it is", p.Namespace, reason(err))
+		p.say(environment.Untold, "namespace", "namespace %s could not be read (%s); it is used as it is", p.Namespace,
+			reason(err))
 		return nil
 	case ns.DeletionTimestamp != nil:
 		p.refuse("namespace", "namespace %s is being deleted: wait until it is gone, or name another with -n", p.Namespace)
@@ -45,7 +46,8 @@ func (p *preflight) namespace() error {
 	if level == "" {
 		level = "no level of its own"
 	}
-	p.say(environment.Met, "namespace", "%s is used as it is; Pod Security enforces %s, and the pods meet every level", p.Namespace, cluster.OneLine(level))
+	p.say(environment.Met, "namespace", "%s is used as it is; Pod Security enforces %s, and the pods meet every level",
+		p.Namespace, cluster.OneLine(level))
 	return nil
 }
 
@@ -86,7 +88,8 @@ func (p *preflight) admission() error {
 			if err != nil {
 				switch state, text := verdict(err); state {
 				case environment.Refused:
-					p.refuse("admission", "a dry run of creating %s was refused: %s; %s", what, text, p.otherImage(a, err)+p.patch(a, err)+p.elsewhere("have that allowed"))
+					p.refuse("admission", "a dry run of creating %s was refused: %s; %s", what, text,
+						p.otherImage(a, err)+p.patch(a, err)+p.elsewhere("have that allowed"))
 					return nil
 				case environment.Untold:
 					p.say(state, "admission", "whether %s is admitted is not known beforehand: %s", what, text)
@@ -115,15 +118,18 @@ func (p *preflight) admission() error {
 		p.say(environment.Met, "admission", "dry runs of what the plan creates were admitted (%d)", tried)
 	}
 	if len(added) > 0 {
-		p.say(environment.Warning, "admission", "the cluster adds containers to the pods (%s): connects may end in one of them instead of in the probe, and what they delay counts; %s",
+		p.say(environment.Warning, "admission", "the cluster adds containers to the pods (%s): connects may end in one of "+
+			"them instead of in the probe, and what they delay counts; %s",
 			strings.Join(added, ", "), p.elsewhere("switch that off for the namespace"))
 	}
 	if suspended {
-		p.say(environment.Warning, "admission", "jobs in namespace %s are suspended when they are created (by a queue, as Kueue's?): pods that wait for their turn start when it comes; %s",
+		p.say(environment.Warning, "admission", "jobs in namespace %s are suspended when they are created (by a queue, as "+
+			"Kueue's?): pods that wait for their turn start when it comes; %s",
 			p.Namespace, p.elsewhere("let these Jobs run at once"))
 	}
 	if !limit.IsZero() {
-		p.say(environment.Warning, "admission", "the probe has a CPU limit of %s: throttling delays its clock by up to 100 ms at a time, and numbers near that are not to be trusted; %s",
+		p.say(environment.Warning, "admission", "the probe has a CPU limit of %s: throttling delays its clock by up to 100 "+
+			"ms at a time, and numbers near that are not to be trusted; %s",
 			limit.String(), p.elsewhere("have it taken away"))
 	}
 	return nil
@@ -155,13 +161,15 @@ func (p *preflight) otherImage(o manifests.Object, refusal error) string {
 	if _, why, found := strings.Cut(said, "denied the request"); found {
 		said = why // without the webhook's name
 	}
-	about := slices.DeleteFunc(slices.Clone(pod.Spec.Containers), func(c corev1.Container) bool { return !strings.Contains(said, c.Image) })
+	about := slices.DeleteFunc(slices.Clone(pod.Spec.Containers),
+		func(c corev1.Container) bool { return !strings.Contains(said, c.Image) })
 	if len(about) == 0 && ofImages.MatchString(said) {
 		about = pod.Spec.Containers
 	}
 	text, private := "", false
 	for _, c := range about {
-		flag := map[string]string{manifests.ProbeContainer: "--image", manifests.CoreDNSContainer: "--dns-image", manifests.DnsmasqContainer: "--dnsmasq-image"}[c.Name]
+		flag := map[string]string{manifests.ProbeContainer: "--image", manifests.CoreDNSContainer: "--dns-image",
+			manifests.DnsmasqContainer: "--dnsmasq-image"}[c.Name]
 		if c.Name != manifests.ProbeContainer {
 			private = true
 		} else if manifests.Delivered(&pod.Spec) {
@@ -246,7 +254,8 @@ func reason(err error) string {
 // those known before.
 func containersAdded(sent, got *corev1.Pod, added []string) []string {
 	own := func(c corev1.Container) bool {
-		return slices.ContainsFunc(slices.Concat(sent.Spec.InitContainers, sent.Spec.Containers), func(o corev1.Container) bool { return o.Name == c.Name })
+		return slices.ContainsFunc(slices.Concat(sent.Spec.InitContainers, sent.Spec.Containers),
+			func(o corev1.Container) bool { return o.Name == c.Name })
 	}
 	for _, c := range slices.Concat(got.Spec.InitContainers, got.Spec.Containers) {
 		if !own(c) && !slices.Contains(added, c.Name) {

@@ -55,13 +55,15 @@ func (p *preflight) privateDNS() error {
 	lack := strings.Join(missing, "; ")
 	text := fmt.Sprintf("this user may not create all that a private DNS consists of (%s)", lack)
 	for dns, by := range standIn {
-		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", by, dns)
+		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", by,
+			dns)
 	}
 	if len(out) > 0 {
 		text += "; arms with " + strings.Join(out, ", ") + " are left out"
 	}
 	text += " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
-	p.change("private dns", text, "a private DNS takes what this user lacks ("+lack+")", "--dns cluster or forwarding, or a cluster admin who grants manifests/rbac-cluster.yaml",
+	p.change("private dns", text, "a private DNS takes what this user lacks ("+lack+")", "--dns cluster or forwarding, "+
+		"or a cluster admin who grants manifests/rbac-cluster.yaml",
 		func(a plan.Arm) (plan.Arm, bool) {
 			if lacking[a.DNS] == "" {
 				return a, true

@@ -22,7 +22,8 @@ func (p *preflight) dns() error {
 	state, text := environment.Met, d.Provider
 	switch {
 	case d.Provider == environment.Outside:
-		state, text = environment.Untold, "it does not run in pods of this cluster, so that the API shows neither which it is nor how it is configured ("+strings.Join(d.Evidence, "; ")+")"
+		state, text = environment.Untold, "it does not run in pods of this cluster, so that the API shows neither which it "+
+			"is nor how it is configured ("+strings.Join(d.Evidence, "; ")+")"
 	case d.Provider == environment.Unknown && len(d.Evidence) > 0:
 		state, text = environment.Untold, "the provider is not known ("+strings.Join(d.Evidence, "; ")+")"
 	case d.Provider == environment.Unknown:
@@ -55,7 +56,8 @@ func (p *preflight) dns() error {
 		return a.DNS == plan.ClusterDNS && a.Observer == record.PeersServer
 	})
 	if asked && d.Provider != environment.CoreDNS {
-		p.say(environment.Untold, "dns", "observer %s asks the cluster's servers past their caches, which works with CoreDNS; the probes check it, and without it their server's time is missing", record.PeersServer)
+		p.say(environment.Untold, "dns", "observer %s asks the cluster's servers past their caches, which works with "+
+			"CoreDNS; the probes check it, and without it their server's time is missing", record.PeersServer)
 	}
 	return nil
 }
@@ -93,12 +95,15 @@ func (p *preflight) addresses() error {
 		}
 	}
 	both := slices.ContainsFunc(p.Env.DNS.Replicas, func(r string) bool { return familyOf(r) == v4 }) &&
-		slices.ContainsFunc(p.Env.DNS.Replicas, func(r string) bool { return familyOf(r) == v6 }) || len(p.Env.DNS.ClusterIPs) > 1
+		slices.ContainsFunc(p.Env.DNS.Replicas, func(r string) bool { return familyOf(r) == v6 }) ||
+		len(p.Env.DNS.ClusterIPs) > 1
 	switch {
 	case len(families) == 0 || families[0] == "":
-		p.say(environment.Untold, "addresses", "their family is not known beforehand; peers ask for those that their pods have, solo for the first")
+		p.say(environment.Untold, "addresses", "their family is not known beforehand; peers ask for those that their pods "+
+			"have, solo for the first")
 	case len(families) > 1 || both:
-		p.say(environment.Met, "addresses", "dual-stack; the headless Service has %s (%s), so that its names have %s; peers ask for both, solo for %s",
+		p.say(environment.Met, "addresses", "dual-stack; the headless Service has %s (%s), so that its names have %s; "+
+			"peers ask for both, solo for %s",
 			strings.Join(families, " and "), how, types(families), types(families[:1]))
 	default:
 		p.say(environment.Met, "addresses", "%s (%s); %s is asked for", families[0], how, types(families))

@@ -40,7 +40,8 @@ func (p *preflight) gather() error {
 	}
 	for i, o := range lasting {
 		// The pieces of a probe are alike, and a megabyte each.
-		if kindOf(o) == "configmap" && slices.ContainsFunc(lasting[:i], func(b manifests.Object) bool { return kindOf(b) == "configmap" }) {
+		if kindOf(o) == "configmap" && slices.ContainsFunc(lasting[:i],
+			func(b manifests.Object) bool { return kindOf(b) == "configmap" }) {
 			continue
 		}
 		p.objects.all = append(p.objects.all, o)
@@ -86,7 +87,8 @@ func podOf(o manifests.Object) *corev1.Pod {
 	if of.Kind != "" {
 		// Some policies refuse pods that nothing controls.
 		controls := true
-		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: of.GroupVersion().String(), Kind: of.Kind, Name: o.GetName(), UID: noUID, Controller: &controls}}
+		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: of.GroupVersion().String(), Kind: of.Kind,
+			Name: o.GetName(), UID: noUID, Controller: &controls}}
 	}
 	if job, ok := o.(*batchv1.Job); ok {
 		pod.Labels["job-name"] = job.Name // as the Job controller does

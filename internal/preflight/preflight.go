@@ -92,7 +92,8 @@ type preflight struct {
 }
 
 func (p *preflight) say(state environment.State, of, format string, a ...any) {
-	p.report.Conditions = append(p.report.Conditions, environment.Condition{Of: of, State: state, Text: fmt.Sprintf(format, a...)})
+	p.report.Conditions = append(p.report.Conditions,
+		environment.Condition{Of: of, State: state, Text: fmt.Sprintf(format, a...)})
 }
 
 // refuse ends the look with a sentence that says what to do next.
@@ -128,9 +129,11 @@ func (p *preflight) version() error {
 	v, err := version.ParseGeneric(text)
 	switch {
 	case err != nil:
-		p.say(environment.Untold, "version", "the API server answers and calls its version %q, from which nothing follows", cluster.OneLine(text))
+		p.say(environment.Untold, "version", "the API server answers and calls its version %q, from which nothing follows",
+			cluster.OneLine(text))
 	case v.LessThan(leastVersion):
-		p.refuse("version", "Kubernetes %s has no Indexed Jobs, which came with %s: choose another cluster with --context", text, leastVersion)
+		p.refuse("version", "Kubernetes %s has no Indexed Jobs, which came with %s: choose another cluster with --context",
+			text, leastVersion)
 	default:
 		p.say(environment.Met, "version", "Kubernetes %s", text)
 	}

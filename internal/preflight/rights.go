@@ -84,8 +84,10 @@ type courtesy struct {
 func courtesies(namespace string, made bool) []courtesy {
 	const role, clusterRoles = "rbac.yaml", "rbac-cluster.yaml"
 	list := []courtesy{
-		{"nodes", slices.Concat(grant("", "", "nodes", "list"), grant("", "", "services", "list"), grant("", "apps", "daemonsets", "list")),
-			"which images the nodes have, for what architectures, and a DNS outside kube-system are not known beforehand", clusterRoles},
+		{"nodes", slices.Concat(grant("", "", "nodes", "list"), grant("", "", "services", "list"),
+			grant("", "apps", "daemonsets", "list")),
+			"which images the nodes have, for what architectures, and a DNS outside kube-system are not known beforehand",
+			clusterRoles},
 		{"environment", slices.Concat(
 			grant(kubeSystem, "", "namespaces", "get"),
 			grant(kubeSystem, "", "configmaps", "get"),
@@ -97,8 +99,10 @@ func courtesies(namespace string, made bool) []courtesy {
 	}
 	if !made {
 		list = append(list,
-			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not known; the pods meet every level", role},
-			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether there are any is not known", role})
+			courtesy{"pod security", grant(namespace, "", "namespaces", "get"), "which Pod Security level it enforces is not " +
+				"known; the pods meet every level", role},
+			courtesy{"network policies", grant(namespace, "networking.k8s.io", "networkpolicies", "list"), "whether there are " +
+				"any is not known", role})
 	}
 	return list
 }
@@ -107,7 +111,8 @@ func courtesies(namespace string, made bool) []courtesy {
 func (p *preflight) rights() error {
 	need := slices.Concat(on(p.Lasting), always(p.Namespace))
 	if p.Deliver != nil {
-		need = append(need, on([]manifests.Object{&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace}}})...)
+		pieces := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace}}
+		need = append(need, on([]manifests.Object{pieces})...)
 	}
 	for _, t := range p.kinds() {
 		objs, err := p.Trial(t)
@@ -118,17 +123,21 @@ func (p *preflight) rights() error {
 	}
 	missing, err := p.missing(need)
 	if err != nil {
-		p.say(environment.Untold, "rights", "this user's rights could not be asked for (%s); what is missing shows when it is tried", reason(err))
+		p.say(environment.Untold, "rights", "this user's rights could not be asked for (%s); what is missing shows when it "+
+			"is tried", reason(err))
 		return nil
 	}
 	ofNamespaces := slices.DeleteFunc(slices.Clone(missing), func(r right) bool { return r.resource != "namespaces" })
 	switch {
 	case len(ofNamespaces) > 0:
-		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the printed Role is granted (manifests/rbac.yaml)", words(ofNamespaces))
+		p.refuse("rights", "this user may not make a namespace for the run, which takes %s: name one with -n in which the "+
+			"printed Role is granted (manifests/rbac.yaml)", words(ofNamespaces))
 	case len(missing) > 0 && p.Made:
-		p.refuse("rights", "this user may make namespace %s, but lacks in it %s: name one with -n in which the printed Role is granted", p.Namespace, words(missing))
+		p.refuse("rights", "this user may make namespace %s, but lacks in it %s: name one with -n in which the printed "+
+			"Role is granted", p.Namespace, words(missing))
 	case len(missing) > 0:
-		p.refuse("rights", "this user lacks in namespace %s what the plan needs: %s: have the printed Role granted by whoever administers it (manifests/rbac.yaml), or name another with -n", p.Namespace, words(missing))
+		p.refuse("rights", "this user lacks in namespace %s what the plan needs: %s: have the printed Role granted by "+
+			"whoever administers it (manifests/rbac.yaml), or name another with -n", p.Namespace, words(missing))
 	default:
 		p.say(environment.Met, "rights", "all %d that every arm needs in namespace %s", len(p.asked), p.Namespace)
 	}
@@ -219,12 +228,14 @@ func (p *preflight) missing(rights []right) ([]right, error) {
 
 func (p *preflight) review(r right) (allowed bool, err error) {
 	resource, sub, _ := strings.Cut(r.resource, "/")
-	of := &authorizationv1.ResourceAttributes{Namespace: r.namespace, Verb: r.verb, Group: r.group, Resource: resource, Subresource: sub}
+	of := &authorizationv1.ResourceAttributes{Namespace: r.namespace, Verb: r.verb, Group: r.group, Resource: resource,
+		Subresource: sub}
 	if resource == "namespaces" && r.namespace != "" {
 		of.Name = r.namespace // as the API server asks for a request of this namespace
 	}
 	answer, err := p.Client.Kube.AuthorizationV1().SelfSubjectAccessReviews().Create(p.ctx,
-		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: of}}, metav1.CreateOptions{})
+		&authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: of}},
+		metav1.CreateOptions{})
 	if err != nil {
 		return false, err
 	}

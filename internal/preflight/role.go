@@ -41,5 +41,6 @@ func words(rights []right) string {
 // inOrder sorts verbs as the files in manifests have them, each once.
 func inOrder(verbs []string) []string {
 	order := []string{"create", "get", "list", "watch", "delete", "deletecollection"}
-	return slices.Compact(slices.SortedFunc(slices.Values(verbs), func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }))
+	return slices.Compact(slices.SortedFunc(slices.Values(verbs),
+		func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }))
 }

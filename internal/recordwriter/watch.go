@@ -73,7 +73,8 @@ func (o object) ready() map[string][]netip.Addr {
 
 // follow says which objects of a kind there are, and which are gone, until ctx
 // ends. It calls listed after each list.
-func (a *api) follow(ctx context.Context, path string, see func(o object, gone bool), listed func(), failed func(error)) {
+func (a *api) follow(ctx context.Context, path string, see func(o object, gone bool), listed func(),
+	failed func(error)) {
 	known := map[string]object{}
 	for ctx.Err() == nil {
 		// However a watch ends, be it that its version has expired (410), the

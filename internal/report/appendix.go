@@ -156,7 +156,8 @@ func side(s analysis.Side) string {
 
 // previousRows are the arms whose previous Job ran.
 func (r *Report) previousRows() [][]string {
-	head := []string{"DNS", "extra object", "Service deleted", "pod 0 ran", "workers outlive", "old", "withdrawn", "not known"}
+	head := []string{"DNS", "extra object", "Service deleted", "pod 0 ran", "workers outlive", "old", "withdrawn",
+		"not known"}
 	var timeouts []plan.Duration
 	arms := r.analysis.Previous()
 	for _, p := range arms {

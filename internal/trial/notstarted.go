@@ -33,7 +33,8 @@ func (l jobRun) whyNotStarted(ctx context.Context, obs *cluster.Observation, log
 	missing := l.pods - len(there)
 	if missing > 0 {
 		if why := l.c.Withheld(ctx, l.owner.Namespace, l.job); why != "" {
-			return fmt.Sprintf("pods missing: %d; %s; have that mended, or name another namespace with -n", missing, l.c.WithAnswer(ctx, why))
+			return fmt.Sprintf("pods missing: %d; %s; have that mended, or name another namespace with -n", missing,
+				l.c.WithAnswer(ctx, why))
 		}
 	}
 	switch pod, problem := logs.silent(); {

@@ -44,7 +44,8 @@ func serve(w http.ResponseWriter, r *http.Request, layout, image string) {
 		digest = image
 	}
 	// Base drops whatever else a path may hold.
-	data, err := os.ReadFile(filepath.Join(layout, "blobs", "sha256", filepath.Base(strings.TrimPrefix(digest, "sha256:"))))
+	data, err := os.ReadFile(filepath.Join(layout, "blobs", "sha256",
+		filepath.Base(strings.TrimPrefix(digest, "sha256:"))))
 	if err != nil {
 		http.NotFound(w, r)
 		return
