@@ -104,6 +104,7 @@ func TestServiceIsDeletedUnderUs(t *testing.T) {
 	f := newFakeCluster()
 	f.PrependReactor("create", "jobs", func(k8stesting.Action) (bool, runtime.Object, error) {
 		f.Tracker().Delete(schema.GroupVersionResource{Version: "v1", Resource: "services"}, r.Namespace, pt.Service)
+		time.Sleep(300 * time.Millisecond) // the watch tells it before the pods, which are done at once
 		return false, nil, nil
 	})
 	on(t, r, f)

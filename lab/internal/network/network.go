@@ -1,10 +1,6 @@
-// Package network builds the network namespaces of the lab and the links
-// between them:
+// Package network builds the network namespaces of the lab and their links:
 //
-//	host ── hjlab-host ─┐
-//	                    ├─ bridge in hjlab-cp (control plane)
-//	hjlab-node1 ────────┤
-//	hjlab-node2 ────────┘
+//	host ── hjlab-host ── bridge in hjlab-cp (control plane) ── hjlab-node1, hjlab-node2
 //
 // A pod hangs on its node by a link of its own (CNI's ptp) and is reached by
 // routes, as with kind and in the clouds: what is sent to a pod that is gone
