@@ -10,33 +10,32 @@ import (
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
 	"headless-job-dns/internal/results"
+	"headless-job-dns/internal/stats"
 )
 
-// TestEmptied: what a trial showed in words, and that it is in no other number.
+// TestEmptied: how an address went, and that it is in no other number.
 func TestEmptied(t *testing.T) {
-	const s = time.Second
 	arm := plan.Arm{DNS: plan.ClusterDNS, Names: plan.Fresh, Extra: plan.ExtraNone, Observer: record.EmptyService}
 	a := New(plan.Plan{Arms: []plan.Arm{arm}})
-	add := func(id string, k judge.Kept) Emptied {
-		a.Add(&judge.Verdict{Trial: plan.Trial{ID: id, Arm: arm}, Kept: &k})
-		return a.Emptied()[len(a.Emptied())-1]
-	}
-	for want, stay := range map[string]judge.Stay{
-		"withdrawn at once":                   {For: 3 * s},
-		"withdrawn after 3.1 s":               {For: 3100 * time.Millisecond},
-		"never withdrawn, watched for 60.0 s": {For: 60 * s, Censored: true},
+	for _, tc := range []struct {
+		falls, censored bool
+		seconds         float64
+		want            Ending
+	}{
+		{false, false, 0, WithdrawnAtOnce}, {false, false, 3, WithdrawnAtOnce}, {false, false, 3.1, WithdrawnLater},
+		{false, true, 60, NeverWithdrawn}, {false, true, 1, NeverWithdrawn},
+		{true, false, 0, WithdrawnAtOnce}, {true, false, 25, KeptByCache}, {true, true, 60, KeptByCache},
 	} {
-		e := add("t001", judge.Kept{TTL: 30, Pod: stay, Service: &stay})
-		require.Equal(t, want, e.PodGone)
-		require.Equal(t, want, e.ServiceGone)
+		s := judge.Stay{For: time.Duration(tc.seconds * float64(time.Second)), Censored: tc.censored}
+		a.Add(&judge.Verdict{Trial: plan.Trial{ID: "t001", Arm: arm},
+			Kept: &judge.Kept{TTL: 30, Falls: tc.falls, Pod: s, Service: &s}})
+		want := Stay{tc.want, stats.Time{At: tc.seconds, Censored: tc.censored}}
+		require.Equal(t, Emptied{ID: "t001", DNS: plan.ClusterDNS, PodGone: want, ServiceGone: &want, TTL: 30, Falls: tc.falls},
+			a.Emptied()[0])
+		require.Equal(t, map[Ending]Decision{NeverWithdrawn: Supported, WithdrawnAtOnce: Refuted, WithdrawnLater: Refuted,
+			KeptByCache: NotTestable}[tc.want], a.stays(plan.ClusterDNS).Decision)
 	}
-	for want, stay := range map[string]judge.Stay{
-		"withdrawn at once":                    {},
-		"kept by a cache for 25.0 s":           {For: 25 * s},
-		"kept by a cache for more than 60.0 s": {For: 60 * s, Censored: true},
-	} {
-		require.Equal(t, want, add("t001", judge.Kept{Falls: true, Pod: stay}).PodGone)
-	}
+	require.Equal(t, NotTestable, a.stays(plan.RecordWriter).Decision)
 	require.Len(t, a.Emptied(), 1, "later attempts take the place of earlier ones")
 	a.Add(&judge.Verdict{Trial: plan.Trial{ID: "t002", Arm: arm}, Status: results.Invalid,
 		Reasons: []string{"the pod did not go"}})

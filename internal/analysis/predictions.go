@@ -77,8 +77,7 @@ func (a *Analysis) Predictions(dns plan.DNS) []Prediction {
 	most := func(s float64) bool { return s >= 0.5 }
 	nearly := func(s float64) bool { return s >= 0.9 }
 	return []Prediction{
-		{"the Job's pods go, the Service stays: is the old record withdrawn?", "no", "the plan empty-service asks this",
-			NotTestable},
+		a.stays(dns),
 		share("withdrawn without an extra", ".07", none, few),
 		share("withdrawn with a pod inside the Service", ".78", member, most),
 		share("the same, the Service deleted 2 s or more after the end", ".9 to 1", late, nearly),

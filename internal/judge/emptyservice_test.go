@@ -70,10 +70,11 @@ func TestKept(t *testing.T) {
 		"a second later": {emptied("complete", 20, old(1, 7), none(8, 17)), judge.Kept{TTL: 30, Pod: judge.Stay{For: s}}},
 		"a cache": {emptied("complete", 60, cached(1, 31), none(32, 42)),
 			judge.Kept{TTL: 30, Falls: true, Pod: judge.Stay{For: 25 * s}}},
-		"two caches, met at random": {emptied("complete", 60, old(1, 31), run{record.Address, 3, 25, 27, false}, none(28, 42)),
+		"two caches, met at random": {
+			emptied("complete", 60, old(1, 31), run{record.Address, 3, 25, 27, false}, none(28, 42)),
 			judge.Kept{TTL: 30, Falls: true, Pod: judge.Stay{For: 25 * s}}},
-		"never": {emptied("deadline", 70, old(1, 130)),
-			judge.Kept{TTL: 30, Pod: judge.Stay{For: 60 * s, Censored: true}, Service: &judge.Stay{For: 64 * s, Censored: true}}},
+		"never": {emptied("deadline", 70, old(1, 130)), judge.Kept{TTL: 30,
+			Pod: judge.Stay{For: 60 * s, Censored: true}, Service: &judge.Stay{For: 64 * s, Censored: true}}},
 		"when the Service goes": {emptied("complete", 70, old(1, 67), none(68, 78)),
 			judge.Kept{TTL: 30, Pod: judge.Stay{For: 60 * s, Censored: true}, Service: &judge.Stay{For: s}}},
 	} {
@@ -89,7 +90,9 @@ func TestKept(t *testing.T) {
 		},
 		"the pod did not go":                         func(t *results.Trial) { t.Run.Events = t.Run.Events[:2] },
 		"the log of the pod that asked is not whole": func(t *results.Trial) { t.Run.Pods[0].Problem = "cut" },
-		"index 0 had more than one pod":              func(t *results.Trial) { t.Run.Pods = append(t.Run.Pods, t.Run.Pods[0]) },
+		"index 0 had more than one pod": func(t *results.Trial) {
+			t.Run.Pods = append(t.Run.Pods, t.Run.Pods[0])
+		},
 	} {
 		trial := emptied("complete", 20, old(1, 5), none(6, 16))
 		spoil(trial)

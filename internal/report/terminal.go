@@ -69,7 +69,7 @@ func (r *Report) Terminal(w io.Writer, files string) error {
 func Line(v *judge.Verdict) string {
 	if v.Trial.Arm.Observer == record.EmptyService {
 		e := analysis.NewEmptied(v)
-		return fmt.Sprintf("%s %s: %s", e.ID, plain(string(e.DNS)), line(cmp.Or(e.Invalid, e.PodGone), longestReason))
+		return fmt.Sprintf("%s %s: %s", e.ID, plain(string(e.DNS)), line(cmp.Or(e.Invalid, stay(e.PodGone)), longestReason))
 	}
 	t := analysis.NewTrial(v)
 	text := fmt.Sprintf("%s %s, %s", t.ID, plain(string(t.Arm.DNS)), analysis.ScenarioOf(t.Arm).Short())

@@ -18,6 +18,10 @@ import (
 	"headless-job-dns/manifests"
 )
 
+// askEvery is how often the asker asks, unless the plan says less often: a second
+// is fine enough, and the questions are not to keep a cache's entry alive.
+var askEvery = time.Second
+
 const (
 	// settled is how often the asker asks before the pod goes: it has met the caches
 	// of both of two replicas by then, with 15 chances in 16.
@@ -59,7 +63,7 @@ func podsOf(obs *cluster.Observation, job string) []*corev1.Pod {
 func (r *Runner) empty(ctx context.Context, pt plan.Trial, l jobRun, asker string, obs *cluster.Observation,
 	logs *follower) error {
 	watched := time.Duration(pt.Deadline)
-	interval := time.Duration(r.Plan.Settings.Interval)
+	interval := max(askEvery, time.Duration(r.Plan.Settings.Interval))
 	asks := 2*watched + settled*interval + askerSlack
 	start := r.Nodes + startWithin(l.pods)
 	svc, err := manifests.Service(l.owner, pt.Service, pt.Job, false)
