@@ -48,10 +48,9 @@ type options struct {
 
 // runFlags are the flags of a command that runs a plan.
 type runFlags struct {
-	o     options
-	plan  planFlags
-	over  *clientcmd.ConfigOverrides
-	limit time.Duration
+	o    options
+	plan planFlags
+	over *clientcmd.ConfigOverrides
 }
 
 // declare adds the flags to a command, each under its heading.
@@ -76,7 +75,6 @@ func (f *runFlags) declare(c *cobra.Command) {
 		"cluster's own, or the one in manifests/)")
 	rare.DurationVar(&o.nodes, "wait-for-nodes", 0, "let the pods wait so long for nodes that the cluster adds, e.g. 5m")
 	rare.StringVar(&o.domain, "cluster-domain", "", "cluster domain (default: found out from what pods search)")
-	rare.DurationVar(&f.limit, "time-budget", 0, "refuse a plan that takes longer (default: none)")
 	addFlags(c, rareFlags, rare)
 	o.loader, f.over = addConnectionFlags(c, "existing namespace to use as it is (default: one is made and deleted)")
 }
@@ -104,9 +102,6 @@ func (f *runFlags) options(fs *pflag.FlagSet) (*options, error) {
 	var err error
 	if o.patch, err = manifests.ParsePodPatch(o.plan.PodPatch); err != nil {
 		return nil, plan.Inputf("--pod-patch: %w", err)
-	}
-	if fs.Changed("time-budget") {
-		return o, o.plan.Within(f.limit)
 	}
 	return o, nil
 }

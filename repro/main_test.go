@@ -89,8 +89,6 @@ func TestBadInputNamesValueAndWhatIsAccepted(t *testing.T) {
 		{"--margin 0s", "--margin 0s is not positive"},
 		{"--plan standard --blocks 5", "--blocks 5 cannot show anything: the smallest p of the primary contrast would be 0.062; accepted: 6 or more for plan standard"},
 		{"--plan timeouts --blocks 1", "the smallest p of the primary contrast would be 1;"},
-		{"--plan timeouts --time-budget 15m", "--time-budget 15m0s is too short: plan timeouts takes about 19m"},
-		{"--plan standard --time-budget 20m", "or fewer arms: a block of these 16 arms takes 4m"},
 		{"--plan nowhere.yaml", "--plan: open nowhere.yaml: no such file or directory; accepted: a readable file"},
 		{"--plan ../records/providers.yaml --blocks 2", "--blocks 2 cannot show anything"},
 		{"--resume nowhere", "nowhere cannot be used: stat nowhere: no such file"},

@@ -61,8 +61,8 @@ func Check(p Plan) error {
 	want := p
 	want.lay()
 	if len(p.Trials) != len(want.Trials) {
-		return fmt.Errorf("the plan has %d trials; accepted: %d, for %d arms in %d blocks", len(p.Trials), len(want.Trials),
-			len(p.Arms), p.Blocks)
+		return fmt.Errorf("the plan has %d trials; accepted: %d, for %d arms in %d blocks",
+			len(p.Trials), len(want.Trials), len(p.Arms), p.Blocks)
 	}
 	for i, t := range p.Trials {
 		w := want.Trials[i]
@@ -70,7 +70,7 @@ func Check(p Plan) error {
 			w.Deadline = t.Deadline
 		}
 		if w.Expected = t.Expected; t.Expected < 0 || t.Expected > Duration(maxTime) {
-			return fmt.Errorf("trial %s is expected to take %s; accepted: 0s to %s", w.ID, time.Duration(t.Expected), maxTime)
+			return fmt.Errorf("trial %s is expected to take %s; accepted: 0s to %s", w.ID, t.Expected, maxTime)
 		}
 		if t != w {
 			return fmt.Errorf("trial %d of the plan does not follow from its seed, arms and settings", i+1)
@@ -121,8 +121,7 @@ func (s Settings) check() error {
 		{"follow", s.Follow, shortest}, {"interval", cmp.Or(s.Interval, shortest), shortest},
 	} {
 		if d.is < d.least || d.is > Duration(maxTime) {
-			return Inputf("--%s %s is not possible; accepted: %s to %s", d.flag, time.Duration(d.is), time.Duration(d.least),
-				maxTime)
+			return Inputf("--%s %s is not possible; accepted: %s to %s", d.flag, d.is, d.least, maxTime)
 		}
 	}
 	if n := len(s.ConnectTimeouts); n == 0 || n > maxTimeouts {
@@ -130,8 +129,7 @@ func (s Settings) check() error {
 	}
 	for _, t := range s.ConnectTimeouts {
 		if t < 0 || t > Duration(maxTime) {
-			return Inputf("--connect-timeouts holds %s; accepted: none and positive durations up to %s", time.Duration(t),
-				maxTime)
+			return Inputf("--connect-timeouts holds %s; accepted: none and positive durations up to %s", t, maxTime)
 		}
 	}
 	return nil
@@ -160,17 +158,17 @@ func (p Plan) checkArms() error {
 		_, noWait := p.GapOf(a)
 		switch first := p.FirstQuery(a); {
 		case first >= time.Duration(s.Deadline):
-			return Inputf("--first-query-after %s is not before the deadline; accepted: less than --deadline %s", first,
-				time.Duration(s.Deadline))
+			return Inputf("--first-query-after %s is not before the deadline; accepted: less than --deadline %s",
+				first, s.Deadline)
 		case a.Observer != record.Solo && s.Interval >= s.Deadline:
 			return Inputf("%d pods within --qps %d questions a second leave %s between two questions, which is not shorter "+
-				"than --deadline %s; accepted: fewer pods or --peers, more questions or a later deadline", s.Pods, s.QPS,
-				time.Duration(s.Interval), time.Duration(s.Deadline))
+				"than --deadline %s; accepted: fewer pods or --peers, more questions or a later deadline",
+				s.Pods, s.QPS, s.Interval, s.Deadline)
 		case a.Previous == Ran && noWait:
 			return Inputf("arm %s: a previous Job that ran is gone before the next; accepted: a --gap such as 5.3s", a)
 		case a.Names == Reused && time.Duration(s.Deadline) < primeDeadline:
 			return Inputf("--deadline %s is too short for reused names: their primer asks after %s; accepted: %s or more",
-				time.Duration(s.Deadline), PrimeAt, primeDeadline)
+				s.Deadline, PrimeAt, primeDeadline)
 		}
 	}
 	return nil
@@ -184,6 +182,7 @@ func (a Arm) check() error {
 			return Inputf("arm %.*q: %w", maxText, a.String(), f.unknown(level))
 		}
 	}
+	plainest := Arm{DNS: a.DNS, Names: Fresh, Extra: ExtraNone, Observer: a.Observer, Copy: a.Copy, Every: a.Every}
 	wrong := func(what, accepted string) error {
 		return Inputf("arm %s: %s; accepted: %s", a, what, accepted)
 	}
@@ -194,8 +193,7 @@ func (a Arm) check() error {
 		return wrong("a previous Job that ran", "ran with reused names and observer solo")
 	case a.Previous != Ran && (a.DeleteAfter != 0 || a.Outlive != 0):
 		return wrong("delete-after or workers-outlive without ran", "both with ran only")
-	case a.Observer == record.EmptyService && a != Arm{DNS: a.DNS, Names: Fresh, Extra: ExtraNone, Observer: a.Observer,
-		Copy: a.Copy, Every: a.Every}:
+	case a.Observer == record.EmptyService && a != plainest:
 		return wrong("observer empty-service with other factors", "fresh names, no extra, and the default of the rest")
 	case a.Every < 0 || a.Every > maxBlocks:
 		return wrong(fmt.Sprintf("every %d", a.Every), fmt.Sprintf("1 to %d", maxBlocks))
@@ -206,7 +204,7 @@ func (a Arm) check() error {
 // checkContrasts refuses contrasts that the plan's trials cannot give.
 func (p Plan) checkContrasts() error {
 	if p.Margin < 0 || p.Margin > Duration(maxTime) || p.Margin == 0 && p.Declares() {
-		return Inputf("--margin %s is not positive; accepted: a duration such as 250ms", time.Duration(p.Margin))
+		return Inputf("--margin %s is not positive; accepted: a duration such as 250ms", p.Margin)
 	}
 	all := p.Secondary
 	if p.Primary != nil {

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"headless-job-dns/internal/record"
@@ -210,47 +208,6 @@ func (p Plan) setup() time.Duration {
 	return dnsStart + time.Duration(n-1)*dnsMore
 }
 
-// Within returns an InputError that says what would do where the plan takes
-// longer than budget.
-func (p Plan) Within(budget time.Duration) error {
-	all := p.Expected()
-	if all <= budget {
-		return nil
-	}
-	// Of the first block, for it holds what is followed to its end.
-	block := time.Duration(0)
-	for _, t := range p.Trials {
-		if t.Block > 1 {
-			break
-		}
-		block += time.Duration(t.Expected)
-	}
-	rest := time.Duration(0)
-	if p.Blocks > 1 {
-		rest = (all - p.setup() - block) / time.Duration(p.Blocks-1)
-	}
-	fit := 0
-	if left := budget - p.setup() - block; left >= 0 {
-		fit = 1
-		if rest > 0 {
-			fit += int(left / rest)
-		}
-	}
-	least := 1
-	if p.Primary != nil {
-		least = LeastBlocks
-	}
-	do := fmt.Sprintf("--blocks %d, the most that fit", fit)
-	if fit < least {
-		do = fmt.Sprintf("fewer arms: a block of these %d arms takes %s", len(p.Arms), max(block, rest).Round(time.Second))
-		if least > 1 {
-			do += fmt.Sprintf(" and the primary contrast needs %d blocks", least)
-		}
-	}
-	return Inputf("--time-budget %s is too short: plan %s takes about %s; accepted: %s or more, or %s", budget, p.Name,
-		all.Round(time.Second), all.Round(time.Second)+time.Second, do)
-}
-
 // Declares tells whether the plan states beforehand what it tests.
 func (p Plan) Declares() bool { return p.Primary != nil || len(p.Secondary) > 0 }
 
@@ -283,25 +240,12 @@ func (p Plan) SmallestP() (primary, secondary float64) {
 // six differences of one sign have 2 chances in 64.
 const LeastBlocks = 6
 
-// needed is how many blocks so many contrasts need to reach p < 0.05.
-func needed(contrasts int) int {
-	n, err := stats.BlocksFor(stats.Alpha, contrasts)
-	if err != nil {
-		panic(err) // only for what is not positive
-	}
-	return n
-}
-
 // reaches refuses a plan that cannot reach p < 0.05 on its primary contrast.
 func (p Plan) reaches() error {
 	if least, _ := p.SmallestP(); p.Primary != nil && least >= stats.Alpha {
-		return Inputf("--blocks %d cannot show anything: the smallest p of the primary contrast would be %.2g; accepted: "+
-			"%d or more for plan %s, or a plan that declares none, such as quick", p.Blocks, least, LeastBlocks, p.Name)
+		return Inputf("--blocks %d cannot show anything: the smallest p of the primary contrast would be %.2g; "+
+			"accepted: %d or more for plan %s, or a plan that declares none, such as quick",
+			p.Blocks, least, LeastBlocks, p.Name)
 	}
 	return nil
-}
-
-// unused returns the connect timeouts that no worker takes.
-func (s Settings) unused() Timeouts {
-	return slices.Clone(s.ConnectTimeouts[len(s.dealt()):])
 }

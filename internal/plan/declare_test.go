@@ -2,7 +2,6 @@ package plan
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,7 +127,6 @@ func TestOnlyTheWorkerWithoutATimeoutIsCensored(t *testing.T) {
 	}
 	require.Equal(t, 1, followed)
 	require.Len(t, p.Settings.dealt(), 12)
-	require.Empty(t, p.Settings.unused())
 }
 
 func TestDeclared(t *testing.T) {
@@ -174,44 +172,5 @@ func TestLeastBlocks(t *testing.T) {
 		require.ErrorContains(t, err, "--blocks 5 cannot show anything: the smallest p of the primary contrast would be 0.062; accepted: 6 or more for plan "+name)
 		_, err = build(t, name, nil, func(p *Plan) { p.Blocks = LeastBlocks })
 		require.NoError(t, err)
-	}
-}
-
-func TestTimeBudget(t *testing.T) {
-	for name, tc := range map[string]struct {
-		plan   string
-		blocks int
-		budget time.Duration
-		want   string // empty: it fits
-	}{
-		"fits":               {"timeouts", 10, 20 * time.Minute, ""},
-		"fewer blocks":       {"timeouts", 10, 13 * time.Minute, "or --blocks 6, the most that fit"},
-		"not enough":         {"timeouts", 10, 12 * time.Minute, "or fewer arms: a block of these 2 arms takes 3m18s and the primary contrast needs 6 blocks"},
-		"no tests":           {"quick", 3, 8 * time.Minute, "or --blocks 2, the most that fit"},
-		"not even one block": {"quick", 1, time.Minute, "or fewer arms: a block of these 8 arms takes 3m17s"},
-		"nothing":            {"quick", 1, 0, "or fewer arms"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, err := build(t, tc.plan, nil, func(p *Plan) { p.Blocks = tc.blocks })
-			require.NoError(t, err)
-			err = p.Within(tc.budget)
-			if tc.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			var in *InputError
-			require.ErrorAs(t, err, &in)
-			require.ErrorContains(t, err, tc.want)
-			var blocks int
-			_, advice, _ := strings.Cut(err.Error(), "or more, or ")
-			if n, _ := fmt.Sscanf(advice, "--blocks %d,", &blocks); n == 1 {
-				q, err := build(t, tc.plan, nil, func(p *Plan) { p.Blocks = blocks })
-				require.NoError(t, err)
-				require.NoError(t, q.Within(tc.budget), "what is advised fits")
-				more, err := build(t, tc.plan, nil, func(p *Plan) { p.Blocks = blocks + 1 })
-				require.NoError(t, err)
-				require.Error(t, more.Within(tc.budget), "one more does not")
-			}
-		})
 	}
 }

@@ -2,8 +2,13 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
+
+	"headless-job-dns/internal/stats"
 )
 
 // Describe says what is going to happen, before anything is created.
@@ -19,58 +24,43 @@ func (p Plan) Describe() string {
 	}
 	if budget > 0 {
 		fmt.Fprintf(&b, "; resolution (interval between questions) %s; at most %d questions a second per DNS replica, "+
-			"twice that where pods have IPv6", time.Duration(s.Interval), budget)
+			"twice that where pods have IPv6", s.Interval, budget)
 	}
 	if solo > 0 {
 		fmt.Fprintf(&b, "; solo: as the original's workers, at most %d", solo)
 	}
 	b.WriteString("\n")
-	if unused := s.unused(); solo > 0 && len(unused) > 0 {
+	if unused := s.ConnectTimeouts[len(s.dealt()):]; solo > 0 && len(unused) > 0 {
 		fmt.Fprintf(&b, "  connect timeouts %s go unused: %d workers take one each\n", unused, s.Pods-1)
 	}
 	if budget > 0 && s.Interval > Duration(time.Second) {
-		fmt.Fprintf(&b, "  warning: the resolution is coarser than 1 s; %s or more --qps make it finer\n", fewer(s))
+		b.WriteString("  warning: the resolution is coarser than 1 s; " +
+			"fewer --pods or --peers, or more --qps, make it finer\n")
 	}
 	if apart, enough := StartsApart(s.Pods), Defaults().Enough(s.Pods); apart > 0 && s.Deadline < enough {
 		fmt.Fprintf(&b, "  warning: %d pods may start up to %s apart, and --deadline %s counts from each one's own start; "+
-			"%s leaves time for the last\n", s.Pods, apart, time.Duration(s.Deadline), time.Duration(enough))
+			"%s leaves time for the last\n", s.Pods, apart, s.Deadline, enough)
 	}
 	b.WriteString("  trials x duration, arm (dns/names/extra/observer, then what is not the default):\n")
-	kinds := make([]string, len(p.Arms))
-	width := 0
-	for i, a := range p.Arms {
-		var usual, followed []Trial
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, a := range p.Arms {
+		trials := map[Duration]int{} // by duration: one that is followed to its end takes longer
 		for _, t := range p.Trials {
-			if t.Arm == a && t.Deadline != s.Deadline {
-				followed = append(followed, t)
-			} else if t.Arm == a {
-				usual = append(usual, t)
+			if t.Arm == a {
+				trials[t.Expected]++
 			}
 		}
-		var of []string
-		for _, same := range [][]Trial{followed, usual} {
-			if len(same) > 0 {
-				of = append(of, fmt.Sprintf("%d x %s", len(same), round(time.Duration(same[0].Expected))))
-			}
+		var takes []string
+		for _, d := range slices.Backward(slices.Sorted(maps.Keys(trials))) {
+			takes = append(takes, fmt.Sprintf("%d x %s", trials[d], round(time.Duration(d))))
 		}
-		kinds[i] = strings.Join(of, " + ")
-		width = max(width, len(kinds[i]))
+		fmt.Fprintf(table, "    %s\t%s\n", strings.Join(takes, " + "), a)
 	}
-	for i, a := range p.Arms {
-		fmt.Fprintf(&b, "    %-*s  %s\n", width, kinds[i], a)
-	}
+	table.Flush()
 	fmt.Fprintf(&b, "  a trial that is spoiled is run once more at the end of its block, at most %d in all\n",
 		p.MostRepeats())
 	p.describeTests(&b)
 	return b.String()
-}
-
-// fewer names what has a plan ask fewer questions.
-func fewer(s Settings) string {
-	if s.Peers > 0 {
-		return "fewer --pods or --peers"
-	}
-	return "fewer --pods, a sample of them (--peers)"
 }
 
 // round shows an estimate: whole seconds, tenths below 10 s.
@@ -84,18 +74,18 @@ func round(d time.Duration) time.Duration {
 // describeTests says what is declared and what the design can show of it.
 func (p Plan) describeTests(b *strings.Builder) {
 	if !p.Declares() {
-		fmt.Fprintf(b, "  no test is declared: numbers of %d block(s) are sizes, not tests; --blocks %d or more can reach "+
-			"p < 0.05\n", p.Blocks, max(p.Blocks, LeastBlocks))
+		fmt.Fprintf(b, "  no test is declared: numbers of %d block(s) are sizes, not tests; "+
+			"--blocks %d or more can reach p < 0.05\n", p.Blocks, max(p.Blocks, LeastBlocks))
 		return
 	}
 	primary, secondary := p.SmallestP()
 	if p.Primary != nil {
-		fmt.Fprintf(b, "  primary: %s: %s; smallest p that %d blocks can reach: %.2g\n", p.Primary.Name, p.Primary.Outcome,
-			p.Blocks, primary)
+		fmt.Fprintf(b, "  primary: %s: %s; smallest p that %d blocks can reach: %.2g\n",
+			p.Primary.Name, p.Primary.Outcome, p.Blocks, primary)
 	}
 	if n := p.tests(); n > 0 {
 		fmt.Fprintf(b, "  secondary: %d; smallest p after Holm: %.2g", n, secondary)
-		if least := needed(n); least > p.Blocks {
+		if least, err := stats.BlocksFor(stats.Alpha, n); err == nil && least > p.Blocks {
 			fmt.Fprintf(b, " (below 0.05 from %d blocks on: until then only sizes and intervals)", least)
 		}
 		b.WriteString("\n")
@@ -110,7 +100,7 @@ func (p Plan) describeTests(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "    %s: %s%s\n", c.Name, c.Outcome, note)
 	}
-	fmt.Fprintf(b, "  differences within %s count as none\n", time.Duration(p.Margin))
+	fmt.Fprintf(b, "  differences within %s count as none\n", p.Margin)
 }
 
 // String names the outcome as the printed plan does.

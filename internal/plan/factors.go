@@ -150,9 +150,8 @@ type Arm struct {
 	Gap     Gap      `json:"gap,omitempty"`               // reused names only
 	Copy    int      `json:"copy,omitempty"`              // 2: the same combination once more in each block (A/A)
 
-	Previous Previous `json:"previous,omitempty"` // reused names only
-	// ran: from its end to its Service's deletion; 0: the plan's setting
-	DeleteAfter Duration `json:"delete_after,omitempty"`
+	Previous    Previous `json:"previous,omitempty"`        // reused names only
+	DeleteAfter Duration `json:"delete_after,omitempty"`    // ran: from its end to its Service's deletion; 0: the plan's
 	Outlive     Duration `json:"workers_outlive,omitempty"` // ran: its workers go on so long after pod 0 ended
 	Every       int      `json:"every,omitempty"`           // 2: in every second block, from the first; 0 and 1: in each
 }
@@ -160,8 +159,11 @@ type Arm struct {
 // Duration is a time.Duration that JSON shows as Go writes it ("1m30s").
 type Duration time.Duration
 
-// MarshalText writes the duration as time.Duration.String does.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+// String is that of time.Duration.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText writes what String returns.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText reads what time.ParseDuration accepts, and none for 0.
 func (d *Duration) UnmarshalText(b []byte) error {
@@ -192,22 +194,20 @@ type Trial struct {
 // Settings are the same for every trial of a plan.
 type Settings struct {
 	Pods int `json:"pods"`
-	// each pod asks for so many others, drawn from the seed; 0: for all. Not solo's
+	// Peers is for how many others each pod asks, drawn from the seed; 0: for all. Not solo's.
 	Peers           int      `json:"peers,omitempty"`
 	ConnectTimeouts Timeouts `json:"connect_timeouts"`   // solo: dealt out over indices 1, 2, ...; 0 = none
 	QPS             int      `json:"qps"`                // questions a second over all pods, at most
 	Interval        Duration `json:"interval,omitempty"` // between questions of one stream: the resolution
 	Gap             Duration `json:"gap"`                // reused names: last pod gone to first new question
 	NoWait          bool     `json:"no_wait"`            // reused names: create anew without waiting for deletion
-	// a previous Job that ran: from its last join to its end; 0: DefaultRunLength
+	// A previous Job that ran: from its last join to its end; 0: DefaultRunLength.
 	RunLength Duration `json:"run_length,omitempty"`
-	// likewise: from its end to its Service's deletion; 0: DefaultDeleteAfter
+	// Likewise, from its end to its Service's deletion; 0: DefaultDeleteAfter.
 	DeleteAfter     Duration `json:"delete_after,omitempty"`
 	FirstQueryAfter Duration `json:"first_query_after"`
 	Deadline        Duration `json:"deadline"`
-	// deadline of the one trial that follows the worker without a connect timeout
-	// to its end
-	Follow Duration `json:"follow"`
+	Follow          Duration `json:"follow"` // deadline where the worker without a connect timeout is followed to its end
 }
 
 // Plan is the whole experiment: plan.json.

@@ -51,13 +51,6 @@ func oneLine(s string) string {
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
-// File returns the plan as a plan file that repeats it: without its run and
-// its trials.
-func (p Plan) File() ([]byte, error) {
-	p.Run, p.Trials = "", nil
-	return yaml.Marshal(p)
-}
-
 // contrastFile is a Contrast as files hold it: arms by their names.
 type contrastFile struct {
 	Name    string  `json:"name"`

@@ -15,10 +15,20 @@ var plans embed.FS
 // DefaultPlan is the plan that runs where none is named.
 const DefaultPlan = "cluster"
 
-// planNames lists the named plans in the order in which help and errors name
-// them.
-var planNames = []string{DefaultPlan, "quick", "tour", "empty-service", "seed", "seed-timeouts", "seed-dose",
-	"cloud-dns", "extras", "timeouts", "standard", "private"}
+// planNames are the files' names: first the plans that most people need.
+func planNames() []string {
+	files, err := plans.ReadDir("plans")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	names := []string{DefaultPlan, "quick", "tour"}
+	for _, f := range files {
+		if name := strings.TrimSuffix(f.Name(), ".yaml"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // Summary names a plan and says in one line what it is about.
 type Summary struct{ Name, Text string }
@@ -28,7 +38,7 @@ var Summaries = summaries()
 
 func summaries() []Summary {
 	var out []Summary
-	for _, name := range planNames {
+	for _, name := range planNames() {
 		p, err := Named(name)
 		if err != nil {
 			panic(err)
@@ -38,18 +48,13 @@ func summaries() []Summary {
 	return out
 }
 
-// Text returns the file of a named plan, to be copied and changed.
-func Text(name string) ([]byte, error) {
-	if !slices.Contains(planNames, name) {
-		return nil, Inputf("--plan %q is not known; accepted: %s, or a file that ends in .json, .yaml or .yml",
-			name, strings.Join(planNames, ", "))
-	}
-	return plans.ReadFile("plans/" + name + ".yaml")
-}
-
 // Named returns a named plan: without a run, a seed and trials.
 func Named(name string) (Plan, error) {
-	text, err := Text(name)
+	if names := planNames(); !slices.Contains(names, name) {
+		return Plan{}, Inputf("--plan %q is not known; accepted: %s, or a file that ends in .json, .yaml or .yml",
+			name, strings.Join(names, ", "))
+	}
+	text, err := plans.ReadFile("plans/" + name + ".yaml")
 	if err != nil {
 		return Plan{}, err
 	}

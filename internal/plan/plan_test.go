@@ -115,7 +115,7 @@ func TestIntervalKeepsTheBudget(t *testing.T) {
 
 func TestBadInput(t *testing.T) {
 	_, err := Named("slow")
-	require.ErrorContains(t, err, `--plan "slow" is not known; accepted: cluster, quick, tour, empty-service, seed`)
+	require.ErrorContains(t, err, `--plan "slow" is not known; accepted: cluster, quick, tour, cloud-dns, empty-service`)
 	_, err = build(t, "private", Levels{"dns": "bind"}, nil)
 	require.ErrorContains(t, err, `--dns "bind" is not known; accepted: cluster, cache-30, uncached`)
 	for want, change := range map[string]func(*Plan){

@@ -56,7 +56,7 @@ func TestSampleIsPlanned(t *testing.T) {
 func TestSampleIsDescribed(t *testing.T) {
 	text := sampled(t, 150, 8).Describe()
 	require.Contains(t, text, "  150 pods a trial, each asks for 8 others, drawn from the seed and asked for by as many; resolution (interval between questions) 1.5s; at most 1000 questions a second per DNS replica")
-	require.Contains(t, text, "  warning: the resolution is coarser than 1 s; fewer --pods or --peers or more --qps make it finer\n")
+	require.Contains(t, text, "  warning: the resolution is coarser than 1 s; fewer --pods or --peers, or more --qps, make it finer\n")
 	require.NotContains(t, text, "apart")
 	require.NotContains(t, sampled(t, 5, 0).Describe(), "others")
 
