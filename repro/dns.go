@@ -152,7 +152,7 @@ func (s *session) optional(dns plan.DNS) bool {
 // leaveOut takes the arms of a DNS that could not be started out of the plan,
 // before its first trial.
 func (s *session) leaveOut(dns plan.DNS, why error) error {
-	p, err := s.plan.Replace(func(a plan.Arm) (plan.Arm, bool) { return a, a.DNS != dns })
+	p, err := s.plan.Without(func(d plan.DNS) bool { return d == dns })
 	if err != nil {
 		return fmt.Errorf("dns %s could not be started: %w", dns, why)
 	}

@@ -123,7 +123,7 @@ func (s *session) subject() (preflight.Subject, error) {
 		build = s.buildProbe
 	}
 	return preflight.Subject{
-		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "", Control: s.optional,
+		Client: s.c, Env: &s.env, Plan: s.plan, Fixed: s.resume != "",
 		Namespace: s.owner.Namespace, Made: s.namespace == "",
 		Lasting: lasting, Deliver: build, DNS: s.dnsObjects, Trial: s.trialObjects,
 	}, err

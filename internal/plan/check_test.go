@@ -95,38 +95,26 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
-func TestReplace(t *testing.T) {
+func TestWithout(t *testing.T) {
 	standard, err := build(t, "standard", nil, nil)
 	require.NoError(t, err)
-	without := func(a Arm) (Arm, bool) {
-		if a.DNS == Cache30 {
-			a.DNS = Forwarding
-		}
-		return a, !a.DNS.Facts().ClusterRole
-	}
-	p, err := standard.Replace(without)
+	without := func(d DNS) bool { return d.Facts().ClusterRole }
+	p, err := standard.Without(func(d DNS) bool { return d == Uncached })
 	require.NoError(t, err)
 	require.NoError(t, Check(p))
-	require.Equal(t, []DNS{Forwarding}, p.PrivateDNS())
+	require.NotContains(t, p.PrivateDNS(), Uncached)
 	require.Len(t, p.Trials, p.Blocks*len(p.Arms))
-	require.Equal(t, Forwarding, p.Primary.Control.DNS, "the question stays, of what there is")
+	require.NotNil(t, p.Primary)
 	for _, c := range p.Secondary {
 		require.Contains(t, p.Arms, c.Control)
 		require.Contains(t, p.Arms, c.With)
 	}
-	same, err := standard.Replace(func(a Arm) (Arm, bool) { return a, true })
+	same, err := standard.Without(func(DNS) bool { return false })
 	require.NoError(t, err)
 	require.Equal(t, standard, same)
 
 	only, err := build(t, "private", Levels{"dns": "uncached"}, func(p *Plan) { p.Blocks = 6 })
 	require.NoError(t, err)
-	_, err = only.Replace(without)
+	_, err = only.Without(without)
 	require.ErrorContains(t, err, "none of its arms can be had here")
-
-	both, err := build(t, "private", Levels{"dns": "cache-30,forwarding"}, func(p *Plan) { p.Blocks = 6 })
-	require.NoError(t, err)
-	p, err = both.Replace(without)
-	require.NoError(t, err)
-	require.Len(t, p.Arms, 9, "no arm twice")
-	require.NoError(t, Check(p))
 }

@@ -182,28 +182,15 @@ func (p Plan) PrivateDNS() []DNS {
 	return out
 }
 
-// Replace returns the plan with each arm replaced by what with returns, or left
-// out where it returns false: for a cluster on which not every arm can be had.
-// Contrasts follow their arms, and go with them. It fails, with an InputError,
-// where nothing is left, or not enough for the plan's primary contrast.
-func (p Plan) Replace(with func(Arm) (Arm, bool)) (Plan, error) {
-	arms := p.Arms
-	p.Arms = nil
-	for _, a := range arms {
-		if b, ok := with(a); ok && !slices.Contains(p.Arms, b) {
-			p.Arms = append(p.Arms, b)
-		}
-	}
+// Without returns the plan without the arms of some DNS, for a cluster on which
+// those cannot be had. Contrasts go with their arms. It fails, with an InputError,
+// where nothing is left.
+func (p Plan) Without(gone func(DNS) bool) (Plan, error) {
+	p.Arms = slices.DeleteFunc(slices.Clone(p.Arms), func(a Arm) bool { return gone(a.DNS) })
 	if len(p.Arms) == 0 {
 		return Plan{}, Inputf("plan %s: none of its arms can be had here", p.Name)
 	}
-	p.keepContrasts(func(c *Contrast) bool {
-		same := c.Control == c.With
-		a, haveA := with(c.Control)
-		b, haveB := with(c.With)
-		c.Control, c.With = a, b
-		return haveA && haveB && (same || a != b)
-	})
+	p.keepContrasts(func(c *Contrast) bool { return !gone(c.Control.DNS) && !gone(c.With.DNS) })
 	if err := p.checkArms(); err != nil {
 		return Plan{}, err
 	}

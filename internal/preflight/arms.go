@@ -8,70 +8,45 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"headless-job-dns/internal/environment"
 	"headless-job-dns/internal/plan"
 )
 
-// privateDNS asks whether the plan's private DNS can be had. Where one cannot, and
-// is no control, another may stand in for it; otherwise its arms are left out.
+// privateDNS asks whether the plan's private DNS can be had, and leaves out the
+// arms of those that cannot.
 func (p *preflight) privateDNS() error {
-	lacking := map[plan.DNS]string{}
+	lacking := map[plan.DNS]bool{}
+	var missing, out []string
 	for _, dns := range p.report.Plan.PrivateDNS() {
 		why, err := p.lacks(dns)
 		if err != nil {
 			return err
 		}
-		if why != "" {
-			lacking[dns] = why
+		if why == "" {
+			continue
+		}
+		lacking[dns] = true
+		out = append(out, string(dns))
+		if !slices.Contains(missing, why) {
+			missing = append(missing, why)
 		}
 	}
 	if len(lacking) == 0 {
 		return nil
 	}
-	standIn := map[plan.DNS]plan.DNS{}
-	for _, dns := range plan.AllDNS {
-		if absent := plan.DNS(dns.Facts().StandsInFor); lacking[absent] != "" && !p.Control(absent) {
-			why, err := p.lacks(dns)
-			if err != nil {
-				return err
-			}
-			if why == "" {
-				standIn[absent] = dns
-			}
-		}
-	}
-	var missing, out []string
-	for _, dns := range plan.AllDNS {
-		why := lacking[dns]
-		if why == "" {
-			continue
-		}
-		if !slices.Contains(missing, why) {
-			missing = append(missing, why)
-		}
-		if standIn[dns] == "" {
-			out = append(out, string(dns))
-		}
-	}
 	lack := strings.Join(missing, "; ")
-	text := fmt.Sprintf("this user may not create all that a private DNS consists of (%s)", lack)
-	for dns, by := range standIn {
-		text += fmt.Sprintf(": %s stands in for %s, which adds caching to the cluster's own DNS and cannot remove any", by,
-			dns)
+	left, err := p.report.Plan.Without(func(d plan.DNS) bool { return lacking[d] })
+	switch {
+	case p.Fixed:
+		p.refuse("private dns", "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (%s); accepted: the user who began it", lack)
+	case err != nil:
+		p.refuse("private dns", "%v: a private DNS takes what this user lacks (%s); accepted: --dns cluster or forwarding, "+
+			"or a cluster admin who grants manifests/rbac-cluster.yaml", err, lack)
+	default:
+		p.report.Plan = left
+		p.say(environment.Degraded, "private dns", "this user may not create all that a private DNS consists of (%s); arms with %s are left out "+
+			"(manifests/rbac-cluster.yaml is what a cluster admin may grant)", lack, strings.Join(out, ", "))
 	}
-	if len(out) > 0 {
-		text += "; arms with " + strings.Join(out, ", ") + " are left out"
-	}
-	text += " (manifests/rbac-cluster.yaml is what a cluster admin may grant)"
-	p.change("private dns", text, "a private DNS takes what this user lacks ("+lack+")", "--dns cluster or forwarding, "+
-		"or a cluster admin who grants manifests/rbac-cluster.yaml",
-		func(a plan.Arm) (plan.Arm, bool) {
-			if lacking[a.DNS] == "" {
-				return a, true
-			}
-			by := standIn[a.DNS]
-			a.DNS = by
-			return a, by != ""
-		})
 	return nil
 }
 

@@ -27,8 +27,6 @@ type Subject struct {
 	Made      bool
 	// Fixed is a plan that may not be changed: one that is resumed.
 	Fixed bool
-	// Control tells whether a private DNS is one that the plan goes on without.
-	Control func(plan.DNS) bool
 
 	Lasting []manifests.Object // what lives as long as the run, without the private DNS
 	// Deliver makes the ConfigMaps that bring the probe, which takes a build:
@@ -43,7 +41,6 @@ type Subject struct {
 type Report struct {
 	Conditions []environment.Condition
 	Plan       plan.Plan // with the arms that can be had here
-	Changed    bool      // it is not the one that was asked for
 	Role       string    // manifests/rbac.yaml, where the plan was refused for want of rights
 }
 
@@ -102,23 +99,6 @@ func (p *preflight) refuse(of, format string, a ...any) {
 	if p.refusal == nil {
 		p.refusal = plan.Inputf(format, a...)
 	}
-}
-
-// change takes arms out of the plan, or replaces them, and says so. Where the
-// plan may not be changed, or nothing is left of it, that is a refusal: of what
-// is missing, with what is accepted instead.
-func (p *preflight) change(of, text, missing, accepted string, with func(plan.Arm) (plan.Arm, bool)) {
-	if p.Fixed {
-		p.refuse(of, "the plan to be resumed cannot go on here: %s; accepted: the user who began it", missing)
-		return
-	}
-	pl, err := p.report.Plan.Replace(with)
-	if err != nil {
-		p.refuse(of, "%v: %s; accepted: %s", err, missing, accepted)
-		return
-	}
-	p.report.Plan, p.report.Changed = pl, true
-	p.say(environment.Degraded, of, "%s", text)
 }
 
 // leastVersion is the first with Indexed Jobs that need no feature gate.

