@@ -38,14 +38,15 @@ func (p *preflight) privateDNS() error {
 	left, err := p.report.Plan.Without(func(d plan.DNS) bool { return lacking[d] })
 	switch {
 	case p.Fixed:
-		p.refuse("private dns", "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (%s); accepted: the user who began it", lack)
+		p.refuse("private dns", "the plan to be resumed cannot go on here: a private DNS takes what this user lacks (%s); "+
+			"accepted: the user who began it", lack)
 	case err != nil:
 		p.refuse("private dns", "%v: a private DNS takes what this user lacks (%s); accepted: --dns cluster or forwarding, "+
 			"or a cluster admin who grants manifests/rbac-cluster.yaml", err, lack)
 	default:
 		p.report.Plan = left
-		p.say(environment.Degraded, "private dns", "this user may not create all that a private DNS consists of (%s); arms with %s are left out "+
-			"(manifests/rbac-cluster.yaml is what a cluster admin may grant)", lack, strings.Join(out, ", "))
+		p.say(environment.Degraded, "private dns", "this user may not create all that a private DNS consists of (%s); "+
+			"arms with %s are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)", lack, strings.Join(out, ", "))
 	}
 	return nil
 }
