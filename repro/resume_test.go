@@ -87,7 +87,7 @@ func TestResumeTakesUpThePlan(t *testing.T) {
 	require.Equal(t, 1, attempt)
 	s := &session{options: o}
 	names := map[string]bool{}
-	for attempt := 1; attempt <= plan.MostAttempts; attempt++ {
+	for attempt := 1; attempt <= plan.MaxAttempts; attempt++ {
 		r := s.withFreshNames(next, attempt)
 		require.NotEqual(t, next.Job, r.Job, "the plan's names were asked for, perhaps")
 		require.NotEqual(t, next.Service, r.Service)

@@ -59,9 +59,9 @@ func lifetime(what string, cached bool, ttl uint32) string {
 // that is told to (CoreDNS: keepttl): equal TTLs prove nothing.
 func counts(ttls []uint32) bool { return slices.Min(ttls) != slices.Max(ttls) }
 
-// leastTTLs is how many answers a verdict needs: with one there is nothing to
+// minTTLs is how many answers a verdict needs: with one there is nothing to
 // compare.
-const leastTTLs = 2
+const minTTLs = 2
 
 // ProveCaching concludes from the log of a pod with the observer
 // record.CachingCheck how its DNS caches. It is an error when the log does not
@@ -83,7 +83,7 @@ func ProveCaching(lines []record.Line) (CachingFacts, error) {
 			return f, fmt.Errorf("the probe failed: %s", l.Done.Err)
 		case l.Caching != nil:
 			c := l.Caching
-			enough := len(c.Positive) >= leastTTLs && len(c.Negative) >= leastTTLs
+			enough := len(c.Positive) >= minTTLs && len(c.Negative) >= minTTLs
 			if c.Err != "" {
 				if !enough {
 					return f, fmt.Errorf("server %s: %s", c.Server, c.Err)
@@ -92,7 +92,7 @@ func ProveCaching(lines []record.Line) (CachingFacts, error) {
 			}
 			if !enough {
 				return f, fmt.Errorf("server %s answered %d questions for a name that exists and %d for one that does not; each "+
-					"takes %d to tell", c.Server, len(c.Positive), len(c.Negative), leastTTLs)
+					"takes %d to tell", c.Server, len(c.Positive), len(c.Negative), minTTLs)
 			}
 			f.Servers = append(f.Servers, ServerCaching{Server: c.Server, Positive: c.Positive, Negative: c.Negative})
 		}

@@ -25,9 +25,9 @@ const (
 	// patience is for everything that is read. Describing the cluster is a
 	// courtesy to the report's reader; the experiment does not wait for it.
 	patience = 20 * time.Second
-	// mostNodes is how many nodes are listed one by one; the homogeneous
+	// maxNodes is how many nodes are listed one by one; the homogeneous
 	// hundreds beyond it tell nothing new and would fill the report.
-	mostNodes = 100
+	maxNodes = 100
 )
 
 const (
@@ -130,7 +130,7 @@ func (c *collector) nodes() {
 	c.env.Cloud = cmp.Or(strings.Join(clouds, ", "), none)
 	slices.SortFunc(c.env.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
 	c.env.NodeCount = len(c.env.Nodes)
-	c.env.Nodes = c.env.Nodes[:min(len(c.env.Nodes), mostNodes)]
+	c.env.Nodes = c.env.Nodes[:min(len(c.env.Nodes), maxNodes)]
 }
 
 // roles reads a node's roles from its labels, as kubectl does.

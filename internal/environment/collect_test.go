@@ -209,12 +209,12 @@ func TestCollectOtherPlaces(t *testing.T) {
 	})
 	t.Run("many nodes", func(t *testing.T) {
 		var objs []runtime.Object
-		for i := range mostNodes + 20 {
+		for i := range maxNodes + 20 {
 			objs = append(objs, node("n"+string(rune('a'+i%26))+strings.Repeat("x", i/26), "kind://docker/kind/n", nil))
 		}
 		e := collect(t, "v1.36.3", objs...)
-		require.Equal(t, mostNodes+20, e.NodeCount)
-		require.Len(t, e.Nodes, mostNodes)
+		require.Equal(t, maxNodes+20, e.NodeCount)
+		require.Len(t, e.Nodes, maxNodes)
 		require.Equal(t, "kind", e.Distribution)
 	})
 }

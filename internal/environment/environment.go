@@ -47,7 +47,7 @@ type Environment struct {
 	// provider ids and kubeadm's ConfigMap tell.
 	Distribution string `json:"distribution"`
 
-	Nodes     []Node `json:"nodes,omitempty"` // at most mostNodes of them
+	Nodes     []Node `json:"nodes,omitempty"` // at most maxNodes of them
 	NodeCount int    `json:"node_count"`
 
 	KubeProxy string   `json:"kube_proxy"`    // mode, or Unknown

@@ -236,16 +236,16 @@ func (p Plan) SmallestP() (primary, secondary float64) {
 	return primary, secondary
 }
 
-// LeastBlocks is how many blocks a plan needs to show anything at p < 0.05: all
+// MinBlocks is how many blocks a plan needs to show anything at p < 0.05: all
 // six differences of one sign have 2 chances in 64.
-const LeastBlocks = 6
+const MinBlocks = 6
 
 // reaches refuses a plan that cannot reach p < 0.05 on its primary contrast.
 func (p Plan) reaches() error {
 	if least, _ := p.SmallestP(); p.Primary != nil && least >= stats.Alpha {
 		return Inputf("--blocks %d cannot show anything: the smallest p of the primary contrast would be %.2g; "+
 			"accepted: %d or more for plan %s, or a plan that declares none, such as quick",
-			p.Blocks, least, LeastBlocks, p.Name)
+			p.Blocks, least, MinBlocks, p.Name)
 	}
 	return nil
 }

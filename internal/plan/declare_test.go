@@ -166,11 +166,11 @@ func TestDeclared(t *testing.T) {
 func TestLeastBlocks(t *testing.T) {
 	n, err := stats.BlocksFor(stats.Alpha, 1)
 	require.NoError(t, err)
-	require.Equal(t, n, LeastBlocks)
+	require.Equal(t, n, MinBlocks)
 	for _, name := range []string{"standard", "timeouts"} {
-		_, err := build(t, name, nil, func(p *Plan) { p.Blocks = LeastBlocks - 1 })
+		_, err := build(t, name, nil, func(p *Plan) { p.Blocks = MinBlocks - 1 })
 		require.ErrorContains(t, err, "--blocks 5 cannot show anything: the smallest p of the primary contrast would be 0.062; accepted: 6 or more for plan "+name)
-		_, err = build(t, name, nil, func(p *Plan) { p.Blocks = LeastBlocks })
+		_, err = build(t, name, nil, func(p *Plan) { p.Blocks = MinBlocks })
 		require.NoError(t, err)
 	}
 }

@@ -58,7 +58,7 @@ func (p Plan) Describe() string {
 	}
 	table.Flush()
 	fmt.Fprintf(&b, "  a trial that is spoiled is run once more at the end of its block, at most %d in all\n",
-		p.MostRepeats())
+		p.MaxRepeats())
 	p.describeTests(&b)
 	return b.String()
 }
@@ -75,7 +75,7 @@ func round(d time.Duration) time.Duration {
 func (p Plan) describeTests(b *strings.Builder) {
 	if !p.Declares() {
 		fmt.Fprintf(b, "  no test is declared: numbers of %d block(s) are sizes, not tests; "+
-			"--blocks %d or more can reach p < 0.05\n", p.Blocks, max(p.Blocks, LeastBlocks))
+			"--blocks %d or more can reach p < 0.05\n", p.Blocks, max(p.Blocks, MinBlocks))
 		return
 	}
 	primary, secondary := p.SmallestP()

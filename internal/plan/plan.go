@@ -20,14 +20,14 @@ const PrimeAt = 3 * time.Second
 // primeDeadline leaves a primer a second for its answers.
 const primeDeadline = PrimeAt + time.Second
 
-// MostAttempts is how often a trial is run: once more after an invalid attempt.
+// MaxAttempts is how often a trial is run: once more after an invalid attempt.
 // What fails twice is no accident, and further attempts would let the cluster
 // choose which trials count.
-const MostAttempts = 2
+const MaxAttempts = 2
 
-// MostRepeats is how many trials of the plan may be run once more: a tenth, for
+// MaxRepeats is how many trials of the plan may be run once more: a tenth, for
 // beyond that invalid trials are a finding, and at least 2, for short plans.
-func (p Plan) MostRepeats() int { return max(2, len(p.Trials)/10) }
+func (p Plan) MaxRepeats() int { return max(2, len(p.Trials)/10) }
 
 // InputError is a mistake in what the user asked for. Nothing was created.
 type InputError struct{ Err error }

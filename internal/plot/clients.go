@@ -14,8 +14,8 @@ const (
 	barsLeft  = 215.0
 	barsRight = 770.0
 	barHeight = 14.0
-	// mostBars is how many clients and how many peers are drawn.
-	mostBars = 16
+	// maxBars is how many clients and how many peers are drawn.
+	maxBars = 16
 )
 
 // hatch is how what a client was told is filled.
@@ -69,7 +69,7 @@ func Clients(t *analysis.Timeline) []byte {
 func (c *canvas) clients(t *analysis.Timeline, axis timeAxis, y float64) float64 {
 	for i, client := range t.Clients {
 		y += line
-		if i == mostBars {
+		if i == maxBars {
 			c.text(margin, y, start, width, fmt.Sprintf("%d pods more were quicker", len(t.Clients)-i))
 			break
 		}
@@ -96,7 +96,7 @@ func (c *canvas) known(t *analysis.Timeline, axis timeAxis, y float64) float64 {
 	seen := map[int]bool{}
 	looked := false
 	for _, client := range t.Clients {
-		if p := client.Peer; !seen[p] && p < len(t.Peers) && len(peers) < mostBars {
+		if p := client.Peer; !seen[p] && p < len(t.Peers) && len(peers) < maxBars {
 			seen[p] = true
 			peers = append(peers, t.Peers[p])
 			looked = looked || of(t.Peers[p]).Known()

@@ -14,8 +14,8 @@ import (
 const (
 	dotsLeft  = 190.0
 	dotsRight = 690.0
-	// mostStack is how high a stack of equal dots may become.
-	mostStack = 60.0
+	// maxStack is how high a stack of equal dots may become.
+	maxStack = 60.0
 )
 
 // Trials draws one dot a trial: its lag, by what was done and the DNS that was
@@ -96,7 +96,7 @@ func newDots(s analysis.Summary, cell *analysis.Cell, axis logAxis) dots {
 			to++
 		}
 		n := float64(to - from)
-		step := min(1.5*radius, mostStack/max(n-1, 1))
+		step := min(1.5*radius, maxStack/max(n-1, 1))
 		for i := from; i < to; i++ {
 			out.list[i].y = (float64(i-from) - (n-1)/2) * step
 		}

@@ -46,7 +46,8 @@ func (p *preflight) privateDNS() error {
 	default:
 		p.report.Plan = left
 		p.say(environment.Degraded, "private dns", "this user may not create all that a private DNS consists of (%s); "+
-			"arms with %s are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)", lack, strings.Join(out, ", "))
+			"arms with %s are left out (manifests/rbac-cluster.yaml is what a cluster admin may grant)", lack,
+			strings.Join(out, ", "))
 	}
 	return nil
 }

@@ -101,8 +101,8 @@ func (p *preflight) refuse(of, format string, a ...any) {
 	}
 }
 
-// leastVersion is the first with Indexed Jobs that need no feature gate.
-var leastVersion = version.MustParseGeneric("1.22")
+// minVersion is the first with Indexed Jobs that need no feature gate.
+var minVersion = version.MustParseGeneric("1.22")
 
 func (p *preflight) version() error {
 	text := p.Env.Server.GitVersion
@@ -111,9 +111,9 @@ func (p *preflight) version() error {
 	case err != nil:
 		p.say(environment.Untold, "version", "the API server answers and calls its version %q, from which nothing follows",
 			cluster.OneLine(text))
-	case v.LessThan(leastVersion):
+	case v.LessThan(minVersion):
 		p.refuse("version", "Kubernetes %s has no Indexed Jobs, which came with %s: choose another cluster with --context",
-			text, leastVersion)
+			text, minVersion)
 	default:
 		p.say(environment.Met, "version", "Kubernetes %s", text)
 	}

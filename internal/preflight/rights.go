@@ -182,9 +182,9 @@ func (p *preflight) kinds() []plan.Trial {
 	return list
 }
 
-// mostReviews is how many questions for rights are under way at a time: some
+// maxReviews is how many questions for rights are under way at a time: some
 // dozens one after another would take seconds on a distant cluster.
-const mostReviews = 8
+const maxReviews = 8
 
 // missing returns which of the rights this user does not have, each once. What
 // was asked before is not asked again.
@@ -192,7 +192,7 @@ func (p *preflight) missing(rights []right) ([]right, error) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	slots := make(chan struct{}, mostReviews)
+	slots := make(chan struct{}, maxReviews)
 	var ask []right
 	for _, r := range rights {
 		if _, known := p.asked[r]; !known && !slices.Contains(ask, r) {

@@ -193,9 +193,9 @@ func resolve(ctx context.Context, c *cluster.Client, dns plan.DNS, p Params, obj
 	return r, nil
 }
 
-// mostLog bounds what is kept of a server's log of one trial: some hundred questions
+// maxLog bounds what is kept of a server's log of one trial: some hundred questions
 // of 200 bytes each are usual.
-const mostLog = 300_000
+const maxLog = 300_000
 
 // logOf returns what the pods behind a Service have logged since a time.
 func logOf(ctx context.Context, c *cluster.Client, svc *corev1.Service, since time.Time) ([]json.RawMessage, error) {
@@ -205,7 +205,7 @@ func logOf(ctx context.Context, c *cluster.Client, svc *corev1.Service, since ti
 	}
 	var log []json.RawMessage
 	for _, pod := range pods {
-		text, err := c.LogSince(ctx, pod.Namespace, pod.Name, since, mostLog)
+		text, err := c.LogSince(ctx, pod.Namespace, pod.Name, since, maxLog)
 		if err != nil {
 			return log, err
 		}

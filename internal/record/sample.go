@@ -106,18 +106,18 @@ func (r *Ring) looks(pod, direction int) []int {
 		return nil
 	case r.order != nil:
 		out := r.at(pod, direction)
-		return out[:min(mostLookers, len(out))]
+		return out[:min(maxLookers, len(out))]
 	}
-	out := make([]int, min(mostLookers, r.pods-1))
+	out := make([]int, min(maxLookers, r.pods-1))
 	for i := range out {
 		out[i] = r.wrap(pod - direction*(i+1))
 	}
 	return out
 }
 
-// mostLookers is how many look at one name: each sees what the other's gaps
+// maxLookers is how many look at one name: each sees what the other's gaps
 // hide, and the keys of the uncached view last for two.
-const mostLookers = 2
+const maxLookers = 2
 
 // at returns the pods at all distances from one, in one direction of the ring.
 func (r *Ring) at(pod, direction int) []int {

@@ -21,7 +21,8 @@ func (r *Report) sections() []section {
 		}
 	}
 	add("Every DNS and scenario", "Groups: trials that showed the same, each with its median. "+
-		"Pod start: median of when all pods were there, since the request that created the Job. On servers: until every DNS server had every name, asked past its cache. "+
+		"Pod start: median of when all pods were there, since the request that created the Job. On servers: until every "+
+		"DNS server had every name, asked past its cache. "+
 		">: it had not happened by then.", r.cellRows())
 	add("The address of a Service's last pod, after that pod was gone", "Asked once a second by a pod that the Service "+
 		"does not select, until none had been answered for 10 s. A TTL that falls is a cache's.",
@@ -33,7 +34,8 @@ func (r *Report) sections() []section {
 		"adjusted together (Holm). Differs, equivalent (the interval lies within "+
 		time.Duration(r.plan.Margin).String()+") or inconclusive.", r.findingRows())
 	add("A previous Job that ran", "Medians since its end: its Service was deleted, the new pod 0 ran. Trials by "+
-		"what the new workers were told first: the old address, a denial (withdrawn), the new one. Medians of joins."+r.trend(), r.previousRows())
+		"what the new workers were told first: the old address, a denial (withdrawn), the new one. Medians "+
+		"of joins."+r.trend(), r.previousRows())
 	add("Does this DNS never withdraw the last record?", "Predictions of a model in which a controller writes the "+
 		"records and never writes an empty set; it was made from the original experiment's logs on Cloud DNS.",
 		r.predictionRows())
@@ -277,7 +279,7 @@ func (r *Report) countRows() [][]string {
 	return out
 }
 
-// remarks are about single trials, at most mostRemarks of them.
+// remarks are about single trials, at most maxRemarks of them.
 func (r *Report) remarks() []string {
 	var out []string
 	for _, t := range r.analysis.Trials() {
@@ -287,12 +289,12 @@ func (r *Report) remarks() []string {
 			}
 		}
 	}
-	return bounded(out, mostRemarks)
+	return bounded(out, maxRemarks)
 }
 
 const (
-	mostRemarks = 20
-	mostFacts   = 16
+	maxRemarks = 20
+	maxFacts   = 16
 )
 
 func bounded(list []string, most int) []string {
@@ -323,5 +325,5 @@ func (r *Report) facts() []string {
 	for _, s := range slices.Concat(r.env.Notes, r.env.Warnings, r.warnings) {
 		fact("note", s)
 	}
-	return bounded(out, mostFacts)
+	return bounded(out, maxFacts)
 }

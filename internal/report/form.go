@@ -171,8 +171,8 @@ func known(s string) string {
 	return s
 }
 
-// mostKinds is how many kinds of nodes are named.
-const mostKinds = 10
+// maxKinds is how many kinds of nodes are named.
+const maxKinds = 10
 
 // nodes says of how many nodes a text holds, a line each, in the order of the
 // first.
@@ -188,8 +188,8 @@ func nodes(e environment.Environment, text func(environment.Node) string) string
 	for i, k := range kinds {
 		kinds[i] = fmt.Sprintf("%d x %s", n[k], k)
 	}
-	if len(kinds) > mostKinds {
-		kinds = append(kinds[:mostKinds], fmt.Sprintf("%d kinds more", len(kinds)-mostKinds))
+	if len(kinds) > maxKinds {
+		kinds = append(kinds[:maxKinds], fmt.Sprintf("%d kinds more", len(kinds)-maxKinds))
 	}
 	return known(strings.Join(kinds, "\n"))
 }

@@ -87,15 +87,15 @@ func fenced(s string) string {
 	return fence + "\n" + strings.Trim(b.String(), "\n") + "\n" + fence
 }
 
-// mostRows is how many rows a table of the appendix shows.
-const mostRows = 40
+// maxRows is how many rows a table of the appendix shows.
+const maxRows = 40
 
 // table renders a Markdown table; its first row is the head. Rows beyond a
 // number are left out, and said to be.
 func table(rows [][]string) string {
 	var b strings.Builder
 	for n, row := range rows {
-		if n > mostRows {
+		if n > maxRows {
 			fmt.Fprintf(&b, "\n%d more are in summary.json.\n", len(rows)-n)
 			break
 		}

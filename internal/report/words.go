@@ -79,8 +79,8 @@ func spread(g analysis.Group) string {
 
 // rows are the table: scenarios by DNS, at most so many of each, and how many
 // of each are left out.
-func rows(t analysis.Table, mostRows, mostColumns int) (out [][]string, leftRows, leftColumns int) {
-	columns := min(len(t.DNS), mostColumns)
+func rows(t analysis.Table, maxRows, maxColumns int) (out [][]string, leftRows, leftColumns int) {
+	columns := min(len(t.DNS), maxColumns)
 	head := []string{""}
 	for _, d := range t.DNS[:columns] {
 		head = append(head, label(d))
@@ -91,7 +91,7 @@ func rows(t analysis.Table, mostRows, mostColumns int) (out [][]string, leftRows
 			leftRows++
 			continue
 		}
-		if len(out) > mostRows {
+		if len(out) > maxRows {
 			leftRows++
 			continue
 		}

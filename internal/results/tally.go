@@ -54,11 +54,11 @@ func (t *Tally) Next(p plan.Plan) (next plan.Trial, attempt int, ok bool) {
 				return tr, 1, true
 			}
 		}
-		if t.repeats >= p.MostRepeats() {
+		if t.repeats >= p.MaxRepeats() {
 			continue
 		}
 		for _, tr := range block {
-			if n := t.attempts[tr.ID]; !t.valid[tr.ID] && n < plan.MostAttempts {
+			if n := t.attempts[tr.ID]; !t.valid[tr.ID] && n < plan.MaxAttempts {
 				return tr, n + 1, true
 			}
 		}

@@ -77,8 +77,8 @@ func TestInvalidTrialsAreRunOnceMore(t *testing.T) {
 			}
 		})
 	}
-	require.Equal(t, 17, blocksOf(10, 17).MostRepeats())
-	require.Equal(t, 2, blocksOf(1, 8).MostRepeats())
+	require.Equal(t, 17, blocksOf(10, 17).MaxRepeats())
+	require.Equal(t, 2, blocksOf(1, 8).MaxRepeats())
 }
 
 func TestTally(t *testing.T) {

@@ -109,7 +109,7 @@ func (s *sim) through(k cacheKey, keeps Keeps, at time.Duration, next func() rep
 		most = keeps.Addresses
 	}
 	if most > 0 && (r.isAddress() || r.class == record.NXDomain) {
-		r.ttl = max(min(r.ttl, most), leastTTL)
+		r.ttl = max(min(r.ttl, most), minTTL)
 		s.caches[k] = cached{r, at}
 	}
 	return r

@@ -62,8 +62,8 @@ type Keeps struct{ Addresses, Denials int }
 const (
 	// zoneTTL is `ttl 30` in kubeadm's Corefile, of addresses and denials.
 	zoneTTL = 30
-	// leastTTL is the shortest for which CoreDNS' cache keeps anything.
-	leastTTL = 5
+	// minTTL is the shortest for which CoreDNS' cache keeps anything.
+	minTTL = 5
 	// kernelGivesUp is when Linux 6.18 ended a connect that nobody answered.
 	kernelGivesUp = 133400 * ms
 	// way is a record's from the EndpointSlice to a DNS server, when nothing is
