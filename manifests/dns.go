@@ -125,18 +125,11 @@ func (p PrivateDNSParams) setProgram(more map[string]string, objs []Object) erro
 
 // load fills in the objects of some files.
 func (p PrivateDNSParams) load(files []string) ([]Object, error) {
-	var objs []Object
-	for _, file := range files {
-		loaded, err := load("kinds/dns/" + file + ".yaml")
-		if err != nil {
-			return nil, err
-		}
-		for _, obj := range loaded {
-			p.fill(obj)
-			objs = append(objs, obj)
-		}
+	objs, err := load("kinds/dns", files...)
+	for _, obj := range objs {
+		p.fill(obj)
 	}
-	return objs, nil
+	return objs, err
 }
 
 // SetUpstream fills in, where an object is a Corefile that forwards to a DNS

@@ -43,7 +43,7 @@ func Job(p JobParams) (*batchv1.Job, error) {
 		return nil, fmt.Errorf("job %s: hostname %q of its last pod is longer than %d", p.Name, host,
 			validation.DNS1123LabelMaxLength)
 	}
-	job, err := one[*batchv1.Job]("job.yaml")
+	job, err := one[*batchv1.Job]("job")
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func Service(o Owner, name, job string, publish bool) (*corev1.Service, error) {
 	if err := o.check(name, job); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
-	s, err := one[*corev1.Service]("service.yaml")
+	s, err := one[*corev1.Service]("service")
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func Namespace(o Owner) (*corev1.Namespace, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("namespace: %w", err)
 	}
-	ns, err := one[*corev1.Namespace]("namespace.yaml")
+	ns, err := one[*corev1.Namespace]("namespace")
 	if err != nil {
 		return nil, err
 	}
@@ -143,17 +143,13 @@ func Extra(kind plan.Extra, p ExtraParams) ([]Object, error) {
 	if err := p.check(p.Name, p.Service, MemberHostname(p.Job)); err != nil {
 		return nil, fmt.Errorf("extra %s: %w", kind, err)
 	}
-	var objs []Object
-	for _, file := range names {
-		loaded, err := load("kinds/extras/" + file + ".yaml")
-		if err != nil {
-			return nil, err
-		}
-		for _, obj := range loaded {
-			if err := p.fill(obj); err != nil {
-				return nil, fmt.Errorf("extra %s: %w", kind, err)
-			}
-			objs = append(objs, obj)
+	objs, err := load("kinds/extras", names...)
+	if err != nil {
+		return nil, err
+	}
+	for _, obj := range objs {
+		if err := p.fill(obj); err != nil {
+			return nil, fmt.Errorf("extra %s: %w", kind, err)
 		}
 	}
 	return objs, nil

@@ -9,6 +9,8 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"maps"
+	"path"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,8 +19,9 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"sigs.k8s.io/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 //go:embed *.yaml kinds/dns kinds/extras minimal/lag.yaml minimal/caching-dns/caching-dns.yaml
@@ -131,80 +134,62 @@ var (
 
 // with returns labels with more added.
 func with(labels, more map[string]string) map[string]string {
-	all := make(map[string]string, len(labels)+len(more))
-	for _, m := range []map[string]string{labels, more} {
-		for k, v := range m {
-			all[k] = v
-		}
-	}
+	all := map[string]string{}
+	maps.Copy(all, labels)
+	maps.Copy(all, more)
 	return all
 }
 
-// load decodes the objects of one file, in the file's order. A field that the
-// API does not know is an error.
-func load(file string) ([]Object, error) {
+// Text returns a file as it is, for somebody to apply.
+func Text(file string) (string, error) {
 	b, err := files.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return decode(file, b)
+	return string(b), err
 }
 
-// decode is load with the file's text.
+// load decodes the objects of files of one folder, in the files' order.
+func load(folder string, names ...string) ([]Object, error) {
+	var objs []Object
+	for _, name := range names {
+		file := path.Join(folder, name+".yaml")
+		b, err := files.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		of, err := decode(file, b)
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, of...)
+	}
+	return objs, nil
+}
+
+// strict refuses fields that the API does not know.
+var strict = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+
+// decode decodes the objects of one file's text.
 func decode(file string, b []byte) ([]Object, error) {
 	var objs []Object
 	for i, doc := range bytes.Split(b, []byte("\n---\n")) {
-		var tm metav1.TypeMeta
-		if err := yaml.Unmarshal(doc, &tm); err != nil {
+		obj, _, err := strict.Decode(doc, nil, nil)
+		if err != nil {
 			return nil, fmt.Errorf("%s, object %d: %w", file, i, err)
 		}
-		var obj Object
-		switch tm.APIVersion + " " + tm.Kind {
-		case "v1 Namespace":
-			obj = &corev1.Namespace{}
-		case "v1 Service":
-			obj = &corev1.Service{}
-		case "v1 Pod":
-			obj = &corev1.Pod{}
-		case "v1 ConfigMap":
-			obj = &corev1.ConfigMap{}
-		case "v1 ServiceAccount":
-			obj = &corev1.ServiceAccount{}
-		case "batch/v1 Job":
-			obj = &batchv1.Job{}
-		case "apps/v1 Deployment":
-			obj = &appsv1.Deployment{}
-		case "apps/v1 DaemonSet":
-			obj = &appsv1.DaemonSet{}
-		case "rbac.authorization.k8s.io/v1 Role":
-			obj = &rbacv1.Role{}
-		case "rbac.authorization.k8s.io/v1 RoleBinding":
-			obj = &rbacv1.RoleBinding{}
-		case "rbac.authorization.k8s.io/v1 ClusterRole":
-			obj = &rbacv1.ClusterRole{}
-		case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":
-			obj = &rbacv1.ClusterRoleBinding{}
-		default:
-			return nil, fmt.Errorf("%s, object %d: unknown kind %q of %q", file, i, tm.Kind, tm.APIVersion)
-		}
-		if err := yaml.UnmarshalStrict(doc, obj); err != nil {
-			return nil, fmt.Errorf("%s, object %d: %w", file, i, err)
-		}
-		objs = append(objs, obj)
+		objs = append(objs, obj.(Object))
 	}
 	return objs, nil
 }
 
 // one decodes the only object of a file.
-func one[T Object](file string) (T, error) {
+func one[T Object](name string) (T, error) {
 	var none T
-	objs, err := load(file)
+	objs, err := load("", name)
 	if err != nil {
 		return none, err
 	}
 	obj, ok := objs[0].(T)
 	if !ok || len(objs) != 1 {
-		return none, fmt.Errorf("%s: want one %T, have %d objects, the first a %T", file, none, len(objs), objs[0])
+		return none, fmt.Errorf("%s: want one %T, have %d objects, the first a %T", name, none, len(objs), objs[0])
 	}
 	return obj, nil
 }

@@ -42,7 +42,7 @@ func eachFile(t *testing.T, f func(t *testing.T, text string, objs []Object)) {
 			if !strings.Contains(string(text), "\nkind: ") {
 				return // facts alone: its objects are other files'
 			}
-			objs, err := load(name)
+			objs, err := decode(name, text)
 			require.NoError(t, err)
 			f(t, string(text), objs)
 		})
@@ -119,9 +119,9 @@ func TestPodsAreRestrictedAndBounded(t *testing.T) {
 // TestJobIsTheReportedOne pins what the original report says of its Job and
 // Service, which nobody may tidy away.
 func TestJobIsTheReportedOne(t *testing.T) {
-	job, err := one[*batchv1.Job]("job.yaml")
+	job, err := one[*batchv1.Job]("job")
 	require.NoError(t, err)
-	svc, err := one[*corev1.Service]("service.yaml")
+	svc, err := one[*corev1.Service]("service")
 	require.NoError(t, err)
 
 	require.Equal(t, corev1.ClusterIPNone, svc.Spec.ClusterIP)
@@ -140,7 +140,7 @@ func TestJobIsTheReportedOne(t *testing.T) {
 	require.Contains(t, spec.Containers[0].Args, "--job="+job.Name)
 	require.Contains(t, spec.Containers[0].Args, "--service="+svc.Name)
 
-	member, err := one[*corev1.Pod]("kinds/extras/member-pod.yaml")
+	member, err := one[*corev1.Pod]("kinds/extras/member-pod")
 	require.NoError(t, err)
 	require.Equal(t, svc.Spec.Selector, member.Labels)
 	require.Equal(t, svc.Name, member.Spec.Subdomain)
@@ -164,7 +164,7 @@ func belongTogether(t *testing.T, list []string) {
 	var svc *corev1.Service
 	var pods int
 	for _, file := range list {
-		objs, err := load("kinds/dns/" + file + ".yaml")
+		objs, err := load("kinds/dns", file)
 		require.NoError(t, err)
 		for _, obj := range objs {
 			switch obj := obj.(type) {
@@ -204,7 +204,9 @@ func belongTogether(t *testing.T, list []string) {
 // corefile returns the Corefile of one file.
 func corefile(t *testing.T, file string) string {
 	t.Helper()
-	objs, err := load(file)
+	text, err := files.ReadFile(file)
+	require.NoError(t, err)
+	objs, err := decode(file, text)
 	require.NoError(t, err)
 	cm, ok := objs[len(objs)-1].(*corev1.ConfigMap)
 	require.True(t, ok)
@@ -331,7 +333,7 @@ ip6.arpa:53 {
 // TestDnsmasqHasKubeDNSArguments compares them with those of kubernetes'
 // cluster/addons/dns/kube-dns/kube-dns.yaml.base at v1.36.3, behind the nanny's.
 func TestDnsmasqHasKubeDNSArguments(t *testing.T) {
-	d, err := one[*appsv1.Deployment]("kinds/dns/kube-dns.yaml")
+	d, err := one[*appsv1.Deployment]("kinds/dns/kube-dns")
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"-k",
@@ -349,12 +351,14 @@ func TestDnsmasqHasKubeDNSArguments(t *testing.T) {
 }
 
 func TestLoadRefusesWhatTheAPIDoesNotKnow(t *testing.T) {
-	var svc corev1.Service
-	require.Error(t, yaml.UnmarshalStrict([]byte("spec: {clusterIp: None, portz: []}"), &svc))
-	_, err := load("none.yaml")
+	_, err := decode("x.yaml", []byte("apiVersion: v1\nkind: Service\nspec: {portz: []}"))
+	require.ErrorContains(t, err, `x.yaml, object 0: strict decoding error: unknown field "spec.portz"`)
+	_, err = decode("x.yaml", []byte("apiVersion: v1\nkind: Servise"))
+	require.ErrorContains(t, err, `no kind "Servise" is registered`)
+	_, err = load("", "none")
 	require.Error(t, err)
-	_, err = one[*corev1.Pod]("job.yaml")
-	require.ErrorContains(t, err, "job.yaml")
+	_, err = one[*corev1.Pod]("job")
+	require.ErrorContains(t, err, "job: want one *v1.Pod")
 }
 
 // golden compares objects, as YAML, with a file in testdata.

@@ -69,7 +69,7 @@ func minimalJob(t *testing.T) (*batchv1.Job, string) {
 func TestMinimalNeedsNothing(t *testing.T) {
 	base, err := BaseImage()
 	require.NoError(t, err)
-	private, err := load("kinds/dns/shared-coredns.yaml")
+	private, err := load("kinds/dns", "shared-coredns")
 	require.NoError(t, err)
 	coredns := private[0].(*appsv1.Deployment).Spec.Template.Spec.Containers[0].Image
 	kinds := map[string]int{}
@@ -98,9 +98,9 @@ func TestMinimalNeedsNothing(t *testing.T) {
 // and service.yaml have it.
 func TestMinimalIsTheReportedOne(t *testing.T) {
 	job, script := minimalJob(t)
-	full, err := one[*batchv1.Job]("job.yaml")
+	full, err := one[*batchv1.Job]("job")
 	require.NoError(t, err)
-	service, err := one[*corev1.Service]("service.yaml")
+	service, err := one[*corev1.Service]("service")
 	require.NoError(t, err)
 	require.Equal(t, service, minimal(t, "minimal")[0])
 	got, want := job.Spec.DeepCopy(), full.Spec.DeepCopy()

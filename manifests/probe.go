@@ -20,7 +20,7 @@ type Probe struct {
 }
 
 // deliveredFile has what a pod needs to make its probe of pieces.
-const deliveredFile = "delivered-pod.yaml"
+const deliveredFile = "delivered-pod"
 
 // piecesVolume is the volume there that holds them.
 const piecesVolume = "pieces"
@@ -44,7 +44,7 @@ func BaseImage() (string, error) {
 // ProbePod is how the probes' pods are specified, with a patch: on which nodes
 // they run, and in which image they look for the probe.
 func ProbePod(patch *PodPatch) (*corev1.PodSpec, error) {
-	job, err := one[*batchv1.Job]("job.yaml")
+	job, err := one[*batchv1.Job]("job")
 	if err == nil {
 		err = patch.Apply(job)
 	}
