@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,7 +44,8 @@ func TestPodPatch(t *testing.T) {
 			t.Parallel()
 			ns := "patched-" + name
 			k := kube(t)
-			_, err := k.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}, metav1.CreateOptions{})
+			made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns}}
+			_, err := k.CoreV1().Namespaces().Create(t.Context(), made, metav1.CreateOptions{})
 			require.NoError(t, err)
 			t.Cleanup(func() {
 				require.NoError(t, k.CoreV1().Namespaces().Delete(context.Background(), ns, metav1.DeleteOptions{}))
@@ -102,7 +104,7 @@ func taintNodes(t *testing.T, key string) {
 			require.NoError(t, err)
 		}
 		t.Cleanup(func() { set(n.Spec.Taints) })
-		set(append(n.Spec.Taints[:len(n.Spec.Taints):len(n.Spec.Taints)], corev1.Taint{Key: key, Effect: corev1.TaintEffectNoSchedule}))
+		set(append(slices.Clone(n.Spec.Taints), corev1.Taint{Key: key, Effect: corev1.TaintEffectNoSchedule}))
 	}
 }
 
@@ -117,12 +119,13 @@ func demandByPolicy(t *testing.T, ns string) {
 			Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}}}}},
 	}
 	policy.Spec.Validations = []admissionv1.Validation{{
-		Expression: "has(object.metadata.labels) && 'team' in object.metadata.labels && object.spec.containers.all(c, has(c.livenessProbe))",
-		Message:    "every pod has the label 'team' and a liveness probe"}}
+		Expression: "has(object.metadata.labels) && 'team' in object.metadata.labels && " +
+			"object.spec.containers.all(c, has(c.livenessProbe))",
+		Message: "every pod has the label 'team' and a liveness probe"}}
 	_, err := k.ValidatingAdmissionPolicies().Create(ctx, policy, metav1.CreateOptions{})
 	require.NoError(t, err)
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: meta}
-	binding.Spec = admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: ns, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}}
+	binding.Spec.PolicyName, binding.Spec.ValidationActions = ns, []admissionv1.ValidationAction{admissionv1.Deny}
 	_, err = k.ValidatingAdmissionPolicyBindings().Create(ctx, binding, metav1.CreateOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -130,7 +133,8 @@ func demandByPolicy(t *testing.T, ns string) {
 		require.NoError(t, k.ValidatingAdmissionPolicies().Delete(context.Background(), ns, metav1.DeleteOptions{}))
 	})
 	require.Eventually(t, func() bool {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}}
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
+		pod.Spec.Containers = []corev1.Container{{Name: "c", Image: "i"}}
 		_, err := kube(t).CoreV1().Pods(ns).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err != nil && strings.Contains(err.Error(), policy.Spec.Validations[0].Message)
 	}, time.Minute, 200*time.Millisecond, "the policy is in force")
@@ -150,7 +154,8 @@ func demandByQuota(t *testing.T, ns string) {
 
 func demandByRange(t *testing.T, ns string) {
 	limits := &corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Name: "l"}}
-	limits.Spec.Limits = []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Min: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("48Mi")}}}
+	least := corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("48Mi")}
+	limits.Spec.Limits = []corev1.LimitRangeItem{{Type: corev1.LimitTypeContainer, Min: least}}
 	_, err := kube(t).CoreV1().LimitRanges(ns).Create(t.Context(), limits, metav1.CreateOptions{})
 	require.NoError(t, err)
 }
