@@ -330,6 +330,7 @@ func TestManifestsAlone(t *testing.T) {
 	require.True(t, found)
 	_, commands, found = strings.Cut(commands, "\n\n")
 	require.True(t, found)
+	commands, _, _ = strings.Cut(commands, "\n\n")
 	commands = strings.ReplaceAll(commands, "NS=default  #", "NS="+ns+" #")
 	// A person waits for the DNS before going on.
 	commands = strings.Replace(commands, "    IP=$(", "kubectl rollout status -n $NS deployment/private-dns --timeout=180s\n    IP=$(", 1)

@@ -37,7 +37,7 @@ func TestPodPatch(t *testing.T) {
 	}{
 		"policy": {demandByPolicy, 2, "every pod has the label 'team' and a liveness probe",
 			`"livenessProbe": {"exec": {"command": ["/none"]}, "initialDelaySeconds": 3600}`},
-		"quota": {demandByQuota, 2, "must specify limits.cpu for: probe", ""},
+		"quota": {demandByQuota, 2, "must specify limits.cpu for: coredns", ""},
 		"range": {demandByRange, 2, "minimum memory usage per Container is 48Mi, but request is 32Mi", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

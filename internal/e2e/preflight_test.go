@@ -67,7 +67,7 @@ func TestUnderTheRoleAlone(t *testing.T) {
 	} {
 		require.Contains(t, o.stderr, want)
 	}
-	require.Contains(t, o.stdout, "cluster's own DNS")
+	require.Contains(t, o.stdout, "This cluster's DNS is not affected")
 	r, err := results.Load(o.dir)
 	require.NoError(t, err)
 	require.Empty(t, r.Plan.PrivateDNS())
