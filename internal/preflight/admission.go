@@ -72,6 +72,9 @@ func (p *preflight) admission() error {
 		if o.GetNamespace() == "" && kindOf(o) != "namespace" {
 			continue // privateDNS has tried those
 		}
+		if kindOf(o) == "rolebinding" {
+			continue // a dry run of its Role leaves nothing to bind
+		}
 		attempts := []manifests.Object{o}
 		if pod := podOf(o); pod != nil && kindOf(o) != "pod" {
 			attempts = append(attempts, pod)

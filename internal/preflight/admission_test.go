@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -86,6 +87,21 @@ func TestImageThatIsNotAllowed(t *testing.T) {
 			require.Equal(t, tc.want, end)
 		})
 	}
+}
+
+// TestRoleBindingsAreNotTried: a dry run of their Role leaves nothing to bind, and who
+// is no admin is told so.
+func TestRoleBindingsAreNotTried(t *testing.T) {
+	w := theWorld(t, with(onCluster, plan.Levels{"dns": string(plan.RecordWriter)}))
+	w.refuse = func(o manifests.Object) error {
+		if _, binding := o.(*rbacv1.RoleBinding); binding {
+			return apierrors.NewNotFound(rbacv1.Resource("rolebindings"), o.GetName())
+		}
+		return nil
+	}
+	r, err := Run(t.Context(), w.s)
+	require.NoError(t, err)
+	require.Equal(t, []plan.DNS{plan.RecordWriter}, r.Plan.PrivateDNS())
 }
 
 // TestSuspendedJobs: a queue lets a Job begin when it is its turn, if ever.
