@@ -144,7 +144,7 @@ func (p Plan) expectedAfterRan(a Arm) time.Duration {
 // more is answered; longer by what a cache keeps it.
 func (p Plan) expectedEmptyService(a Arm) time.Duration {
 	const atOnce = 20 * time.Second
-	if a.DNS == RecordWriter {
+	if a.DNS.Facts().KeepsLast {
 		return atOnce/2 + 2*time.Duration(p.Settings.Deadline)
 	}
 	addresses, _ := a.DNS.caches()

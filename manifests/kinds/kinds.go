@@ -40,6 +40,7 @@ type DNS struct {
 	// seconds; 0: it does not.
 	KeepsAddresses uint32 `json:"keeps_addresses,omitempty"`
 	KeepsDenials   uint32 `json:"keeps_denials,omitempty"`
+	KeepsLast      bool   `json:"keeps_last,omitempty"` // it never withdraws the last record of a name
 
 	ClusterRole bool `json:"cluster_role,omitempty"` // it reads the Services of all namespaces
 	AsksCluster bool `json:"asks_cluster,omitempty"` // it asks the cluster's own DNS
