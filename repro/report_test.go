@@ -16,7 +16,7 @@ import (
 var update = flag.Bool("update", false, "make the reports of the committed records again")
 
 // committed are the records that README and REPORT quote.
-var committed = []string{"default", "extras", "standard", "timeouts", "tour"}
+var committed = []string{"default", "extras", "seed", "standard", "timeouts", "tour"}
 
 func copied(t *testing.T, name string) string {
 	t.Helper()
