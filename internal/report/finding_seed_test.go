@@ -1,11 +1,18 @@
 package report
 
 import (
+	"encoding/csv"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"headless-job-dns/internal/analysis"
 	"headless-job-dns/internal/plan"
+	"headless-job-dns/internal/stats"
 )
 
 // after is what was found of an arm of the plan seed.
@@ -43,4 +50,36 @@ func (f found) seed(holds func(format string, values ...any)) {
 		told(plan.RecordWriter, plan.ExtraService), told(plan.RecordWriter, plan.ExtraPod), told(plan.RecordWriter, plan.ExtraOneshotPod))
 	none := f.after(plan.RecordWriter, plan.ExtraNone)
 	holds("deleted %.2f s after the old Job's end, and the new pod 0 ran after %.2f s", none.Deleted, none.Started)
+
+	// What was published of Cloud DNS.
+	gone, old := map[string]int{}, map[string]int{}
+	for _, row := range f.published("clouddns-iterations.csv") { // run, extra, iteration, record before the new one
+		switch row[3] {
+		case "withdrawn":
+			gone[row[1]]++
+		case "old":
+			old[row[1]]++
+		}
+	}
+	joins := map[string][]stats.Time{}
+	for _, row := range f.published("clouddns-workers.csv") { // run, extra, timeout, iteration, rank, answer, seconds
+		if row[2] == "30" {
+			at, err := strconv.ParseFloat(row[6], 64)
+			require.NoError(f, err)
+			joins[row[1]] = append(joins[row[1]], stats.Time{At: at})
+		}
+	}
+	holds("in %d of %d iterations, without it in %d of %d; workers with a connect timeout of 30 s joined after %s and %s",
+		gone["member-pod"], gone["member-pod"]+old["member-pod"], gone["none"], gone["none"]+old["none"],
+		seconds(stats.Quantile(joins["member-pod"], 0.5)), seconds(stats.Quantile(joins["none"], 0.5)))
+}
+
+// published are the rows of a file in records/published, without its head.
+func (f found) published(name string) [][]string {
+	file, err := os.Open(filepath.Join("..", "..", "records", "published", name))
+	require.NoError(f, err)
+	defer file.Close()
+	rows, err := csv.NewReader(file).ReadAll()
+	require.NoError(f, err)
+	return rows[1:]
 }
