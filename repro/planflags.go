@@ -67,7 +67,7 @@ func (f *planFlags) declare(c *cobra.Command) {
 	plain, factors := newFlagSet(), newFlagSet()
 	plain.StringVar(&f.plan, "plan", plan.DefaultPlan, "named plan or file; see above")
 	plain.StringVar(&f.podPatch, "pod-patch", "",
-		"file that patches every pod, e.g. with tolerations; `repro help pod-patch`")
+		"`file` that patches every pod, e.g. with tolerations; see repro help pod-patch")
 	for _, l := range levelFlags {
 		factors.String(l.name, "", l.usage)
 	}

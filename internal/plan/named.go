@@ -21,13 +21,15 @@ func planNames() []string {
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	names := []string{DefaultPlan, "quick", "tour"}
+	first := []string{DefaultPlan, "quick", "tour"}
+	var others []string
 	for _, f := range files {
-		if name := strings.TrimSuffix(f.Name(), ".yaml"); !slices.Contains(names, name) {
-			names = append(names, name)
+		if name := strings.TrimSuffix(f.Name(), ".yaml"); !slices.Contains(first, name) {
+			others = append(others, name)
 		}
 	}
-	return names
+	slices.Sort(others) // of names: the files' order has seed after seed-dose
+	return append(first, others...)
 }
 
 // Summary names a plan and says in one line what it is about.
