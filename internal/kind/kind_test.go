@@ -321,8 +321,8 @@ func TestProgress(t *testing.T) {
 	p.V(1).Infof("DEBUG")
 	p.Warnf("cgroup v%d is deprecated", 1)
 	require.Equal(t, []string{
-		"kind: Ensuring node image (kindest/node:v1.37.0) 🖼️  ...",
-		"kind: Joining worker nodes 🚜  ...",
+		"kind: looking for the node image (the first time it is pulled, 400 MB), about 43s to go",
+		"kind: joining the workers, about 20s to go",
 		"kind: cgroup v1 is deprecated",
 	}, r.lines)
 }
