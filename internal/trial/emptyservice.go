@@ -45,14 +45,7 @@ func (r *Runner) emptyService(ctx context.Context, t *results.Trial) (err, clean
 	asker := pt.Job + "-asker"
 	err = r.empty(ctx, pt, l, asker, obs, logs)
 	t.Run.Pods = logs.collect(t.Run.Zero, podsOf(obs, asker))
-	r.step("deleting")
-	gone, cleanup := r.end(ctx, l, obs, deleteForce)
-	if cleanup == nil {
-		t.Run.Gone = int64(gone.Sub(t.Run.Zero))
-	}
-	t.Run.Events = obs.Events(t.Run.Zero)
-	r.Watcher.Forget(l.owner.Trial)
-	return err, cleanup
+	return err, r.finish(ctx, l, obs, &t.Run)
 }
 
 func podsOf(obs *cluster.Observation, job string) []*corev1.Pod {
@@ -119,8 +112,8 @@ func (r *Runner) empty(ctx context.Context, pt plan.Trial, l jobRun, asker strin
 		return err
 	}
 	r.step("the Service goes")
-	if err := l.c.Kube.CoreV1().Services(r.Namespace).Delete(ctx, pt.Service, metav1.DeleteOptions{}); err != nil {
-		return fmt.Errorf("deleting service %s/%s: %w", r.Namespace, pt.Service, err)
+	if err := r.deleteService(ctx, pt.Service); err != nil {
+		return err
 	}
 	return until(watched+goneAllowance, "was asked for beyond the deadline", done)
 }

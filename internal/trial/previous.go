@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/results"
 )
@@ -33,10 +31,7 @@ func (r *Runner) runPrevious(ctx context.Context, t *results.Trial) (*cluster.Ob
 	}
 	if err == nil {
 		// The Service first, as the original's operator and its garbage collector did.
-		err = r.Client.Kube.CoreV1().Services(r.Namespace).Delete(ctx, t.Plan.Service, metav1.DeleteOptions{})
-		if err != nil {
-			err = fmt.Errorf("deleting service %s/%s: %w", r.Namespace, t.Plan.Service, err)
-		}
+		err = r.deleteService(ctx, t.Plan.Service)
 	}
 	if _, endErr := r.end(ctx, l, obs, deleteGraceful); err == nil {
 		err = endErr
@@ -68,14 +63,4 @@ func ended(run results.Run) (int64, error) {
 		return p.LogStart + last.T, nil
 	}
 	return 0, fmt.Errorf("pod 0 of the previous job in namespace %s has no log", run.Namespace)
-}
-
-// sleepUntil waits until a time, or returns the context's error.
-func sleepUntil(ctx context.Context, until time.Time) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Until(until)):
-		return nil
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"headless-job-dns/internal/cluster"
 	"headless-job-dns/internal/plan"
 	"headless-job-dns/internal/record"
@@ -209,12 +211,7 @@ func (r *Runner) prime(ctx context.Context, t *results.Trial) (*cluster.Observat
 		return obs, err
 	}
 	r.step("gap")
-	select {
-	case <-ctx.Done():
-		return obs, ctx.Err()
-	case <-time.After(time.Until(gone.Add(wait))):
-	}
-	return obs, nil
+	return obs, sleepUntil(ctx, gone.Add(wait))
 }
 
 // primerID labels a trial's primer, so that the watch tells it from the
@@ -255,14 +252,39 @@ func (r *Runner) measure(ctx context.Context, t *results.Trial) (err, cleanup er
 	}
 	run, obs, err := l.live(ctx)
 	t.Run = run
+	return err, r.finish(ctx, l, obs, &t.Run)
+}
+
+// finish deletes what was judged, and completes its records with what was seen of
+// that.
+func (r *Runner) finish(ctx context.Context, l jobRun, obs *cluster.Observation, run *results.Run) error {
 	r.step("deleting")
-	gone, cleanup := r.end(ctx, l, obs, deleteForce)
-	if cleanup == nil {
-		t.Run.Gone = int64(gone.Sub(run.Zero))
+	gone, err := r.end(ctx, l, obs, deleteForce)
+	if err == nil {
+		run.Gone = int64(gone.Sub(run.Zero))
 	}
-	t.Run.Events = obs.Events(run.Zero)
+	run.Events = obs.Events(run.Zero)
 	r.Watcher.Forget(l.owner.Trial)
-	return err, cleanup
+	return err
+}
+
+// deleteService deletes a trial's Service before the rest of it.
+func (r *Runner) deleteService(ctx context.Context, name string) error {
+	err := r.Client.Kube.CoreV1().Services(r.Namespace).Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil {
+		return fmt.Errorf("deleting service %s/%s: %w", r.Namespace, name, err)
+	}
+	return nil
+}
+
+// sleepUntil waits until a time, or returns the context's error.
+func sleepUntil(ctx context.Context, until time.Time) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Until(until)):
+		return nil
+	}
 }
 
 // end deletes a life's objects even when the caller's context is over.
