@@ -1,10 +1,8 @@
 package analysis
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"headless-job-dns/internal/judge"
 	"headless-job-dns/internal/plan"
@@ -20,10 +18,7 @@ type PreviousArm struct {
 	// Deleted and Started are medians in seconds since the previous Job's end: when
 	// its Service was deleted, and when the measured Job's pod 0 ran.
 	Deleted, Started float64
-	// Unasked is the median, in seconds, from the previous Job's last question for
-	// the name to the measured Job's first.
-	Unasked float64
-	Joins   []Join
+	Joins            []Join
 }
 
 // Previous are the arms whose previous Job ran, in the plan's order.
@@ -35,7 +30,7 @@ func (a *Analysis) Previous() []PreviousArm {
 			continue
 		}
 		p := PreviousArm{Arm: arm}
-		var deleted, started, unasked []stats.Time
+		var deleted, started []stats.Time
 		for _, t := range a.valid(func(other plan.Arm) bool { return other == arm }) {
 			if t.Previous == nil {
 				continue
@@ -53,13 +48,11 @@ func (a *Analysis) Previous() []PreviousArm {
 			}
 			deleted = append(deleted, stats.Time{At: t.Previous.Deleted.Seconds()})
 			started = append(started, stats.Time{At: t.Previous.Started.Seconds()})
-			unasked = append(unasked, stats.Time{At: t.Previous.Unasked.Seconds()})
 		}
 		if len(deleted) == 0 {
 			continue
 		}
 		p.Deleted, p.Started = stats.Quantile(deleted, 0.5).At, stats.Quantile(started, 0.5).At
-		p.Unasked = stats.Quantile(unasked, 0.5).At
 		for _, j := range joins {
 			if j.Arm == arm {
 				p.Joins = append(p.Joins, j)
@@ -90,7 +83,7 @@ func (a *Analysis) Trends() []Trend {
 		if p.Arm.Outlive != 0 {
 			continue
 		}
-		at := cmp.Or(time.Duration(p.Arm.DeleteAfter), time.Duration(a.plan.Settings.DeleteAfter), plan.DefaultDeleteAfter)
+		at := a.plan.DeleteAfterOf(p.Arm)
 		s := series{p.Arm.DNS, p.Arm.Extra}
 		if doses[s] == nil {
 			order = append(order, s)

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"slices"
 	"time"
 
 	"headless-job-dns/internal/plan"
@@ -28,9 +27,6 @@ type Previous struct {
 	Turned  bool
 	Deleted time.Duration // its Service was reported deleted; 0: not seen
 	Started time.Duration // the measured Job's pod 0 ran; 0: not known
-	// Unasked is the time from its last question for pod 0's name to the measured
-	// Job's first; 0: not known.
-	Unasked time.Duration
 }
 
 // previous works out what a previous Job that ran left.
@@ -48,9 +44,6 @@ func (j *judgement) previous() *Previous {
 	}
 	if len(j.v.Moments) > 0 && j.v.Moments[0].Started.Known() {
 		p.Started = j.v.Moments[0].Started.Value + time.Duration(t.Run.Zero.UnixNano()-end)
-	}
-	if first, known := j.firstQuestion(); known {
-		p.Unasked = j.unasked(first + t.Run.Zero.UnixNano())
 	}
 	for _, l := range j.logs {
 		first := FirstUnknown
@@ -81,27 +74,4 @@ func (j *judgement) previous() *Previous {
 		}
 	}
 	return p
-}
-
-// unasked is how long before a reading of the runner's clock a worker of the
-// previous Job last asked; 0: not known.
-func (j *judgement) unasked(at int64) time.Duration {
-	var least time.Duration
-	for i := range j.t.Primer.Pods {
-		l := readLog(&j.t.Primer.Pods[i])
-		if l.start == nil {
-			continue
-		}
-		clock := slices.Index(j.clocks.ids, l.start.Boot)
-		if clock < 0 || l.start.Boot == "" {
-			continue
-		}
-		for _, a := range l.answers {
-			m := j.clocks.on(clock, l.start.Wall+a.lastAsked(), 0, at)
-			if before := time.Duration(-m.mid); m.ok && before > 0 && (least == 0 || before < least) {
-				least = before
-			}
-		}
-	}
-	return least
 }
