@@ -175,16 +175,22 @@ func (r *Report) previousRows() [][]string {
 			label(p.Arm.DNS), string(p.Arm.Extra), fmt.Sprintf("%.2f s", p.Deleted), fmt.Sprintf("%.2f s", p.Started),
 			time.Duration(p.Arm.Outlive).String(), fmt.Sprint(p.Old), fmt.Sprint(p.Withdrawn), fmt.Sprint(p.Unknown),
 		}
-		for _, t := range timeouts {
-			text := "-"
-			for _, j := range p.Joins {
-				if j.Timeout == t {
-					text = seconds(j.Median)
-				}
+		out = append(out, append(row, medians(p.Joins, p.Arm, timeouts)...))
+	}
+	return out
+}
+
+// medians are an arm's joins by connect timeout.
+func medians(joins []analysis.Join, arm plan.Arm, timeouts []plan.Duration) []string {
+	var out []string
+	for _, t := range timeouts {
+		text := "-"
+		for _, j := range joins {
+			if j.Arm == arm && j.Timeout == t {
+				text = seconds(j.Median)
 			}
-			row = append(row, text)
 		}
-		out = append(out, row)
+		out = append(out, text)
 	}
 	return out
 }
@@ -233,17 +239,7 @@ func (r *Report) joinRows() [][]string {
 		out[0] = append(out[0], plan.TimeoutName(t))
 	}
 	for _, a := range arms {
-		row := []string{code(a.String())}
-		for _, t := range timeouts {
-			text := "-"
-			for _, j := range joins {
-				if j.Arm == a && j.Timeout == t {
-					text = seconds(j.Median)
-				}
-			}
-			row = append(row, text)
-		}
-		out = append(out, row)
+		out = append(out, append([]string{code(a.String())}, medians(joins, a, timeouts)...))
 	}
 	return out
 }
