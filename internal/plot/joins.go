@@ -22,9 +22,15 @@ const (
 // marks are those of a panel's series.
 var marks = []mark{circle, diamond, square, cross, disc, upward}
 
+// Published is joins that others measured: a panel below our own.
+type Published struct {
+	Title, Zero string // what they are, and what their times count from
+	Joins       []analysis.Join
+}
+
 // Joins draws sweeps, one below the other: each worker's join by its connect
-// timeout, with the staircase over them; below them published times, if any.
-func Joins(sweeps []analysis.Sweep, published []analysis.Join) []byte {
+// timeout, with the staircase over them; below them what was published.
+func Joins(sweeps []analysis.Sweep, published ...Published) []byte {
 	c := &canvas{}
 	y := line
 	title := "Joined by connect timeout, names of the previous Job"
@@ -40,12 +46,11 @@ func Joins(sweeps []analysis.Sweep, published []analysis.Join) []byte {
 			"staircase: steps of T + 0.15 s up to when the old address goes, %.1f s (median)", s.Old))
 		y += line
 	}
-	if len(published) > 0 {
+	for _, p := range published {
 		y += 1.5 * line
-		c.heading(y, "As published with the original report: GKE, Cloud DNS, May 2023")
-		y += line
-		c.text(margin, y, start, width-2*margin, "seconds that the whole Job took, which is another zero than above")
-		y = newPanel(published, 0).draw(c, y+line)
+		y = c.heading(y, p.Title) + line
+		c.text(margin, y, start, width-2*margin, p.Zero)
+		y = newPanel(p.Joins, 0).draw(c, y+line)
 	}
 	return c.svg(y, title)
 }

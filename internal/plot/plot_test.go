@@ -142,6 +142,8 @@ func TestClients(t *testing.T) {
 	}
 }
 
+var original = Published{"As published with the original report", "another zero than above", published.Joins()}
+
 func TestJoins(t *testing.T) {
 	join := func(extra plan.Extra, timeout time.Duration, times ...float64) analysis.Join {
 		j := analysis.Join{Timeout: plan.Duration(timeout)}
@@ -156,9 +158,22 @@ func TestJoins(t *testing.T) {
 		join(plan.ExtraNone, 0, 40, 134), join(plan.ExtraNone, five, 20.6, 25.8), join(plan.ExtraNone, one, 23),
 		join(plan.ExtraMemberPod, 0, 40), join(plan.ExtraMemberPod, five, 25.7), join(plan.ExtraMemberPod, one, 22),
 	}}
-	check(t, "joins.svg", Joins([]analysis.Sweep{s, s}, nil))
-	check(t, "joins-published.svg", Joins([]analysis.Sweep{s}, published.Joins()))
-	readable(t, Joins([]analysis.Sweep{{}}, nil))
+	check(t, "joins.svg", Joins([]analysis.Sweep{s, s}))
+	check(t, "joins-published.svg", Joins([]analysis.Sweep{s}, original))
+	readable(t, Joins([]analysis.Sweep{{}}))
+}
+
+// TestDoses: shares with their intervals, and the model where it says something.
+func TestDoses(t *testing.T) {
+	trend := func(extra plan.Extra, doses ...stats.Dose) analysis.Trend {
+		return analysis.Trend{DNS: plan.RecordWriter, Extra: extra, Trend: stats.Trend{Doses: doses}}
+	}
+	svg := Doses([]analysis.Trend{
+		trend(plan.ExtraMemberPod, stats.Dose{Score: 600, K: 1, N: 10}, stats.Dose{Score: 5000, K: 10, N: 10}),
+		trend(plan.ExtraNone, stats.Dose{Score: 600, K: 0, N: 10}, stats.Dose{Score: 2000}),
+	}, published.Withdrawn())
+	check(t, "doses.svg", svg)
+	require.Equal(t, len(published.Withdrawn())+2, bytes.Count(svg, []byte(orange)), "the model once, and twice in legends")
 }
 
 // TestHostile: names of a plan's file and what pods said stay text.
@@ -189,6 +204,6 @@ func TestRecords(t *testing.T) {
 			}
 		}
 		readable(t, Trials(a.Summary()))
-		readable(t, Joins(a.Sweeps(), published.Joins()))
+		readable(t, Joins(a.Sweeps(), original, Published{"Workers on Cloud DNS", "seconds", published.CloudDNS()}))
 	}
 }

@@ -124,11 +124,30 @@ func (r *Report) Pictures() []Picture {
 		out = append(out, Picture{"clients.svg", plot.Clients(r.shown)})
 	}
 	if s := r.analysis.Sweeps(); len(s) > 0 {
-		var original []analysis.Join
-		if strings.HasSuffix(r.plan.Name, "timeouts") { // the original report's connect timeouts
-			original = published.Joins()
-		}
-		out = append(out, Picture{"joins.svg", plot.Joins(s, original)})
+		out = append(out, Picture{"joins.svg", plot.Joins(s, r.published()...)})
+	}
+	if t := r.analysis.Trends(); len(t) > 0 {
+		out = append(out, Picture{"doses.svg", plot.Doses(t, published.Withdrawn())})
+	}
+	return out
+}
+
+// published are the times of others that belong beside the plan's joins.
+func (r *Report) published() []plot.Published {
+	var out []plot.Published
+	if len(r.analysis.Previous()) > 0 {
+		out = append(out, plot.Published{
+			Title: "Workers on Cloud DNS: run8 of the original experiments, May 2023",
+			Zero:  "seconds from a worker's lookup until it had joined, its slowest of an iteration",
+			Joins: published.CloudDNS(),
+		})
+	}
+	if strings.HasSuffix(r.plan.Name, "timeouts") { // the original report's connect timeouts
+		out = append(out, plot.Published{
+			Title: "As published with the original report: GKE, Cloud DNS, May 2023",
+			Zero:  "seconds that the whole Job took, which is another zero than above",
+			Joins: published.Joins(),
+		})
 	}
 	return out
 }
