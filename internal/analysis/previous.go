@@ -18,7 +18,10 @@ type PreviousArm struct {
 	// Deleted and Started are medians in seconds since the previous Job's end: when
 	// its Service was deleted, and when the measured Job's pod 0 ran.
 	Deleted, Started float64
-	Joins            []Join
+	// TTL is the median of what was left of the old record when it was first told, in
+	// seconds: its whole TTL where nothing caches it; -1: no trial's workers were told it.
+	TTL   float64
+	Joins []Join
 }
 
 // Previous are the arms whose previous Job ran, in the plan's order.
@@ -30,7 +33,7 @@ func (a *Analysis) Previous() []PreviousArm {
 			continue
 		}
 		p := PreviousArm{Arm: arm}
-		var deleted, started []stats.Time
+		var deleted, started, ttl []stats.Time
 		for _, t := range a.valid(func(other plan.Arm) bool { return other == arm }) {
 			if t.Previous == nil {
 				continue
@@ -48,11 +51,17 @@ func (a *Analysis) Previous() []PreviousArm {
 			}
 			deleted = append(deleted, stats.Time{At: t.Previous.Deleted.Seconds()})
 			started = append(started, stats.Time{At: t.Previous.Started.Seconds()})
+			if t.Previous.TTL != nil {
+				ttl = append(ttl, stats.Time{At: float64(*t.Previous.TTL)})
+			}
 		}
 		if len(deleted) == 0 {
 			continue
 		}
 		p.Deleted, p.Started = stats.Quantile(deleted, 0.5).At, stats.Quantile(started, 0.5).At
+		if p.TTL = -1; len(ttl) > 0 {
+			p.TTL = stats.Quantile(ttl, 0.5).At
+		}
 		for _, j := range joins {
 			if j.Arm == arm {
 				p.Joins = append(p.Joins, j)

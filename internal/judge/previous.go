@@ -27,6 +27,9 @@ type Previous struct {
 	Turned  bool
 	Deleted time.Duration // its Service was reported deleted; 0: not seen
 	Started time.Duration // the measured Job's pod 0 ran; 0: not known
+	// TTL is what was left of the old record, in seconds, when a worker of the measured
+	// Job was first told it: the least of the workers'; nil: none was.
+	TTL *uint32
 }
 
 // previous works out what a previous Job that ran left.
@@ -60,6 +63,9 @@ func (j *judgement) previous() *Previous {
 				continue // it could not be used
 			case j.owners.judge(a.Addrs, 0).Kind == Primer:
 				now = FirstOld
+				if ttl := a.TTL; ttl != nil && first == FirstUnknown && (p.TTL == nil || *ttl < *p.TTL) {
+					p.TTL = ttl
+				}
 			}
 			if now == FirstUnknown { // the new address
 				break

@@ -33,9 +33,9 @@ func (r *Report) sections() []section {
 		"means up to the common deadline. p: exact permutation; the first stands alone, A/A too, the others are "+
 		"adjusted together (Holm). Differs, equivalent (the interval lies within "+
 		time.Duration(r.plan.Margin).String()+") or inconclusive.", r.findingRows())
-	add("A previous Job that ran", "Medians since its end: its Service was deleted, the new pod 0 ran. Trials by "+
-		"what the new workers were told first: the old address, a denial (withdrawn), the new one. Medians "+
-		"of joins."+r.trend(), r.previousRows())
+	add("A previous Job that ran", "Medians. Since its end: its Service was deleted, the new pod 0 ran. Trials by "+
+		"what new workers were told first: the old address, a denial (withdrawn), the new one. TTL left: the old "+
+		"record's when first told."+r.trend(), r.previousRows())
 	add("Does this DNS never withdraw the last record?", "Predictions of a model in which a controller writes the "+
 		"records and never writes an empty set; it was made from the original experiment's logs on Cloud DNS.",
 		r.predictionRows())
@@ -156,7 +156,7 @@ func side(s analysis.Side) string {
 // previousRows are the arms whose previous Job ran.
 func (r *Report) previousRows() [][]string {
 	head := []string{"DNS", "extra object", "Service deleted", "pod 0 ran", "workers outlive", "old", "withdrawn",
-		"not known"}
+		"not known", "TTL left"}
 	var timeouts []plan.Duration
 	arms := r.analysis.Previous()
 	for _, p := range arms {
@@ -174,6 +174,10 @@ func (r *Report) previousRows() [][]string {
 		row := []string{
 			label(p.Arm.DNS), string(p.Arm.Extra), fmt.Sprintf("%.2f s", p.Deleted), fmt.Sprintf("%.2f s", p.Started),
 			time.Duration(p.Arm.Outlive).String(), fmt.Sprint(p.Old), fmt.Sprint(p.Withdrawn), fmt.Sprint(p.Unknown),
+			"-",
+		}
+		if p.TTL >= 0 {
+			row[len(row)-1] = fmt.Sprintf("%.0f s", p.TTL)
 		}
 		out = append(out, append(row, medians(p.Joins, p.Arm, timeouts)...))
 	}

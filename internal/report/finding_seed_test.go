@@ -50,6 +50,7 @@ func (f found) seed(holds func(format string, values ...any)) {
 		told(plan.RecordWriter, plan.ExtraService), told(plan.RecordWriter, plan.ExtraPod), told(plan.RecordWriter, plan.ExtraOneshotPod))
 	none := f.after(plan.RecordWriter, plan.ExtraNone)
 	holds("deleted %.2f s after the old Job's end, and the new pod 0 ran after %.2f s", none.Deleted, none.Started)
+	require.Equal(f, 30.0, none.TTL, "nothing aged the old record")
 
 	// What was published of Cloud DNS.
 	gone, old := map[string]int{}, map[string]int{}
